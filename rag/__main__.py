@@ -1,0 +1,53 @@
+"""`python -m rag "question"`: ask once in a terminal."""
+
+import argparse
+import dataclasses
+import json
+import sys
+
+from rag.chat import Chatbot
+from rag.errors import RagError
+from rag.progress import terminal_progress
+from rag.settings import read_settings
+from rag.types import Answer
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Ask the question of the arguments; the exit code is 0, or 1 after one sentence on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m rag", description="Ask the documents one question.")
+    parser.add_argument("question")
+    parser.add_argument("--json", action="store_true", help="print the whole Answer as JSON")
+    arguments = parser.parse_args(argv)
+    try:
+        with terminal_progress() as progress, Chatbot.open(read_settings(), progress=progress) as bot:
+            answer = bot.ask(arguments.question)
+    except RagError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print(json.dumps(dataclasses.asdict(answer), ensure_ascii=False, indent=2) if arguments.json else _text(answer))
+    return 0
+
+
+def _text(answer: Answer) -> str:
+    """The answer with its [n] marks, then the quotations, or the nearest passages when there is no answer."""
+    if answer.abstained:
+        nearest = [f"  {hit.chunk.source}: {_shortened(hit.chunk.text)}" for hit in answer.hits]
+        return "\n".join([answer.text, *(["", "The nearest passages:", *nearest] if nearest else [])])
+    said = " ".join(
+        sentence.text + "".join(f" [{citation.number}]" for citation in sentence.citations)
+        + ("" if sentence.supported else " (not found in the documents)")
+        for sentence in answer.sentences
+    )  # fmt: skip
+    quotes = [f"[{citation.number}] {citation.source}: {citation.quote}" for citation in answer.citations]
+    return "\n".join([said, "", *quotes])
+
+
+def _shortened(text: str, most: int = 160) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[:most].rsplit(" ", 1)[0] + " …"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""Answer sentence -> the spans of the documents that say it, supported or not."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from rag.evidence import Evidence, SourceSentence, Vector, content_words
+from rag.split import sentence_spans
+from rag.types import Citation, Sentence
+
+MOST = 3
+"""Source sentences that one sentence of an answer may cite."""
+_COVERED = 0.5
+"""Share of the sentence's content words that its sources (or the question) must hold."""
+_ALIKE = 0.45
+"""Cosine of the sentence and its best source, at least."""
+_NEW = 2
+"""Content words that a further source must add."""
+_NAME = re.compile(r"(?<![.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
+_NUMBER = re.compile(r"\d[\d.,]*\d|\d")
+_QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
+
+
+def cite(answer: str, question: str, sources: Sequence[SourceSentence], evidence: Evidence) -> tuple[Sentence, ...]:
+    """Split `answer` into sentences and align each with the source sentences that say it.
+
+    Citations are numbered from 1 in the order of the answer; the same span keeps its
+    number. A sentence is supported when its best source means the same, its content
+    words are in its sources or the question, and each of its names, numbers and
+    quotations is.
+    """
+    texts = [answer[span.start : span.end] for span in sentence_spans(answer)]
+    if not texts:
+        return ()
+    alone = evidence.vectors(texts)
+    asked = evidence.vectors([f"{question} {text}" for text in texts])
+    numbers: dict[tuple[str, int], Citation] = {}
+    sentences = []
+    for i, text in enumerate(texts):
+        chosen = _align(text, question, alone[i], asked[i], sources)
+        supported = bool(chosen)
+        citations = tuple(_citation(source, numbers) for source in chosen)
+        sentences.append(Sentence(text, citations if supported else (), supported))
+    return tuple(sentences)
+
+
+def _align(
+    text: str, question: str, alone: Vector, asked: Vector, sources: Sequence[SourceSentence]
+) -> list[SourceSentence]:
+    """The sources that say `text`, in the order of the documents; none where it is not supported."""
+    words = content_words(text)
+    if not sources or not words:
+        return []
+    cosine = np.array([max(float(source.vector @ alone), float(source.vector @ asked)) for source in sources])
+    shared = np.array([len(words & source.words) / len(words) for source in sources])
+    score = cosine + shared
+    order = [int(i) for i in np.argsort(-score, kind="stable")]
+    chosen = [order[0]]
+    left = words - sources[order[0]].words - content_words(question)
+    for i in order[1:]:
+        gain = len(left & sources[i].words)
+        if len(chosen) < MOST and gain >= _NEW and gain >= len(words) / 6:
+            chosen.append(i)
+            left -= sources[i].words
+    picked = [sources[i] for i in sorted(chosen)]
+    alike = max(float(cosine[i]) for i in chosen) >= _ALIKE
+    covered = 1 - len(left) / len(words) >= _COVERED
+    said = " ".join(source.text for source in picked)
+    return picked if alike and covered and not unfounded(text, f"{said} {question}") else []
+
+
+def unfounded(text: str, ground: str) -> list[str]:
+    """The names, numbers and quotations of `text` that do not occur in `ground`."""
+    plain, held = _plain(text), _plain(ground)
+    lowered = held.lower()
+    words = set(re.findall(r"[\w'-]+", lowered))
+    names = [name for name in _NAME.findall(plain) if not _known(name.lower(), words)]
+    numbers = [number for number in _NUMBER.findall(plain) if number not in set(_NUMBER.findall(held))]
+    quotes = [quote for quote in _QUOTED.findall(plain) if quote.strip(" .,!?").lower() not in lowered]
+    return names + numbers + quotes
+
+
+def _known(name: str, words: set[str]) -> bool:
+    stem = name.removesuffix("'s").rstrip("'")
+    return stem in words or f"{stem}'s" in words or any(len(stem) > 4 and word.startswith(stem[:-2]) for word in words)
+
+
+def _plain(text: str) -> str:
+    return text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"').replace("U. S.", "U.S.")
+
+
+def _citation(source: SourceSentence, numbers: dict[tuple[str, int], Citation]) -> Citation:
+    key = (source.chunk.doc_id, source.span.start)
+    if key not in numbers:
+        numbers[key] = Citation(
+            number=len(numbers) + 1,
+            doc_id=source.chunk.doc_id,
+            source=source.chunk.source,
+            title=source.chunk.title,
+            start=source.span.start,
+            end=source.span.end,
+            quote=source.text,
+        )
+    return numbers[key]

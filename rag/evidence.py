@@ -1,0 +1,84 @@
+"""The source sentences of passages: their spans, words and vectors, for choosing and for citing."""
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from langchain_core.embeddings import Embeddings
+
+from rag.index import tokenize
+from rag.retrieve import fuse
+from rag.split import sentence_spans
+from rag.types import Chunk, Document, Span
+
+Vector = npt.NDArray[np.float32]
+_KEPT = 2048
+"""Chunks whose sentences are kept, with their vectors (1.5 kB a sentence)."""
+_TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-"})
+
+
+@dataclass(frozen=True, eq=False)
+class SourceSentence:
+    """A sentence of a document: its chunk, its span in the document, its words and its unit vector."""
+
+    chunk: Chunk
+    span: Span
+    text: str
+    words: frozenset[str]
+    vector: Vector
+
+
+class Evidence:
+    """Makes source sentences and remembers those of recent chunks; safe to share between threads."""
+
+    def __init__(self, documents: Mapping[str, Document], embedder: Embeddings) -> None:
+        self._documents = documents
+        self._embedder = embedder
+        self._known: OrderedDict[int, list[SourceSentence]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def sentences(self, chunks: Sequence[Chunk]) -> list[SourceSentence]:
+        """The sentences of `chunks`, in their order."""
+        with self._lock:
+            self._learn([chunk for chunk in chunks if chunk.chunk_id not in self._known])
+            found = [sentence for chunk in chunks for sentence in self._known[chunk.chunk_id]]
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return found
+
+    def vectors(self, texts: list[str]) -> Vector:
+        """Unit vectors of shape (len(texts), dimensions)."""
+        return np.asarray(self._embedder.embed_documents(texts), dtype=np.float32)
+
+    def _learn(self, chunks: Sequence[Chunk]) -> None:
+        pairs = [
+            (chunk, span)
+            for chunk in chunks
+            for span in sentence_spans(self._documents[chunk.doc_id].text, chunk.start, chunk.end)
+        ]
+        texts = [self._documents[chunk.doc_id].text[span.start : span.end] for chunk, span in pairs]
+        vectors = self.vectors(texts) if texts else []
+        self._known |= {chunk.chunk_id: [] for chunk in chunks}
+        for (chunk, span), text, vector in zip(pairs, texts, vectors, strict=True):
+            self._known[chunk.chunk_id].append(SourceSentence(chunk, span, text, content_words(text), vector))
+
+
+def content_words(text: str) -> frozenset[str]:
+    """The stemmed words of `text` that carry meaning, and every number in it."""
+    plain = text.translate(_TYPOGRAPHY)
+    return frozenset(tokenize([plain])[0]) | frozenset(re.findall(r"\d[\d.,]*\d|\d", plain))
+
+
+def rank_sentences(question: str, vector: Vector, sentences: Sequence[SourceSentence]) -> list[int]:
+    """Indices of `sentences`, the most related to the question first: cosine and shared words, fused by rank."""
+    asked = content_words(question)
+    cosine = [float(sentence.vector @ vector) for sentence in sentences]
+    shared = [len(sentence.words & asked) for sentence in sentences]
+    by_meaning = sorted(range(len(sentences)), key=lambda i: -cosine[i])
+    by_words = sorted((i for i in range(len(sentences)) if shared[i]), key=lambda i: (-shared[i], -cosine[i]))
+    fused = fuse([{i: rank for rank, i in enumerate(ranking, 1)} for ranking in (by_meaning, by_words)])
+    return sorted(fused, key=lambda i: (-fused[i], i))

@@ -1,0 +1,105 @@
+"""The chat model: llama.cpp inside the process, or any endpoint that LangChain knows."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from langchain_core.language_models import BaseChatModel
+
+from rag.errors import ModelError
+from rag.settings import Settings
+from rag.weights import Progress, find_weights, silent
+
+SLOTS = 2
+"""Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether the model runs inside this process: none is named, or a GGUF file is."""
+    return not settings.base_url and (not settings.model or settings.model.lower().endswith(".gguf"))
+
+
+@contextmanager
+def open_model(settings: Settings, progress: Progress = silent) -> Iterator[BaseChatModel]:
+    """The chat model of the settings, ready to answer; the embedded one ends with the context.
+
+    Raises ModelError when its file is missing or damaged, its engine is not
+    installed, or the provider's name or key cannot be used.
+    """
+    if not is_embedded(settings):
+        yield _remote(settings)
+        return
+    weights = find_weights(settings, progress)
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise ModelError(
+            'The engine of the embedded model is not installed; run: pip install -c constraints.txt -e ".[local]"'
+        ) from error
+    key = secrets.token_urlsafe(24)
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights)
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [key]
+    params.n_ctx = settings.context * SLOTS
+    params.n_parallel = SLOTS
+    params.cpuparams.n_threads = settings.threads
+    params.cpuparams_batch.n_threads = settings.threads
+    params.no_extra_bufts = True  # Repacked weights take 0.9 GB more and read no faster.
+    params.cache_ram_mib = 512
+    params.ui = False
+    params.verbosity = -1
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise ModelError(
+            f"The model file {str(weights)!r} cannot be loaded ({error}); set RAG_MODEL to another, or free memory."
+        ) from error
+    try:
+        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
+    finally:
+        del server  # Ends its threads and frees the weights.
+
+
+def _remote(settings: Settings) -> BaseChatModel:
+    key = settings.api_key.get_secret_value()
+    if settings.base_url and ":" not in settings.model:
+        return _openai(settings, settings.base_url, key or "none", settings.model or "default")
+    from langchain.chat_models import init_chat_model
+
+    options: dict[str, object] = {"base_url": settings.base_url, "api_key": key}
+    try:
+        model = init_chat_model(
+            settings.model,
+            temperature=0,
+            max_tokens=settings.max_tokens,
+            timeout=settings.timeout,
+            max_retries=settings.retries,
+            **{name: value for name, value in options.items() if value},  # type: ignore[arg-type]
+        )
+    except (ValueError, ImportError, KeyError) as error:
+        raise ModelError(
+            f"The model {settings.model!r} cannot be used ({str(error).splitlines()[0]}); set RAG_MODEL to "
+            "PROVIDER:NAME, for example openai:gpt-5-mini, install its LangChain package, and set RAG_API_KEY."
+        ) from error
+    return model
+
+
+def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatModel:
+    from langchain_openai import ChatOpenAI
+
+    if base_url.startswith(("http://127.0.0.1", "http://localhost")):
+        # A proxy set for the web must not see requests to this machine.
+        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1,localhost"]))
+    return ChatOpenAI(
+        model=name,
+        base_url=base_url,
+        api_key=key,  # type: ignore[arg-type]
+        temperature=0,
+        max_tokens=settings.max_tokens,  # type: ignore[call-arg]
+        timeout=settings.timeout,
+        max_retries=settings.retries,
+        stream_usage=False,
+    )

@@ -1,0 +1,25 @@
+"""A progress bar in the terminal for the steps that take a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+from rag.weights import Progress
+
+
+@contextmanager
+def terminal_progress() -> Iterator[Progress]:
+    """A Progress that draws one bar on standard error for each step, in bytes."""
+    bars: dict[str, tqdm] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            bars[what] = tqdm(desc=what, total=total, unit="B", unit_scale=True, leave=False)
+        bars[what].update(done - bars[what].n)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()

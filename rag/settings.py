@@ -1,0 +1,72 @@
+"""All settings in one frozen object, read from RAG_* variables and a .env file."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rag.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """The settings. `Settings()` reads RAG_* from the environment, then from `.env`.
+
+    Only entry points and callers make one; the rooms take it as an argument.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RAG_", env_file=".env", extra="ignore", frozen=True)
+
+    data: Path = Field(Path("data"), description="The article: a text or Markdown file, or a folder of them.")
+    index: Path = Field(Path("index"), description="The folder that holds the published index.")
+    embedder: str = Field("", description="A sentence-transformers folder or name; empty: all-MiniLM-L6-v2 as installed.")
+    chunk_words: int = Field(110, ge=20, le=400, description="Words in a passage, about.")
+
+    model: str = Field(
+        "", description="Empty: the installed 1.5B model. A path ending in .gguf. Or PROVIDER:NAME for LangChain."
+    )
+    base_url: str = Field("", description="The address of an OpenAI-compatible server, with its /v1.")
+    api_key: SecretStr = Field(SecretStr(""), description="The key for that server or provider.")
+    timeout: float = Field(120.0, gt=0, description="Seconds to wait for the model to say something.")
+    retries: int = Field(2, ge=0, le=10, description="How often a failed request to the model is tried again.")
+    max_tokens: int = Field(160, ge=16, le=4096, description="The longest answer, in tokens.")
+    context: int = Field(4096, ge=1024, description="The context of the embedded model, in tokens.")
+    threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of the embedded model."
+    )
+    download: bool = Field(False, description="Allow fetching the model from the hub when it is not installed.")
+    cache: Path = Field(
+        default_factory=lambda: _user_cache(), description="Where the assembled model file is kept."
+    )
+
+    passages: int = Field(4, ge=1, le=20, description="Passages found for a question.")
+    whole_article_words: int = Field(
+        1000, ge=0, description="Up to this many words in the index the model reads all of them, from its cache."
+    )
+    abstain_below: float = Field(
+        0.5, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."
+    )
+
+    host: str = Field("127.0.0.1", description="The address that the page listens on.")
+    port: int = Field(7860, ge=0, le=65535, description="The port of the page; 0 takes any free one.")
+
+
+def _user_cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("article-chat")
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from the environment and `.env`, with `overrides` on top.
+
+    Raises SettingsError, naming the first bad setting and its value.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"RAG_{'_'.join(str(part) for part in first['loc'])}".upper()
+        raise SettingsError(
+            f"The setting {name} cannot be {first['input']!r} ({first['msg']}); correct it in the environment or in .env."
+        ) from error

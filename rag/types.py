@@ -1,0 +1,102 @@
+"""The carriers of data between the rooms: frozen, plain, nothing else."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text as it was read. Every offset in this package counts characters of `text`."""
+
+    doc_id: str
+    source: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """The half-open range `start`..`end` of a document's text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A run of whole sentences of one section: `text` is `document.text[start:end]`."""
+
+    chunk_id: int
+    doc_id: str
+    source: str
+    title: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A chunk found for a question.
+
+    `score` is the fused reciprocal rank; `dense_rank` and `word_rank` are the places
+    (from 1) in the two lists, None where that list does not hold the chunk;
+    `similarity` is the cosine of question and passage (-1..1), None where only the
+    words were found.
+    """
+
+    chunk: Chunk
+    score: float
+    similarity: float | None
+    dense_rank: int | None
+    word_rank: int | None
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A numbered source span: `quote` is exactly `document.text[start:end]`."""
+
+    number: int
+    doc_id: str
+    source: str
+    title: str
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of the answer with the spans that say it; none means `supported` is False."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    supported: bool
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds since the question was put; `first_token` is None where the model wrote nothing."""
+
+    rewrite: float
+    retrieve: float
+    first_token: float | None
+    total: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `Chatbot.ask` returns.
+
+    `question` is the question as searched, after any rewriting. `confidence` is the
+    estimated probability (0..1) that the passages answer it. When `abstained`, `text`
+    is the fixed abstention sentence, and `sentences` and `citations` are empty.
+    """
+
+    question: str
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    hits: tuple[Hit, ...]
+    abstained: bool
+    confidence: float
+    timings: Timings

