@@ -1,7 +1,7 @@
 """The LangChain chain: condense -> retrieve -> answer -> cite; `Chatbot.ask` and `Chatbot.stream`."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from types import TracebackType
@@ -13,21 +13,23 @@ from langchain_core.output_parsers import StrOutputParser
 
 from rag.cite import cite
 from rag.condense import condense
-from rag.confidence import estimate
+from rag.confidence import declines, estimate, outlook, yes_probability
 from rag.embed import embedder_name, make_embedder
 from rag.errors import QuestionError
-from rag.evidence import Evidence, rank_sentences
+from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.index import Index, open_index, read_manifest
-from rag.model import explained, is_embedded, open_model
-from rag.prompts import ABSTENTION, ANSWER
+from rag.model import explained, open_model
+from rag.prompts import ABSTENTION, ANSWER, CHECK, CONFIRM
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Document, Hit, Sentence, Timings
+from rag.types import Answer, Chunk, Document, Hit, Timings
 from rag.weights import Progress, silent
 
 History = Sequence[tuple[str, str]]
 LONGEST_QUESTION = 2000
 """Characters."""
+EXCERPTS = 4
+"""Sentences repeated right before the question, where a small model reads best."""
 
 
 def index_exists(settings: Settings) -> bool:
@@ -36,7 +38,7 @@ def index_exists(settings: Settings) -> bool:
 
 
 class Chatbot:
-    """Answers questions from the published index. Use as a context manager; threads may share it."""
+    """Answers questions from the published index. A context manager; threads may share it."""
 
     def __init__(self, settings: Settings, index: Index, model: BaseChatModel, embedder: Embeddings) -> None:
         self.settings = settings
@@ -46,7 +48,7 @@ class Chatbot:
         self.retriever = HybridRetriever(index=index, k=settings.passages)
         self._evidence = Evidence(index.documents, embedder)
         self._whole = index.all_chunks() if index.manifest.words <= settings.whole_article_words else []
-        self._write = ANSWER | model | StrOutputParser()
+        self._answer = ANSWER | model | StrOutputParser()
         self._resources = ExitStack()
 
     @classmethod
@@ -61,15 +63,133 @@ class Chatbot:
         """Open the published index and start the model of the settings, or take the ones given.
 
         Raises StoreError when there is no usable index, ModelError when a model is
-        missing, damaged or cannot be reached.
+        missing or damaged.
         """
         with ExitStack() as stack, ThreadPoolExecutor(1) as side:
-            read_manifest(settings.index)
-            loading = side.submit(make_embedder, settings) if embedder is None else None
+            index_exists(settings)
+            loading = side.submit(lambda: embedder or make_embedder(settings))
             chat_model = model or stack.enter_context(open_model(settings, progress))
-            loaded = embedder or (loading.result() if loading else None)
-            assert loaded is not None
-            index = open_index(settings.index, loaded, embedder_name(settings))
-            bot = cls(settings, index, chat_model, loaded)
+            loaded = loading.result()
+            bot = cls(settings, open_index(settings.index, loaded, embedder_name(settings)), chat_model, loaded)
             bot._resources = stack.pop_all()
         return bot
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the embedded model, if there is one."""
+        self._resources.close()
+
+    @property
+    def documents(self) -> dict[str, Document]:
+        """The documents of the index by id."""
+        return dict(self.index.documents)
+
+    def ask(self, question: str, history: History = ()) -> Answer:
+        """The answer to `question`, which may point back at `history`, earlier (question, answer) pairs.
+
+        Raises QuestionError for a blank or overlong question, ModelError when the model fails.
+        """
+        *_, answer = self.stream(question, history)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def stream(self, question: str, history: History = ()) -> Iterator[list[Hit] | str | Answer]:
+        """First the hits, then the pieces of the answer as the model writes them, last the Answer.
+
+        The Answer holds: its text may differ from the pieces, when the model's words are
+        not found in the documents. Closing the iterator stops the model. Raises like `ask`.
+        """
+        clock = _Clock()
+        question = _checked(question)
+        with explained(self.settings):
+            searched = condense(question, history, self.model, _joined(self._whole))
+        clock.mark("rewrite")
+        hits = self.retriever.search(searched)
+        clock.mark("retrieve")
+        yield hits
+        chunks = self._whole or sorted((hit.chunk for hit in hits), key=lambda chunk: chunk.chunk_id)
+        sources = self._evidence.sentences(chunks)
+        prompt = {"text": _joined(chunks), "excerpts": self._excerpts(searched, sources), "question": searched}
+        with explained(self.settings):
+            stated = yes_probability(self.model, CHECK.invoke(prompt))
+        written = ""
+        if outlook(stated) >= self.settings.abstain_below:
+            with explained(self.settings), closing(self._answer.stream(prompt)) as pieces:  # type: ignore[type-var]
+                for piece in pieces:
+                    if piece:
+                        clock.mark("first_token")
+                        written += piece
+                        yield piece
+        yield self._conclude(searched, stated, written.strip(), hits, sources, clock)
+
+    def _conclude(
+        self, question: str, stated: float, written: str, hits: list[Hit], sources: list[SourceSentence],
+        clock: "_Clock",
+    ) -> Answer:  # fmt: skip
+        """What was written with its citations, or the abstention where it is not supported or not believed."""
+        sentences = cite(written, question, sources, self._evidence)
+        citations = {citation.number: citation for sentence in sentences for citation in sentence.citations}
+        confidence = 0.0
+        if citations and not declines(written):
+            cited = " ".join(citation.quote for citation in citations.values())
+            with explained(self.settings):
+                prompt = CONFIRM.invoke({"cited": cited, "question": question, "answer": written})
+                confirmed = yes_probability(self.model, prompt)
+            confidence = estimate(question, stated, confirmed, written, sentences)
+        abstained = confidence < self.settings.abstain_below
+        return Answer(
+            question=question,
+            text=ABSTENTION if abstained else " ".join(sentence.text for sentence in sentences),
+            sentences=() if abstained else sentences,
+            citations=() if abstained else tuple(citations.values()),
+            hits=tuple(hits),
+            abstained=abstained,
+            confidence=confidence,
+            timings=clock.timings(),
+        )
+
+    def _excerpts(self, question: str, sources: list[SourceSentence]) -> str:
+        vector = self._evidence.vectors([question])[0]
+        best = sorted(rank_sentences(question, vector, sources)[:EXCERPTS])
+        return "From the text:\n" + "".join(f"- {sources[i].text}\n" for i in best) + "\n"
+
+
+class _Clock:
+    """Seconds from its making to the first mark of each name."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._marks: dict[str, float] = {}
+
+    def mark(self, name: str) -> None:
+        self._marks.setdefault(name, time.perf_counter() - self._began)
+
+    def timings(self) -> Timings:
+        return Timings(
+            rewrite=self._marks["rewrite"],
+            retrieve=self._marks["retrieve"],
+            first_token=self._marks.get("first_token"),
+            total=time.perf_counter() - self._began,
+        )
+
+
+def _joined(chunks: Sequence[Chunk]) -> str:
+    return "\n\n".join(chunk.text for chunk in chunks)
+
+
+def _checked(question: str) -> str:
+    question = question.strip()
+    if not question:
+        raise QuestionError("The question is empty; type one.")
+    if len(question) > LONGEST_QUESTION:
+        raise QuestionError(
+            f"The question has {len(question):,} characters, and at most {LONGEST_QUESTION:,} are allowed; shorten it."
+        )
+    return question

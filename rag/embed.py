@@ -57,8 +57,8 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    native_bf16 = torch.cpu._is_avx512_bf16_supported()  # type: ignore[attr-defined, no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    native_bf16 = torch.cpu._is_avx512_bf16_supported()
     try:
         model = SentenceTransformer(
             str(folder),

@@ -61,7 +61,7 @@ class Evidence:
             for span in sentence_spans(self._documents[chunk.doc_id].text, chunk.start, chunk.end)
         ]
         texts = [self._documents[chunk.doc_id].text[span.start : span.end] for chunk, span in pairs]
-        vectors = self.vectors(texts) if texts else []
+        vectors: Sequence[Vector] = list(self.vectors(texts)) if texts else []
         self._known |= {chunk.chunk_id: [] for chunk in chunks}
         for (chunk, span), text, vector in zip(pairs, texts, vectors, strict=True):
             self._known[chunk.chunk_id].append(SourceSentence(chunk, span, text, content_words(text), vector))

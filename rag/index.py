@@ -94,7 +94,7 @@ def build(
     embedder_name: str,
     key: str,
     chunk_words: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Manifest:
     """Write a new generation of the index in `folder`, check it, make it current.
 

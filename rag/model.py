@@ -4,15 +4,18 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from rag.errors import ModelError
+from rag.errors import ModelError, RagError
 from rag.settings import Settings
 from rag.weights import Progress, find_weights, silent
 
 SLOTS = 2
 """Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""
+LOGPROBS = "logprobs"
+"""The tag of a model whose server gives log-probabilities, or ignores the wish."""
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -69,16 +72,16 @@ def _remote(settings: Settings) -> BaseChatModel:
         return _openai(settings, settings.base_url, key or "none", settings.model or "default")
     from langchain.chat_models import init_chat_model
 
-    options: dict[str, object] = {"base_url": settings.base_url, "api_key": key}
+    options: dict[str, Any] = {
+        "temperature": 0,
+        "max_tokens": settings.max_tokens,
+        "timeout": settings.timeout,
+        "max_retries": settings.retries,
+        **({"base_url": settings.base_url} if settings.base_url else {}),
+        **({"api_key": key} if key else {}),
+    }
     try:
-        model = init_chat_model(
-            settings.model,
-            temperature=0,
-            max_tokens=settings.max_tokens,
-            timeout=settings.timeout,
-            max_retries=settings.retries,
-            **{name: value for name, value in options.items() if value},  # type: ignore[arg-type]
-        )
+        model: BaseChatModel = init_chat_model(settings.model, **options)
     except (ValueError, ImportError, KeyError) as error:
         raise ModelError(
             f"The model {settings.model!r} cannot be used ({str(error).splitlines()[0]}); set RAG_MODEL to "
@@ -96,10 +99,47 @@ def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatM
     return ChatOpenAI(
         model=name,
         base_url=base_url,
-        api_key=key,  # type: ignore[arg-type]
+        api_key=key,
         temperature=0,
-        max_tokens=settings.max_tokens,  # type: ignore[call-arg]
+        max_tokens=settings.max_tokens,
         timeout=settings.timeout,
         max_retries=settings.retries,
         stream_usage=False,
+        tags=[LOGPROBS],
     )
+
+
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """Turn what a model's client raises into a ModelError of one sentence.
+
+    Every provider has errors of its own, so they are told apart from faults of this
+    program by where they come from: those are built-in types, and are let through.
+    """
+    try:
+        yield
+    except RagError:
+        raise
+    except Exception as error:
+        if type(error).__module__ == "builtins" and not isinstance(error, OSError):
+            raise
+        raise ModelError(_sentence(settings, error)) from error
+
+
+def _sentence(settings: Settings, error: Exception) -> str:
+    name = f"The model {settings.model or 'default'!r}" + (f" at {settings.base_url}" if settings.base_url else "")
+    who = "The embedded model" if is_embedded(settings) else name
+    status, kind = getattr(error, "status_code", None), type(error).__name__
+    if status in {401, 403}:
+        return f"{who} refused the key (status {status}); set RAG_API_KEY to a valid one."
+    if status == 404:
+        return f"{who} was not found (status 404); correct RAG_MODEL or RAG_BASE_URL."
+    if status == 429:
+        return f"{who} is busy or its quota is used up (status 429); ask again later."
+    if "Timeout" in kind:
+        return f"{who} said nothing for {settings.timeout:g} s; ask again, or raise RAG_TIMEOUT."
+    if "context" in str(error) and status == 400:
+        return f"The question and its passages are too long for {who[0].lower()}{who[1:]}; ask a shorter question."
+    if "Connect" in kind or "Protocol" in kind or isinstance(error, OSError):
+        return f"{who} cannot be reached or broke off ({kind}); check that it runs, then ask again."
+    return f"{who} failed ({kind}: {str(error).splitlines()[0] if str(error) else 'no message'}); ask again."

@@ -60,7 +60,11 @@ class HybridRetriever(BaseRetriever):
         return [int(chunk_id) for chunk_id in best if scores[chunk_id] > 0]
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **_: Any
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002
+        **_: Any,
     ) -> list[LangChainDocument]:
         return [
             LangChainDocument(page_content=hit.chunk.text, metadata={"source": hit.chunk.source, "hit": hit})

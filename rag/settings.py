@@ -9,6 +9,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rag.errors import SettingsError
 
 
+def _user_cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("article-chat")
+
+
 class Settings(BaseSettings):
     """The settings. `Settings()` reads RAG_* from the environment, then from `.env`.
 
@@ -19,7 +25,7 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("data"), description="The article: a text or Markdown file, or a folder of them.")
     index: Path = Field(Path("index"), description="The folder that holds the published index.")
-    embedder: str = Field("", description="A sentence-transformers folder or name; empty: all-MiniLM-L6-v2 as installed.")
+    embedder: str = Field("", description="A sentence-transformers folder; empty: the installed all-MiniLM-L6-v2.")
     chunk_words: int = Field(110, ge=20, le=400, description="Words in a passage, about.")
 
     model: str = Field(
@@ -35,9 +41,7 @@ class Settings(BaseSettings):
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of the embedded model."
     )
     download: bool = Field(False, description="Allow fetching the model from the hub when it is not installed.")
-    cache: Path = Field(
-        default_factory=lambda: _user_cache(), description="Where the assembled model file is kept."
-    )
+    cache: Path = Field(default_factory=_user_cache, description="Where the assembled model file is kept.")
 
     passages: int = Field(4, ge=1, le=20, description="Passages found for a question.")
     whole_article_words: int = Field(
@@ -51,12 +55,6 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="The port of the page; 0 takes any free one.")
 
 
-def _user_cache() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("article-chat")
-
-
 def read_settings(**overrides: object) -> Settings:
     """Settings from the environment and `.env`, with `overrides` on top.
 
@@ -68,5 +66,6 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = f"RAG_{'_'.join(str(part) for part in first['loc'])}".upper()
         raise SettingsError(
-            f"The setting {name} cannot be {first['input']!r} ({first['msg']}); correct it in the environment or in .env."
+            f"The setting {name} cannot be {first['input']!r} ({first['msg']}); "
+            "correct it in the environment or in .env."
         ) from error

@@ -40,7 +40,7 @@ def split(document: Document, words: int = 110, first_id: int = 0) -> list[Chunk
     A chunk never holds sentences of two sections (Markdown headings divide sections).
     The sentences of a section are spread evenly, so that no chunk is a mere rest.
     """
-    chunks = []
+    chunks: list[Chunk] = []
     for section in _sections(document.text):
         for group in _groups(document.text, sentence_spans(document.text, section.start, section.end), words):
             start, end = group[0].start, group[-1].end

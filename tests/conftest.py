@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import FakeListChatModel
+from pydantic import Field
 
 from rag.index import Index, build, open_index
 from rag.settings import Settings
@@ -33,7 +34,7 @@ class TopicEmbedder(Embeddings):
 class ScriptedModel(FakeListChatModel):
     """Says the next of `responses`, letter by letter, and remembers the prompts."""
 
-    prompts: list[str] = []
+    prompts: list[str] = Field(default_factory=list)
 
     def _call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
         self.prompts.append("\n".join(str(message.content) for message in messages))

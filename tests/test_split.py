@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -5,7 +7,9 @@ from rag.split import sentence_spans, split
 from rag.types import Document
 
 anything = st.text(st.characters(codec="utf-8"), max_size=400)
-prose = st.lists(st.sampled_from(["One.", "Two words!", "“Said he. Again.”", "\n", "\n\n", "# Head\n", "漢字。", " ", "\t"]))
+prose = st.lists(
+    st.sampled_from(["One.", "Two words!", "“Said he. Again.”", "\n", "\n\n", "# Head\n", "漢字。", " ", "\t"])
+)
 
 
 def texts(text: str) -> list[str]:
@@ -54,7 +58,7 @@ def test_chunks_do_not_cross_a_heading() -> None:
 def test_every_chunk_is_an_exact_slice_and_no_word_is_lost(text: str) -> None:
     chunks = split(document(text), words=20)
     assert all(chunk.text == text[chunk.start : chunk.end] and chunk.text for chunk in chunks)
-    assert all(before.end <= after.start for before, after in zip(chunks, chunks[1:], strict=False))
+    assert all(before.end <= after.start for before, after in itertools.pairwise(chunks))
     assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(text.split())
 
 
@@ -62,4 +66,4 @@ def test_every_chunk_is_an_exact_slice_and_no_word_is_lost(text: str) -> None:
 def test_sentences_are_ordered_and_have_no_white_space_around(text: str) -> None:
     spans = sentence_spans(text)
     assert all(text[span.start : span.end].strip() == text[span.start : span.end] != "" for span in spans)
-    assert all(before.end <= after.start for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before.end <= after.start for before, after in itertools.pairwise(spans))

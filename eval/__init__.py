@@ -1,0 +1,1 @@
+"""Measuring the chatbot on a question set: `python -m eval`."""

@@ -1,0 +1,116 @@
+"""LangChain's tutorial chain over the same documents, model and embedder, to compare with."""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from time import perf_counter
+
+import chromadb
+from langchain_chroma import Chroma
+from langchain_core.documents import Document as Passage
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+from rag.confidence import declines
+from rag.model import explained
+from rag.settings import Settings
+from rag.types import Answer, Chunk, Document, Hit, Timings
+
+CHUNK_SIZE = 1000
+CHUNK_OVERLAP = 200
+NEAREST = 4
+
+PROMPT = """\
+You are an assistant for question-answering tasks. Use the following pieces of retrieved context to answer the \
+question. If you don't know the answer, just say that you don't know. Use three sentences maximum and keep the \
+answer concise.
+Question: {question}\u0020
+Context: {context}\u0020
+Answer:"""
+
+
+class Baseline:
+    """The chain: passages of about 1,000 characters, the four nearest, one prompt; no history and no citations.
+
+    It has no abstention sentence of its own: it abstains where its answer says that it does not know.
+    """
+
+    def __init__(
+        self, settings: Settings, model: BaseChatModel, embedder: Embeddings, documents: Mapping[str, Document]
+    ) -> None:
+        """Split and embed `documents` into a store in memory, which `close` empties.
+
+        The space is the cosine, which orders unit vectors as the tutorial's default does.
+        `settings` only word the errors of the model.
+        """
+        splitter = RecursiveCharacterTextSplitter(
+            chunk_size=CHUNK_SIZE, chunk_overlap=CHUNK_OVERLAP, add_start_index=True
+        )
+        passages = splitter.create_documents(
+            [document.text for document in documents.values()],
+            [{"doc_id": document.doc_id} for document in documents.values()],
+        )
+        for number, passage in enumerate(passages):
+            passage.metadata["number"] = number
+        self._settings = settings
+        self._documents = documents
+        self._store = Chroma.from_documents(
+            passages,
+            embedder,
+            collection_name=f"baseline-{uuid.uuid4().hex}",
+            client=chromadb.EphemeralClient(),
+            collection_configuration={"hnsw": {"space": "cosine"}},
+        )
+        self._answer = ChatPromptTemplate.from_messages([("human", PROMPT)]) | model | StrOutputParser()
+
+    def close(self) -> None:
+        """Drop the collection."""
+        self._store.delete_collection()
+
+    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:  # noqa: ARG002
+        """First the hits, then pieces of text, last the Answer. `history` is left aside, as in the tutorial.
+
+        The confidence is 0 for an abstention and 1 otherwise. Raises ModelError.
+        """
+        started = perf_counter()
+        found = self._store.similarity_search_with_score(question, k=NEAREST)
+        hits = [self._hit(passage, distance, rank) for rank, (passage, distance) in enumerate(found, start=1)]
+        retrieved = perf_counter() - started
+        yield hits
+        context = "\n\n".join(hit.chunk.text for hit in hits)
+        pieces: list[str] = []
+        first_token = None
+        with explained(self._settings):
+            for piece in self._answer.stream({"question": question, "context": context}):
+                if piece and first_token is None:
+                    first_token = perf_counter() - started
+                pieces.append(piece)
+                yield piece
+        text = "".join(pieces).strip()
+        abstained = not text or declines(text)
+        yield Answer(
+            question=question,
+            text=text,
+            sentences=(),
+            citations=(),
+            hits=tuple(hits),
+            abstained=abstained,
+            confidence=0.0 if abstained else 1.0,
+            timings=Timings(rewrite=0.0, retrieve=retrieved, first_token=first_token, total=perf_counter() - started),
+        )
+
+    def _hit(self, passage: Passage, distance: float, rank: int) -> Hit:
+        document = self._documents[passage.metadata["doc_id"]]
+        start = passage.metadata["start_index"]
+        chunk = Chunk(
+            chunk_id=passage.metadata["number"],
+            doc_id=document.doc_id,
+            source=document.source,
+            title=document.title,
+            start=start,
+            end=start + len(passage.page_content),
+            text=passage.page_content,
+        )
+        return Hit(chunk, score=1 - distance, similarity=1 - distance, dense_rank=rank, word_rank=None)

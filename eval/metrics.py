@@ -1,0 +1,183 @@
+"""Scores, all pure functions that one can work out by hand; a share without a denominator is None."""
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import precision_recall_fscore_support
+
+from eval.dataset import Question
+from rag.types import Document
+
+F1_ENOUGH = 0.6
+
+_FOLDED = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′`´", "'"),
+        **dict.fromkeys("“”„‟″«»", '"'),
+        **dict.fromkeys("‐‑‒–−", "-"),
+        **dict.fromkeys("—―", " - "),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The characters `start`..`end` (half-open) of a document's text."""
+
+    doc_id: str
+    start: int
+    end: int
+
+    def overlaps(self, other: "Place") -> bool:
+        """Whether the two share a character."""
+        return self.doc_id == other.doc_id and max(self.start, other.start) < min(self.end, other.end)
+
+
+Evidence = tuple[Place, ...]
+"""The places, one or more, where the text of one evidence span occurs."""
+
+
+# Answers
+
+
+def fold(text: str) -> str:
+    """`text` in lower case, with plain quotation marks, apostrophes and hyphens, and single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text.translate(_FOLDED)).lower().split())
+
+
+def normalise(text: str) -> str:
+    """`text` folded, without punctuation and English articles, as SQuAD's evaluation does it."""
+    kept = "".join(char for char in fold(text) if not _is_punctuation(char))
+    return " ".join(word for word in kept.split() if word not in {"a", "an", "the"})
+
+
+def _is_punctuation(char: str) -> bool:
+    return char in string.punctuation or unicodedata.category(char).startswith("P")
+
+
+def token_f1(text: str, references: Sequence[str]) -> float:
+    """The best harmonic mean (0..1) of token precision and recall over `references` (Rajpurkar et al. 2016)."""
+    return max((_f1(normalise(text).split(), normalise(reference).split()) for reference in references), default=0.0)
+
+
+def _f1(said: list[str], wanted: list[str]) -> float:
+    if not said or not wanted:
+        return float(said == wanted)
+    common = sum((Counter(said) & Counter(wanted)).values())
+    return 2 * common / (len(said) + len(wanted))
+
+
+def correct(question: Question, text: str, abstained: bool) -> bool:
+    """Whether the answer is right.
+
+    To an unanswerable question that is abstaining. Otherwise: not abstaining; for a
+    yes-or-no question, beginning with the right word, and never with the opposite one;
+    else one alternative of every `must` group; without `must`, a reference answer
+    contained in the text, or a token F1 of at least F1_ENOUGH.
+    """
+    if abstained or not question.answerable:
+        return abstained and not question.answerable
+    first = re.match(r"\W*(yes|no)\b", fold(text))
+    if question.polarity and first:
+        return first[1] == question.polarity
+    if question.must:
+        return all(any(says(text, alternative) for alternative in group) for group in question.must)
+    return contains(text, question.answers) or token_f1(text, question.answers) >= F1_ENOUGH
+
+
+def says(text: str, alternative: str) -> bool:
+    """Whether `alternative` occurs in `text` at the start of a word ("dismiss" in "dismisses").
+
+    "yes", "no" and an alternative that ends in a space ("US ") need whole words, and a
+    number at either end needs the whole number ("5" is neither in "50" nor in "1.5").
+    """
+    wanted = fold(alternative)
+    whole = wanted in {"yes", "no"} or alternative != alternative.rstrip()
+    before = r"(?<!\w)(?<!\d[.,])" if wanted[:1].isdigit() else r"(?<!\w)"
+    after = r"(?!\w)" if whole else r"(?!\d|[.,]\d)" if wanted[-1:].isdigit() else ""
+    return re.search(before + re.escape(wanted) + after, fold(text)) is not None
+
+
+def contains(text: str, references: Sequence[str]) -> bool:
+    """Whether the words of a reference, normalised, follow each other in `text`."""
+    words = f" {normalise(text)} "
+    return any(f" {wanted} " in words for reference in references if (wanted := normalise(reference)))
+
+
+# Passages and citations
+
+
+def locate(question: Question, documents: Mapping[str, Document]) -> tuple[Evidence, ...]:
+    """Where every evidence span of `question` stands; spans that are in no document are left out.
+
+    Searched are the documents that `doc_ids` names, or all where the index knows none of them.
+    """
+    named = [documents[doc_id] for doc_id in question.doc_ids if doc_id in documents]
+    searched = named or list(documents.values())
+    found = (tuple(place for doc in searched for place in _occurrences(doc, text)) for text in question.evidence)
+    return tuple(places for places in found if places)
+
+
+def _occurrences(document: Document, text: str) -> list[Place]:
+    places = []
+    start = document.text.find(text)
+    while start >= 0:
+        places.append(Place(document.doc_id, start, start + len(text)))
+        start = document.text.find(text, start + len(text))
+    return places
+
+
+def _touches(place: Place, evidence: Evidence) -> bool:
+    return any(place.overlaps(other) for other in evidence)
+
+
+def covered(places: Sequence[Place], evidence: Sequence[Evidence]) -> list[bool]:
+    """For every evidence span, whether some place overlaps it: the share of True is the recall."""
+    return [any(_touches(place, span) for place in places) for span in evidence]
+
+
+def relevant(places: Sequence[Place], evidence: Sequence[Evidence]) -> list[bool]:
+    """For every place, whether it overlaps some evidence span: the share of True is the precision."""
+    return [any(_touches(place, span) for span in evidence) for place in places]
+
+
+def reciprocal_rank(hits: Sequence[Place], evidence: Sequence[Evidence]) -> float:
+    """One over the rank (from 1) of the first hit that overlaps an evidence span, 0 where none does."""
+    found = relevant(hits, evidence)
+    return 1 / (found.index(True) + 1) if True in found else 0.0
+
+
+# Over all questions
+
+
+def share(values: Sequence[bool | float]) -> float | None:
+    """The mean of `values`; None where there are none."""
+    return float(np.mean(values)) if values else None
+
+
+def abstention(unanswerable: Sequence[bool], abstained: Sequence[bool]) -> tuple[float | None, float | None]:
+    """Precision and recall of abstaining, one truth value a question in each sequence.
+
+    The precision is None where nothing was abstained from, the recall where all is answerable.
+    """
+    if not unanswerable:
+        return None, None
+    nan = float("nan")
+    precisions, recalls, _, _ = precision_recall_fscore_support(
+        unanswerable, abstained, labels=[True], average=None, zero_division=nan
+    )
+    return _number(precisions[0]), _number(recalls[0])
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def percentile(values: Sequence[float], percent: float) -> float | None:
+    """The `percent` percentile (0..100) of `values`, interpolated; None where there are none."""
+    return float(np.percentile(values, percent)) if values else None

@@ -1,0 +1,81 @@
+from conftest import ANIMALS, TopicEmbedder, documents_of
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from rag.cite import cite, unfounded
+from rag.evidence import Evidence
+from rag.split import split
+from rag.types import Document, Sentence
+
+anything = st.text(st.characters(codec="utf-8"), max_size=200)
+
+
+def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple[Sentence, ...]:
+    documents = documents_of(texts)
+    evidence = Evidence({document.doc_id: document for document in documents}, TopicEmbedder())
+    chunks = [chunk for number, document in enumerate(documents) for chunk in split(document, 20, first_id=10 * number)]
+    return cite(answer, question, evidence.sentences(chunks), evidence)
+
+
+def test_each_sentence_cites_the_sentence_that_says_it() -> None:
+    first, second = cited("Fish swim in the pond. The black cat sleeps all day.")
+    assert [citation.quote for citation in first.citations] == ["Fish swim in the pond."]
+    assert [citation.quote for citation in second.citations] == ["The black cat sleeps all day."]
+    assert [citation.number for citation in (*first.citations, *second.citations)] == [1, 2]
+    assert (first.citations[0].doc_id, first.citations[0].start) == ("d2", 0)
+
+
+def test_the_same_span_keeps_its_number() -> None:
+    first, second = cited("Fish swim in the pond. In the pond swim fish.")
+    assert first.citations == second.citations
+
+
+def test_a_sentence_of_two_sources_cites_both() -> None:
+    (sentence,) = cited("The black cat sleeps all day and the dog eats two bones.")
+    assert [citation.quote for citation in sentence.citations] == [
+        "The black cat sleeps all day.",
+        "A dog eats two bones.",
+    ]
+
+
+def test_a_number_that_is_not_in_the_text_is_not_supported() -> None:
+    (right,) = cited("There are 12 fish.")
+    (wrong,) = cited("There are 13 fish.")
+    assert right.supported
+    assert not wrong.supported
+    assert wrong.citations == ()
+
+
+def test_a_name_that_is_not_in_the_text_is_not_supported() -> None:
+    assert not cited("The dog is called Max.")[0].supported
+    assert cited("The dog is called Rex.")[0].supported
+
+
+def test_a_misquotation_is_not_supported() -> None:
+    assert unfounded("He said “we must be bold”.", "He said, “we must be strong.”") == ["we must be bold"]
+    assert unfounded('He said "we must be strong."', "He said, “we must be strong,” and left.") == []
+
+
+def test_typography_and_possessives_do_not_matter() -> None:
+    assert unfounded("It is NATO's 32 members and the U. S. vote.", "NATO’s 32 member states; the U.S. vote") == []
+
+
+def test_what_the_question_names_need_not_be_in_the_source() -> None:
+    assert cited("The dog Bello eats two bones.", "What does Bello eat?")[0].supported
+
+
+def test_nothing_cites_nothing() -> None:
+    assert cited("") == ()
+    assert [sentence.supported for sentence in cited("!!!")] == [False]
+    assert [sentence.supported for sentence in cited("Fish swim.", texts=[])] == [False]
+
+
+@hypothesis_settings(deadline=None)
+@given(anything, anything)
+def test_every_citation_is_an_exact_slice(text: str, answer: str) -> None:
+    document = Document("d0", "0.txt", "Text 0", text)
+    for sentence in cited(f"{answer} {text}", texts=[text]):
+        assert sentence.supported == bool(sentence.citations)
+        for citation in sentence.citations:
+            assert citation.quote == document.text[citation.start : citation.end] != ""

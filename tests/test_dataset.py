@@ -1,0 +1,113 @@
+"""Question sets: the reader, and the set that the project ships."""
+
+from pathlib import Path
+
+import pytest
+
+from eval.dataset import DatasetError, Question, load
+
+ROOT = Path(__file__).parents[1]
+KINDS = {
+    "fact", "paraphrase", "yes/no", "number", "list", "quotation", "two passages", "follow-up",
+    "false premise", "nearly said", "outside", "orders",
+}  # fmt: skip
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "set.jsonl"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_load_reads_every_key(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '{"id": "1", "kind": "k", "question": "Why?", "answers": ["So."], "history": [["Who?", "He."]],'
+        ' "must": [["so", "thus"]], "polarity": "yes", "evidence": ["It is so."], "doc_ids": ["d"]}\n',
+    )
+    assert load(path) == [
+        Question(
+            id="1",
+            kind="k",
+            question="Why?",
+            answers=("So.",),
+            history=(("Who?", "He."),),
+            must=(("so", "thus"),),
+            polarity="yes",
+            evidence=("It is so.",),
+            doc_ids=("d",),
+        )
+    ]
+
+
+def test_load_reads_the_plain_format(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '\ufeff{"id": "1", "kind": "k", "question": "Line\u2028break?", "answers": [], "passages": [0]}\r\n\n'
+        '{"id": "2", "kind": "k", "question": "Who?", "answers": ["He"]}',
+    )
+    first, second = load(path)
+    assert (first.question, first.answerable, first.must) == ("Line\u2028break?", False, ())
+    assert second.answerable
+
+
+GOOD = '{"id": "1", "kind": "k", "question": "Who?", "answers": ["He"]}\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "Invalid JSON"),
+        ("[1]", "object"),
+        ('{"id": "2", "kind": "k", "question": "Who?"}', "answers: Field required"),
+        ('{"id": 2, "kind": "k", "question": "Who?", "answers": []}', "id: "),
+        ('{"id": "2", "kind": "k", "question": " ", "answers": []}', "blank"),
+        ('{"id": "2", "kind": "k", "question": "Who?", "answers": "He"}', "answers: "),
+        ('{"id": "2", "kind": "k", "question": "Who?", "answers": [""]}', "blank"),
+        ('{"id": "2", "kind": "k", "question": "Who?", "answers": [], "must": [["He"]]}', "no 'answers'"),
+        ('{"id": "2", "kind": "k", "question": "Who?", "answers": ["He"], "must": [[]]}', "empty group"),
+        ('{"id": "2", "kind": "k", "question": "Who?", "answers": ["He"], "must": [[" "]]}', "blank alternative"),
+        ('{"id": "2", "kind": "k", "question": "Who?", "answers": ["He"], "polarity": "maybe"}', "polarity: "),
+        ('{"id": "2", "kind": "k", "question": "Who?", "answers": [], "history": [["a"]]}', "history.0.1: "),
+        ('{"id": "1", "kind": "k", "question": "Who?", "answers": []}', "that of line 1"),
+    ],
+)
+def test_load_names_the_file_the_line_and_the_reason(tmp_path: Path, line: str, reason: str) -> None:
+    path = write(tmp_path, f"{GOOD}\n{line}\n")
+    with pytest.raises(DatasetError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"Line 3 of {str(path)!r} is not a question (")
+    assert reason in message
+    assert message.endswith("; correct that line.")
+
+
+def test_load_says_what_to_do_about_a_bad_file(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"cannot be read \(No such file or directory\); name a file that exists"):
+        load(tmp_path / "none.jsonl")
+    with pytest.raises(DatasetError, match="holds no question; write one JSON object a line"):
+        load(write(tmp_path, "\n \n"))
+    binary = tmp_path / "binary.jsonl"
+    binary.write_bytes(b"\xff\xfe{")
+    with pytest.raises(DatasetError, match="not UTF-8 text; save it as UTF-8"):
+        load(binary)
+
+
+def test_the_shipped_set_is_complete() -> None:
+    questions = load(ROOT / "eval" / "questions.jsonl")
+    assert len(questions) >= 60
+    assert {question.kind for question in questions} == KINDS
+    assert all(question.must and question.evidence for question in questions if question.answerable)
+    assert not any(question.evidence for question in questions if not question.answerable)
+    assert all(question.history for question in questions if question.kind == "follow-up")
+
+
+def test_the_evidence_of_the_shipped_set_is_verbatim_in_the_article() -> None:
+    article = (ROOT / "data" / "article.txt").read_bytes().decode("utf-8")
+    missing = [
+        (question.id, text)
+        for question in load(ROOT / "eval" / "questions.jsonl")
+        for text in question.evidence
+        if text not in article
+    ]
+    assert missing == []

@@ -1,0 +1,210 @@
+"""The loop over questions, the command and the judge, on a chatbot that follows a script."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+from langchain_core.language_models import BaseChatModel, FakeListChatModel
+
+from eval.dataset import DatasetError, Question
+from eval.judge import judge
+from eval.metrics import Place
+from eval.run import Times, run
+from rag.errors import ModelError, StoreError
+from rag.settings import read_settings
+from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
+
+TEXT = "Mark Rutte is NATO’s chief. He was in Brussels."
+DOCUMENT = Document("d", "folder/article.txt", "Article", TEXT)
+CITATION = Citation(1, "d", "folder/article.txt", "Article", 0, 27, TEXT[:27])
+HIT = Hit(Chunk(0, "d", "folder/article.txt", "Article", 0, len(TEXT), TEXT), 0.03, 0.9, 1, 1)
+CHIEF = Question(
+    id="chief",
+    kind="fact",
+    question="Who is the chief?",
+    answers=("Mark Rutte",),
+    must=(("Rutte",),),
+    evidence=("Mark Rutte is NATO’s chief.",),
+    history=(("Hello?", "Hello."),),
+)
+AGE = Question(id="age", kind="nearly said", question="How old is he?", answers=())
+CITY = Question(id="city", kind="fact", question="Which city?", answers=("Brussels",), must=(("Brussels",),))
+
+
+class ScriptedBot:
+    """Knows the chief, abstains from the age, and fails when it is asked about a city."""
+
+    def __init__(self) -> None:
+        self.documents = {"d": DOCUMENT}
+        self.model: BaseChatModel = FakeListChatModel(responses=["Yes."])
+        self.embedder: Embeddings = DeterministicFakeEmbedding(size=4)
+        self.asked: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+        self.asked.append((question, history))
+        yield [HIT]
+        if question == CITY.question:
+            raise ModelError("The model at /home/somebody/model.gguf is down; start it.")
+        if question == AGE.question:
+            yield self._answer(question, "The documents do not say.", ())
+            return
+        yield "Mark Rutte"
+        yield " leads NATO."
+        yield self._answer(question, "Mark Rutte leads NATO.", (CITATION,))
+
+    def _answer(self, question: str, text: str, citations: tuple[Citation, ...]) -> Answer:
+        return Answer(
+            question=f"{question} (searched)",
+            text=text,
+            sentences=(Sentence(text, citations, True),) if citations else (),
+            citations=citations,
+            hits=(HIT,),
+            abstained=not citations,
+            confidence=0.75,
+            timings=Timings(0.0, 0.1, None, 0.2),
+        )
+
+
+def test_run_records_answers_abstentions_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr("eval.run.perf_counter", lambda: next(clock))
+    bot = ScriptedBot()
+    chief, age, city = run(bot, [CHIEF, AGE, CITY], bot.documents)
+
+    assert bot.asked[0] == (CHIEF.question, [("Hello?", "Hello.")])
+    assert (chief.text, chief.correct, chief.abstained, chief.confidence) == (
+        "Mark Rutte leads NATO.",
+        True,
+        False,
+        0.75,
+    )
+    assert chief.searched == "Who is the chief? (searched)"
+    assert chief.f1 == pytest.approx(2 / 3)
+    assert chief.hits == (Place("d", 0, len(TEXT)),)
+    assert chief.evidence == ((Place("d", 0, 27),),)
+    assert chief.citations == (CITATION,)
+    assert chief.times == Times(passages=1, first_token=2, total=3)
+
+    assert (age.correct, age.abstained, age.f1) == (True, True, None)
+    assert age.times == Times(passages=1, first_token=None, total=2)
+
+    assert (city.correct, city.abstained, city.f1, city.error_kind) == (False, False, 0.0, "ModelError")
+    assert city.error == "The model at /home/somebody/model.gguf is down; start it."
+    assert city.hits == ()
+    assert city.times == Times(passages=None, first_token=None, total=2)
+
+
+def test_holding_back_an_answer_earns_no_f1() -> None:
+    bot = ScriptedBot()
+    (record,) = run(bot, [replace(AGE, answers=("They do not say.",))], bot.documents)
+    assert (record.abstained, record.correct, record.f1) == (True, False, 0.0)
+
+
+def test_run_lets_faults_of_the_program_through() -> None:
+    class Broken(ScriptedBot):
+        def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+            yield from super().stream(question, history)
+            raise ZeroDivisionError
+
+    class Endless(ScriptedBot):
+        def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+            yield from list(super().stream(question, history))[:-1]
+
+    with pytest.raises(ZeroDivisionError):
+        run(Broken(), [CHIEF], {})
+    with pytest.raises(RuntimeError, match="'chief' ended without an Answer"):
+        run(Endless(), [CHIEF], {})
+
+
+def test_judge_asks_only_about_answers_that_can_be_compared() -> None:
+    bot = ScriptedBot()
+    records = run(bot, [CHIEF, AGE, CITY, CHIEF], bot.documents)
+    judged = judge(read_settings(), FakeListChatModel(responses=[" yes, it does", "No."]), records)
+    assert [record.judged for record in judged] == [True, True, False, False]
+
+
+class _Opens:
+    """Stands for `Chatbot`: opens the scripted bot, or fails as a missing index does."""
+
+    index = True
+
+    @classmethod
+    @contextmanager
+    def open(cls, *_: object, **__: object) -> Iterator[ScriptedBot]:
+        if not cls.index:
+            raise StoreError("There is no index in 'index'; run: python ingest.py")
+        yield ScriptedBot()
+
+
+@pytest.fixture
+def questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A set of the three questions; the command opens the scripted bot."""
+    monkeypatch.setattr("eval.__main__.Chatbot", _Opens)
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "set.jsonl"
+    rows = [
+        {"id": one.id, "kind": one.kind, "question": one.question, "answers": one.answers, "must": one.must}
+        for one in (CHIEF, AGE, CITY)
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+def command(*arguments: str) -> int:
+    from eval.__main__ import main
+
+    return main(arguments)
+
+
+def test_the_command_prints_the_table_and_writes_the_results(
+    questions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--questions", str(questions), "--baseline", "--judge", "--out", "deep/results") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^all +chat +3 +2 +0\.67", out, re.MULTILINE)
+    assert re.search(r"^all +baseline +3 +0 +0\.00", out, re.MULTILINE)
+    assert "city: Which city?\n    Failed: The model at" in out
+    assert "chief: Who is the chief?\n    Yes." in out.partition("Wrong answers of baseline:")[2]
+    (result,) = Path("deep/results").iterdir()
+    assert f"Results: {result}" in out
+    written = json.loads(result.read_text(encoding="utf-8"))
+    assert set(written["records"]) == {"chat", "baseline"}
+    assert "/" not in result.read_text(encoding="utf-8").replace("yes/no", "")
+
+
+def test_the_command_selects_questions(questions: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--questions", str(questions), "--kind", "fact", "--limit", "1") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^all +1 +1 +1\.00", out, re.MULTILINE)
+    assert "Wrong answers" not in out
+
+
+def test_the_command_fails_with_one_sentence(
+    questions: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("--questions", "none.jsonl") == 1
+    assert capsys.readouterr().err.startswith("The question set 'none.jsonl' cannot be read")
+    assert command("--questions", str(questions), "--kind", "poem") == 1
+    assert "'poem'; its kinds are: fact, nearly said." in capsys.readouterr().err
+    assert command("--questions", str(questions), "--out", str(questions)) == 1
+    assert "cannot be made (File exists); name another --out folder." in capsys.readouterr().err
+    monkeypatch.setattr(_Opens, "index", False)
+    assert command("--questions", str(questions)) == 1
+    assert capsys.readouterr().err == "There is no index in 'index'; run: python ingest.py\n"
+    with pytest.raises(SystemExit, match="2"):
+        command("--limit", "0")
+
+
+def test_select_keeps_the_order() -> None:
+    from eval.__main__ import select
+
+    assert select([CHIEF, AGE, CITY], ["fact"], None) == [CHIEF, CITY]
+    assert select([CHIEF, AGE, CITY], None, 2) == [CHIEF, AGE]
+    with pytest.raises(DatasetError, match="'orders'"):
+        select([CHIEF], ["orders"], None)

@@ -1,0 +1,135 @@
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ModelError
+from rag.model import explained, is_embedded, open_model
+from rag.settings import Settings
+
+Behaviour = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def server(behave: Behaviour) -> Iterator[str]:
+    """A loopback server that answers every POST by `behave`; its address with /v1."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            behave(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{running.server_address[1]}/v1"
+    finally:
+        running.shutdown()
+        thread.join()
+        running.server_close()
+
+
+def refuses(status: int, message: str = "no") -> Behaviour:
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.end_headers()
+        handler.wfile.write(json.dumps({"error": {"message": message}}).encode())
+
+    return behave
+
+
+def dies_in_mid_sentence(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/event-stream")
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    event = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Fish sw"}}]}
+    data = f"data: {json.dumps(event)}\n\n".encode()
+    handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+    handler.wfile.flush()
+    handler.connection.close()
+
+
+def talk(settings: Settings) -> str:
+    with open_model(settings) as model, explained(settings):
+        return "".join(str(piece.text) for piece in model.stream("Hello"))
+
+
+def at(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"base_url": url, "model": "m", "timeout": 0.5, "retries": 0})
+
+
+@pytest.mark.parametrize(
+    ("behave", "sentence"),
+    [
+        (refuses(401), "refused the key .*RAG_API_KEY"),
+        (refuses(404), "not found .*RAG_MODEL or RAG_BASE_URL"),
+        (refuses(429), "busy"),
+        (refuses(400, "the request exceeds the available context size"), "too long .*shorter question"),
+        (refuses(500), "failed .*ask again"),
+        (dies_in_mid_sentence, "broke off .*ask again"),
+    ],
+)
+def test_each_failure_of_an_endpoint_is_one_sentence(settings: Settings, behave: Behaviour, sentence: str) -> None:
+    with server(behave) as url, pytest.raises(ModelError, match=sentence) as caught:
+        talk(at(settings, url))
+    assert "\n" not in str(caught.value)
+    assert url in str(caught.value)
+
+
+def test_a_silent_endpoint_is_given_up_after_the_timeout(settings: Settings) -> None:
+    released = threading.Event()
+    with server(lambda _handler: bool(released.wait(30)) and None) as url:
+        try:
+            with pytest.raises(ModelError, match=r"said nothing for 0\.5 s.*RAG_TIMEOUT"):
+                talk(at(settings, url))
+        finally:
+            released.set()
+
+
+def test_an_endpoint_that_is_down_is_named(settings: Settings) -> None:
+    with server(refuses(500)) as url:
+        pass
+    with pytest.raises(ModelError, match=r"cannot be reached .*check that it runs"):
+        talk(at(settings, url))
+
+
+def test_a_fault_of_this_program_is_not_called_the_models(settings: Settings) -> None:
+    with pytest.raises(ZeroDivisionError), explained(settings):
+        _ = 1 // 0
+
+
+def test_an_unknown_provider_is_refused_in_a_sentence(settings: Settings) -> None:
+    with (
+        pytest.raises(ModelError, match="PROVIDER:NAME"),
+        open_model(settings.model_copy(update={"model": "nobody:nothing"})),
+    ):
+        pass
+
+
+def test_a_broken_model_file_is_refused_in_a_sentence(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"GGUF and then nothing that makes sense")
+    with (
+        pytest.raises(ModelError, match=r"broken\.gguf' cannot be loaded"),
+        open_model(settings.model_copy(update={"model": str(path)})),
+    ):
+        pass
+
+
+def test_which_models_run_inside_the_process(settings: Settings) -> None:
+    def embedded(**changes: str) -> bool:
+        return is_embedded(settings.model_copy(update=changes))
+
+    assert embedded()
+    assert embedded(model="some/model.gguf")
+    assert not embedded(model="openai:gpt-5-mini")
+    assert not embedded(base_url="http://127.0.0.1:1/v1")
