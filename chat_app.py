@@ -17,10 +17,11 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from rag.errors import RagError, SettingsError
+from ingest import main as ingest_main
+from rag import Chatbot, Document, RagError, Settings, index_exists, read_settings
+from rag.errors import SettingsError
+from rag.progress import terminal_progress
 from rag.render import CSS, SHOW_NEWEST, Event, Turn, advance, chat_messages, end, loaded_line, passages_pane
-from rag.settings import Settings, read_settings
-from rag.types import Document
 
 TITLE = "Ask the article"
 AT_ONCE = 4  # questions answered at the same time; further ones wait
@@ -48,11 +49,7 @@ class Bot(Protocol):
 
 
 class Run:
-    """One question on its way: a thread reads the bot's stream, the page reads the queue.
-
-    So Stop shows at once, even while the bot is silent, and the stream is opened, read
-    and closed in one thread.
-    """
+    """One question on its way: a thread reads the bot's stream, so Stop shows at once even while the bot is silent."""
 
     def __init__(self, bot: Bot, question: str, history: Sequence[tuple[str, str]]) -> None:
         self.stopped = False
@@ -143,7 +140,7 @@ def ask_again(bot: Bot, turns: list[Turn]) -> Iterator[tuple[Any, ...]]:
 def build_page(bot: Bot, settings: Settings) -> gr.Blocks:  # noqa: ARG001 - the page has no setting of its own yet
     """The page with its events."""
     shipped = any(document.source.endswith("article.txt") for document in bot.documents.values())
-    examples = [gr.components.chatbot.ExampleMessage(text=text) for text in EXAMPLES]
+    page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(f"<h1>{TITLE}</h1>{loaded_line(bot.documents)}", elem_id="top")
         with gr.Row(elem_id="panes"):
@@ -151,8 +148,8 @@ def build_page(bot: Bot, settings: Settings) -> gr.Blocks:  # noqa: ARG001 - the
                 chat = gr.Chatbot(
                     elem_id="chat", show_label=False, container=False, height=None, buttons=[], feedback_options=None,
                     render_markdown=False, sanitize_html=True, allow_tags=False, latex_delimiters=[],
-                    examples=examples if shipped else None,
-                    placeholder="Ask about the document. Every sentence of the answer shows where it was found.",
+                    examples=[{"text": text} for text in EXAMPLES] if shipped else None,
+                    placeholder="Ask about the documents. Each answer links to the words it rests on.",
                 )  # fmt: skip
                 with gr.Row(elem_id="ask"):
                     box = gr.Textbox(
@@ -169,9 +166,10 @@ def build_page(bot: Bot, settings: Settings) -> gr.Blocks:  # noqa: ARG001 - the
         turns, run = gr.State([]), gr.State(None)
 
         outputs = [chat, pane, box, send, stop, retry, clear, turns, run]
+        quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         asking: dict[str, Any] = {
-            "outputs": outputs, "show_progress": "hidden", "concurrency_limit": AT_ONCE,
-            "concurrency_id": "ask", "api_visibility": "private",
+            "outputs": outputs, "concurrency_limit": AT_ONCE, "concurrency_id": "ask", "api_visibility": "private",
+            "show_progress": "minimal", "show_progress_on": [box],  # there gradio shows the place in a full queue
         }  # fmt: skip
 
         # Not a partial: gradio passes the clicked example only to a parameter it can see.
@@ -181,9 +179,8 @@ def build_page(bot: Bot, settings: Settings) -> gr.Blocks:  # noqa: ARG001 - the
         gr.on([box.submit, send.click], partial(ask, bot), [box, turns], **asking)
         chat.example_select(ask_example, [turns], **asking)
         retry.click(partial(ask_again, bot), [turns], **asking)
-        at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        stop.click(lambda run: run and run.stop(), [run], None, **at_once)
-        clear.click(lambda: draw([], None), None, outputs, **at_once)
+        stop.click(lambda run: run and run.stop(), [run], None, **quiet)
+        clear.click(lambda: draw([], None), None, outputs, **quiet)
     return page
 
 
@@ -192,9 +189,7 @@ def build_app(bot: Bot, settings: Settings) -> FastAPI:
     app = FastAPI(openapi_url=None)
     names = ["127.0.0.1", "localhost", "[::1]", settings.host]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
-    theme = gr.themes.Default(
-        primary_hue="blue", font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace")
-    )
+    theme = gr.themes.Default(primary_hue="blue", font=("system-ui", "sans-serif"), font_mono="monospace")
     gr.mount_gradio_app(
         app, build_page(bot, settings), path="/", theme=theme, css=CSS, footer_links=[], run_history=False,
         ssr_mode=False, mcp_server=False, max_file_size=1, show_error=False,
@@ -227,20 +222,15 @@ def listen(settings: Settings) -> socket.socket:
 
 def make_server(bot: Bot, settings: Settings) -> Server:
     """The page's server. Its policy lets the browser load and send nothing elsewhere, whatever slips into the page."""
-    headers = [("content-security-policy", CONTENT_POLICY)]
+    policy = [("content-security-policy", CONTENT_POLICY)]
     app = build_app(bot, settings)
-    return Server(uvicorn.Config(app, headers=headers, log_level="critical", timeout_graceful_shutdown=1))
+    return Server(uvicorn.Config(app, headers=policy, log_level="critical", timeout_graceful_shutdown=1))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the index if there is none, open it and serve the page. Returns the exit code."""
-    argparse.ArgumentParser(description="Ask the documents in a page; the settings are RAG_* variables.").parse_args(
-        argv
-    )
-    from ingest import main as ingest_main
-    from rag.chat import Chatbot, index_exists
-    from rag.progress import terminal_progress
-
+    parser = argparse.ArgumentParser(description="Ask the documents in a page; the settings are RAG_* variables.")
+    parser.parse_args(argv)
     try:
         settings = read_settings()
         with listen(settings) as listener:

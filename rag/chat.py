@@ -1,7 +1,7 @@
 """The LangChain chain: condense -> retrieve -> answer -> cite; `Chatbot.ask` and `Chatbot.stream`."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from types import TracebackType
@@ -9,7 +9,7 @@ from typing import Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langchain_core.output_parsers import StrOutputParser
+from langchain_core.messages import BaseMessage
 
 from rag.cite import cite
 from rag.condense import condense
@@ -22,7 +22,7 @@ from rag.model import explained, open_model
 from rag.prompts import ABSTENTION, ANSWER, CHECK, CONFIRM
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Document, Hit, Timings
+from rag.types import Answer, Chunk, Citation, Document, Hit, Timings
 from rag.weights import Progress, silent
 
 History = Sequence[tuple[str, str]]
@@ -48,7 +48,7 @@ class Chatbot:
         self.retriever = HybridRetriever(index=index, k=settings.passages)
         self._evidence = Evidence(index.documents, embedder)
         self._whole = index.all_chunks() if index.manifest.words <= settings.whole_article_words else []
-        self._answer = ANSWER | model | StrOutputParser()
+        self._answer = ANSWER | model  # An output parser behind it would read the stream to its end when it is closed.
         self._resources = ExitStack()
 
     @classmethod
@@ -111,7 +111,8 @@ class Chatbot:
         with explained(self.settings):
             searched = condense(question, history, self.model, _joined(self._whole))
         clock.mark("rewrite")
-        hits = self.retriever.search(searched)
+        ranked = self.retriever.search(searched, k=max(self.settings.passages, len(self._whole)))
+        hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
         chunks = self._whole or sorted((hit.chunk for hit in hits), key=lambda chunk: chunk.chunk_id)
@@ -122,15 +123,15 @@ class Chatbot:
         written = ""
         if outlook(stated) >= self.settings.abstain_below:
             with explained(self.settings), closing(self._answer.stream(prompt)) as pieces:  # type: ignore[type-var]
-                for piece in pieces:
+                for piece in map(_text, pieces):
                     if piece:
                         clock.mark("first_token")
                         written += piece
                         yield piece
-        yield self._conclude(searched, stated, written.strip(), hits, sources, clock)
+        yield self._conclude(searched, stated, written.strip(), ranked, sources, clock)
 
     def _conclude(
-        self, question: str, stated: float, written: str, hits: list[Hit], sources: list[SourceSentence],
+        self, question: str, stated: float, written: str, ranked: list[Hit], sources: list[SourceSentence],
         clock: "_Clock",
     ) -> Answer:  # fmt: skip
         """What was written with its citations, or the abstention where it is not supported or not believed."""
@@ -144,12 +145,14 @@ class Chatbot:
                 confirmed = yes_probability(self.model, prompt)
             confidence = estimate(question, stated, confirmed, written, sentences)
         abstained = confidence < self.settings.abstain_below
+        shown = self.settings.passages
+        also = [] if abstained else [hit for hit in ranked[shown:] if _holds(hit, citations.values())]
         return Answer(
             question=question,
             text=ABSTENTION if abstained else " ".join(sentence.text for sentence in sentences),
             sentences=() if abstained else sentences,
             citations=() if abstained else tuple(citations.values()),
-            hits=tuple(hits),
+            hits=(*ranked[:shown], *also),
             abstained=abstained,
             confidence=confidence,
             timings=clock.timings(),
@@ -178,6 +181,15 @@ class _Clock:
             first_token=self._marks.get("first_token"),
             total=time.perf_counter() - self._began,
         )
+
+
+def _text(message: BaseMessage) -> str:
+    return str(message.text)
+
+
+def _holds(hit: Hit, citations: Iterable[Citation]) -> bool:
+    chunk = hit.chunk
+    return any(c.doc_id == chunk.doc_id and chunk.start <= c.start and c.end <= chunk.end for c in citations)
 
 
 def _joined(chunks: Sequence[Chunk]) -> str:

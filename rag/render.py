@@ -246,5 +246,5 @@ CSS = """
   #left, #right { height: 100%; min-height: 0; flex-wrap: nowrap; }
   #chat, #passages { flex: 1 1 0; min-height: 0; } #passages { overflow-y: auto !important; }
   .back { display: none; } }
-@media (max-width: 767px) { #chat { min-height: 340px; max-height: 75dvh; } }
+@media (max-width: 767px) { #chat { min-height: 340px; } #chat .bubble-wrap { max-height: 70dvh; } }
 """

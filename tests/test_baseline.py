@@ -10,7 +10,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
-from eval.baseline import NEAREST, Baseline, abstains
+from eval.baseline import NEAREST, Baseline
 from eval.dataset import Question
 from eval.run import run
 from rag.errors import ModelError
@@ -118,40 +118,3 @@ def test_run_takes_the_baseline_and_records_its_failures() -> None:
         with pytest.raises(ModelError, match="embedded model"):
             list(baseline.stream("Which fish?", []))
     assert (failed.correct, failed.error_kind) == (False, "ModelError")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I don't know.",
-        "I don’t know the answer to that question.",
-        "I do not have enough information to say.",
-        "The context does not mention Mark Rutte's age.",
-        "The provided text doesn't explicitly specify the date.",
-        "The passages given here do not contain that name.",
-        "His age is not mentioned in the provided context.",
-        "The exact amount is not specified.",
-        "I cannot answer this question.",
-        "It is impossible to determine the date.",
-        "There is no information about China in the article.",
-        "",
-    ],
-)
-def test_abstains_from(text: str) -> None:
-    assert abstains(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Rutte did not fully endorse the entirety of the plan.",
-        "NATO is not expected to announce any new military support.",
-        "The alliance was not discussing an invitation.",
-        "Russia cannot achieve its goals through military force.",
-        "No, the plan dismisses any territorial concessions.",
-        "He affirmed it without indicating a timeline.",
-        "Support from Western nations remains elusive.",
-    ],
-)
-def test_answers_are_not_taken_for_abstentions(text: str) -> None:
-    assert not abstains(text)

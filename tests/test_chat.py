@@ -1,0 +1,148 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from conftest import ANIMALS, ScriptedModel, TopicEmbedder
+from langchain_core.language_models import BaseChatModel
+
+from rag.chat import LONGEST_QUESTION, Chatbot, index_exists
+from rag.errors import QuestionError, StoreError
+from rag.index import Index
+from rag.prompts import ABSTENTION
+from rag.settings import Settings
+from rag.types import Answer
+
+FISH = "Where do the fish swim?"
+
+
+def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
+    return Chatbot(settings, index, model, TopicEmbedder())
+
+
+def scripted(*responses: str) -> ScriptedModel:
+    """A model that says these in turn: whether the text states it, the answer, whether the answer is right."""
+    return ScriptedModel(responses=list(responses))
+
+
+def test_the_hits_come_first_then_the_pieces_then_the_answer(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    hits, *pieces, answer = chatbot(settings, animals, model).stream(FISH)
+    assert isinstance(hits, list) and hits[0].chunk.text == ANIMALS[2]
+    assert "".join(map(str, pieces)) == "Fish swim in the pond."
+    assert isinstance(answer, Answer)
+    assert answer.text == "Fish swim in the pond."
+    assert not answer.abstained and answer.confidence > 0.9
+    assert [citation.quote for citation in answer.citations] == ["Fish swim in the pond."]
+    assert answer.sentences[0].citations == answer.citations
+    times = answer.timings
+    assert times.first_token is not None
+    assert 0 <= times.rewrite <= times.retrieve <= times.first_token <= times.total
+
+
+def test_before_the_first_piece_nothing_but_the_hits_is_waited_for(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    stream = chatbot(settings, animals, model).stream(FISH)
+    assert isinstance(next(stream), list)
+    assert model.prompts == []
+
+
+def test_the_model_reads_a_short_article_whole_and_the_best_sentences_again(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    chatbot(settings, animals, model).ask(FISH)
+    check, answer, confirm = model.prompts
+    assert all(text in check and text in answer for text in ANIMALS)
+    assert "- Fish swim in the pond.\n" in answer and FISH in answer
+    assert check.split("Does the text")[0] == answer.split("Answer in one")[0]
+    assert ANIMALS[0] not in confirm and "Answer: Fish swim in the pond." in confirm
+
+
+def test_of_a_long_text_only_the_passages_found_are_read(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    chatbot(settings.model_copy(update={"whole_article_words": 5, "passages": 1}), animals, model).ask(FISH)
+    assert ANIMALS[2] in model.prompts[1]
+    assert ANIMALS[0] not in model.prompts[1]
+
+
+def test_a_citation_outside_the_hits_brings_its_passage_along(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "The dog is called Rex.", "Yes")
+    answer = chatbot(settings.model_copy(update={"passages": 1}), animals, model).ask("Where do fish swim and eat?")
+    assert [hit.chunk.text for hit in answer.hits] == [ANIMALS[2], ANIMALS[1]]
+
+
+def test_what_the_text_does_not_state_is_not_written(settings: Settings, animals: Index) -> None:
+    model = scripted("No")
+    hits, answer = chatbot(settings, animals, model).stream("How old is Rex?")
+    assert isinstance(answer, Answer)
+    assert answer.abstained and answer.text == ABSTENTION
+    assert answer.sentences == answer.citations == ()
+    assert list(answer.hits) == hits != []
+    assert answer.timings.first_token is None
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        ("Yes", "Fish swim in the Nile."),
+        ("Yes", "The text does not mention where the fish swim."),
+        ("Yes", "Fish swim in the pond.", "No"),
+    ],
+    ids=["invented", "declined", "doubted"],
+)
+def test_an_answer_that_is_not_held_up_is_withdrawn(
+    settings: Settings, animals: Index, responses: tuple[str, ...]
+) -> None:
+    answer = chatbot(settings, animals, scripted(*responses)).ask(FISH)
+    assert answer.abstained and answer.text == ABSTENTION
+    assert answer.confidence < 0.5
+
+
+def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")).ask(FISH)
+    assert [(sentence.text, sentence.supported) for sentence in answer.sentences] == [
+        ("Fish swim in the pond.", True),
+        ("Max is 13.", False),
+    ]
+
+
+def test_a_follow_up_is_searched_as_it_was_rewritten(settings: Settings, animals: Index) -> None:
+    model = scripted("What does Rex the dog eat?", "Yes", "A dog eats two bones.", "Yes")
+    answer = chatbot(settings, animals, model).ask("What does he eat?", [("Who is Rex?", "The dog is called Rex.")])
+    assert answer.question == "What does Rex the dog eat?"
+    assert "What does Rex the dog eat?" in model.prompts[2]
+    assert answer.hits[0].chunk.text == ANIMALS[1]
+
+
+@pytest.mark.parametrize("question", ["", " \n\t", "x" * (LONGEST_QUESTION + 1), "word " * 20_000])
+def test_a_question_that_cannot_be_asked_is_refused(settings: Settings, animals: Index, question: str) -> None:
+    with pytest.raises(QuestionError, match=r"type one|shorten it"):
+        chatbot(settings, animals, scripted()).ask(question)
+
+
+def test_closing_the_stream_stops_the_model(settings: Settings, animals: Index) -> None:
+    closed: list[bool] = []
+
+    class Endless(ScriptedModel):
+        def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+            try:
+                while True:
+                    yield from super()._stream(messages, *args, **kwargs)
+                    self.i = 1
+            finally:
+                closed.append(True)
+
+    stream = chatbot(settings, animals, Endless(responses=["Yes", "Fish "])).stream(FISH)
+    assert [next(stream) for _ in range(4)][1:] == ["F", "i", "s"]
+    stream.close()  # type: ignore[attr-defined]
+    assert closed == [True]
+
+
+def test_opening_without_an_index_names_the_command(settings: Settings) -> None:
+    assert not index_exists(settings)
+    with pytest.raises(StoreError, match=r"python ingest\.py"):
+        Chatbot.open(settings, model=scripted(), embedder=TopicEmbedder())
+
+
+def test_an_answer_is_plain_data(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH)
+    assert replace(answer) == answer and hash(answer) == hash(replace(answer))
