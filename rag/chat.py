@@ -1,5 +1,8 @@
 """The LangChain chain: condense -> retrieve -> answer -> cite; `Chatbot.ask` and `Chatbot.stream`."""
 
+import logging
+import re
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +18,10 @@ from rag.cite import cite
 from rag.condense import condense
 from rag.confidence import declines, estimate, outlook, yes_probability
 from rag.embed import embedder_name, make_embedder
-from rag.errors import QuestionError
+from rag.errors import QuestionError, RagError
 from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.index import Index, open_index, read_manifest
-from rag.model import explained, open_model
+from rag.model import explained, is_embedded, open_model
 from rag.prompts import ABSTENTION, ANSWER, CHECK, CONFIRM
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
@@ -30,6 +33,10 @@ LONGEST_QUESTION = 2000
 """Characters."""
 EXCERPTS = 4
 """Sentences repeated right before the question, where a small model reads best."""
+
+
+_SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
+"""The small model writes "U. S." for "U.S."."""
 
 
 def index_exists(settings: Settings) -> bool:
@@ -50,6 +57,8 @@ class Chatbot:
         self._whole = index.all_chunks() if index.manifest.words <= settings.whole_article_words else []
         self._answer = ANSWER | model  # An output parser behind it would read the stream to its end when it is closed.
         self._resources = ExitStack()
+        self._warmed = threading.Event()
+        self._warmed.set()
 
     @classmethod
     def open(
@@ -72,6 +81,8 @@ class Chatbot:
             loaded = loading.result()
             bot = cls(settings, open_index(settings.index, loaded, embedder_name(settings)), chat_model, loaded)
             bot._resources = stack.pop_all()
+        if model is None and is_embedded(settings):
+            bot._warm_up()
         return bot
 
     def __enter__(self) -> Self:
@@ -85,6 +96,24 @@ class Chatbot:
     def close(self) -> None:
         """End the embedded model, if there is one."""
         self._resources.close()
+
+    def _warm_up(self) -> None:
+        """Let the engine read a short article in the background; questions wait for it rather than read it twice."""
+
+        def read() -> None:
+            try:
+                with explained(self.settings):
+                    self.model.invoke(
+                        CHECK.invoke({"text": _joined(self._whole), "excerpts": "", "question": ""}), max_tokens=1
+                    )
+            except RagError as error:
+                logging.getLogger(__name__).warning("The article could not be read ahead: %s", error)
+            finally:
+                self._warmed.set()
+
+        if self._whole:
+            self._warmed.clear()
+            threading.Thread(target=read, name="warm-up", daemon=True).start()
 
     @property
     def documents(self) -> dict[str, Document]:
@@ -108,8 +137,7 @@ class Chatbot:
         """
         clock = _Clock()
         question = _checked(question)
-        with explained(self.settings):
-            searched = condense(question, history, self.model, _joined(self._whole))
+        searched = condense(question, history)
         clock.mark("rewrite")
         ranked = self.retriever.search(searched, k=max(self.settings.passages, len(self._whole)))
         hits = ranked[: self.settings.passages]
@@ -118,23 +146,26 @@ class Chatbot:
         chunks = self._whole or sorted((hit.chunk for hit in hits), key=lambda chunk: chunk.chunk_id)
         sources = self._evidence.sentences(chunks)
         prompt = {"text": _joined(chunks), "excerpts": self._excerpts(searched, sources), "question": searched}
+        self._warmed.wait()
         with explained(self.settings):
             stated = yes_probability(self.model, CHECK.invoke(prompt))
         written = ""
-        if outlook(stated) >= self.settings.abstain_below:
+        if outlook(searched, stated, prompt["text"]) >= self.settings.abstain_below:
             with explained(self.settings), closing(self._answer.stream(prompt)) as pieces:  # type: ignore[type-var]
                 for piece in map(_text, pieces):
                     if piece:
                         clock.mark("first_token")
                         written += piece
                         yield piece
-        yield self._conclude(searched, stated, written.strip(), ranked, sources, clock)
+        yield self._conclude(prompt, stated, written.strip(), ranked, sources, clock)
 
     def _conclude(
-        self, question: str, stated: float, written: str, ranked: list[Hit], sources: list[SourceSentence],
+        self, read: dict[str, str], stated: float, written: str, ranked: list[Hit], sources: list[SourceSentence],
         clock: "_Clock",
     ) -> Answer:  # fmt: skip
         """What was written with its citations, or the abstention where it is not supported or not believed."""
+        question = read["question"]
+        written = _SPACED_INITIALS.sub(r"\1.", written)
         sentences = cite(written, question, sources, self._evidence)
         citations = {citation.number: citation for sentence in sentences for citation in sentence.citations}
         confidence = 0.0
@@ -143,7 +174,7 @@ class Chatbot:
             with explained(self.settings):
                 prompt = CONFIRM.invoke({"cited": cited, "question": question, "answer": written})
                 confirmed = yes_probability(self.model, prompt)
-            confidence = estimate(question, stated, confirmed, written, sentences)
+            confidence = estimate(question, stated, confirmed, written, sentences, read["text"])
         abstained = confidence < self.settings.abstain_below
         shown = self.settings.passages
         also = [] if abstained else [hit for hit in ranked[shown:] if _holds(hit, citations.values())]

@@ -13,8 +13,8 @@ MOST = 3
 """Source sentences that one sentence of an answer may cite."""
 _COVERED = 0.5
 """Share of the sentence's content words that its sources (or the question) must hold."""
-_ALIKE = 0.45
-"""Cosine of the sentence and its best source, at least."""
+_ALIKE = 0.65
+"""Cosine of the sentence and its best source, and the share of its content words there, added: at least this."""
 _NEW = 2
 """Content words that a further source must add."""
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
@@ -64,7 +64,7 @@ def _align(
             chosen.append(i)
             left -= sources[i].words
     picked = [sources[i] for i in sorted(chosen)]
-    alike = max(float(cosine[i]) for i in chosen) >= _ALIKE
+    alike = float(score[order[0]]) >= _ALIKE
     covered = 1 - len(left) / len(words) >= _COVERED
     said = " ".join(source.text for source in picked)
     return picked if alike and covered and not unfounded(text, f"{said} {question}") else []

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.prompt_values import PromptValue
 
+from rag.cite import unfounded
 from rag.model import LOGPROBS
 from rag.types import Sentence
 
@@ -42,7 +43,7 @@ _AMOUNT = re.compile(
 _ASKS_NAME = re.compile(r"\bnames? of\b|\bwhat (is|was) .{1,40} (named|called)\b")
 _NAMED = re.compile(r"(?<=\w\s)[A-Z]\w+|[“\"]")
 
-_WEIGHTS = (1.0, 1.1, 0.5, 1.5)
+_WEIGHTS = (1.0, 1.1, 0.5, 1.0, 3.0)
 _BIAS = -2.5
 _TYPICAL = 0.9
 """The Yes that a right answer gets after it is written."""
@@ -82,21 +83,29 @@ def mistyped(question: str, answer: str) -> bool:
     return bool(_ASKS_NAME.search(asked)) and not _NAMED.search(fresh)
 
 
-def estimate(question: str, stated: float, confirmed: float, answer: str, sentences: Sequence[Sentence]) -> float:
+def estimate(
+    question: str, stated: float, confirmed: float, answer: str, sentences: Sequence[Sentence], text: str
+) -> float:
     """The probability (0..1) that the documents answer `question` and that `answer` is that answer.
 
-    A logistic regression of four signals: the log-odds of the model's Yes before it
-    answered (`stated`) and after (`confirmed`), the share of supported sentences, and
-    whether the answer has the type asked for.
+    A logistic regression of five signals: the log-odds of the model's Yes before it
+    answered (`stated`) and after (`confirmed`), the share of supported sentences, whether
+    the question names what the `text` that was read does not, and whether the answer has
+    the type asked for.
     """
-    supported = sum(sentence.supported for sentence in sentences) / max(1, len(sentences))
-    signals = (_log_odds(stated), _log_odds(confirmed), supported, -float(mistyped(question, answer)))
+    signals = (
+        _log_odds(stated),
+        _log_odds(confirmed),
+        sum(sentence.supported for sentence in sentences) / max(1, len(sentences)),
+        -float(bool(unfounded(question, text))),
+        -float(mistyped(question, answer)),
+    )
     return _logistic(sum(weight * signal for weight, signal in zip(_WEIGHTS, signals, strict=True)) + _BIAS)
 
 
-def outlook(stated: float) -> float:
+def outlook(question: str, stated: float, text: str) -> float:
     """The confidence that a supported, confirmed answer would have: where it is too low, none needs to be written."""
-    return estimate("", stated, _TYPICAL, "", (Sentence("", (), supported=True),))
+    return estimate(question, stated, _TYPICAL, f"0 “{question}”", (Sentence("", (), supported=True),), text)
 
 
 def _log_odds(probability: float) -> float:

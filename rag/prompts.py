@@ -26,15 +26,3 @@ CONFIRM = ChatPromptTemplate.from_messages(
         )
     ]
 )
-
-CONDENSE = ChatPromptTemplate.from_messages(
-    [
-        _READ,
-        (
-            "user",
-            "A conversation about the text:\n{conversation}\n\nRewrite the last question so that it can be understood "
-            "without the conversation: put the names in place of words such as he, it, they, that. Do not answer it. "
-            "Write only the question.\n\nLast question: {question}",
-        ),
-    ]
-)

@@ -105,11 +105,11 @@ def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index
     ]
 
 
-def test_a_follow_up_is_searched_as_it_was_rewritten(settings: Settings, animals: Index) -> None:
-    model = scripted("What does Rex the dog eat?", "Yes", "A dog eats two bones.", "Yes")
+def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "A dog eats two bones.", "Yes")
     answer = chatbot(settings, animals, model).ask("What does he eat?", [("Who is Rex?", "The dog is called Rex.")])
-    assert answer.question == "What does Rex the dog eat?"
-    assert "What does Rex the dog eat?" in model.prompts[2]
+    assert answer.question == "Who is Rex? The dog is called Rex. What does he eat?"
+    assert answer.question in model.prompts[1]
     assert answer.hits[0].chunk.text == ANIMALS[1]
 
 

@@ -1,13 +1,11 @@
 import pytest
-from conftest import ScriptedModel
 
-from rag.condense import condense, needs_rewriting
-
-HISTORY = [("Who is Rex?", "Rex is a dog.")]
+from rag.condense import condense, points_back
+from rag.prompts import ABSTENTION
 
 
 @pytest.mark.parametrize(
-    ("question", "needed"),
+    ("question", "expected"),
     [
         ("What does he eat?", True),
         ("And at night?", True),
@@ -17,24 +15,21 @@ HISTORY = [("Who is Rex?", "Rex is a dog.")]
         ("How many fish swim in the pond?", False),
     ],
 )
-def test_only_a_question_that_points_back_is_rewritten(question: str, needed: bool) -> None:
-    assert needs_rewriting(question, HISTORY) is needed
-    assert not needs_rewriting(question, [])
+def test_a_question_points_back_by_its_words(question: str, expected: bool) -> None:
+    assert points_back(question) is expected
 
 
-def test_the_model_sees_the_conversation_and_its_question_is_used() -> None:
-    model = ScriptedModel(responses=["Question: What does Rex eat?\nHe eats bones."])
-    assert condense("What does he eat?", HISTORY, model, "the text") == "What does Rex eat?"
-    assert "Rex is a dog." in model.prompts[-1]
-    assert "the text" in model.prompts[-1]
+def test_a_question_that_stands_alone_is_left_alone() -> None:
+    question = "What does the cat eat at night?"
+    assert condense(question, [("Who is Rex?", "A dog.")]) == question
+    assert condense("What does he eat?", []) == "What does he eat?"
 
 
-def test_a_question_that_stands_alone_costs_no_model_call() -> None:
-    model = ScriptedModel(responses=[])
-    assert condense("What does the cat eat at night?", HISTORY, model, "") == "What does the cat eat at night?"
+def test_a_question_that_points_back_gets_the_turn_before_it() -> None:
+    history = [("Who is Tom?", "A cat."), ("Who is Rex?", "Rex is a dog. He is old.")]
+    assert condense("What does he eat?", history) == "Who is Rex? Rex is a dog. What does he eat?"
 
 
-@pytest.mark.parametrize("written", ["", "What does Bello eat?", "word " * 100, "zzz"])
-def test_a_bad_rewriting_is_replaced_by_the_question_before(written: str) -> None:
-    model = ScriptedModel(responses=[written])
-    assert condense("What does he eat?", HISTORY, model, "") == "Who is Rex? What does he eat?"
+@pytest.mark.parametrize("said", [ABSTENTION, "", "a" * 400])
+def test_an_abstention_or_a_long_answer_is_not_repeated(said: str) -> None:
+    assert condense("What does he eat?", [("Who is Rex?", said)]) == "Who is Rex? What does he eat?"

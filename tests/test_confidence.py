@@ -43,13 +43,19 @@ def test_a_model_without_log_probabilities_is_taken_at_its_word(said: str, expec
 @given(share, share, share)
 def test_the_confidence_is_a_probability_that_grows_with_each_signal(low: float, high: float, other: float) -> None:
     low, high = sorted((low, high))
-    assert 0 <= estimate("?", low, other, "It is so.", SAID) <= estimate("?", high, other, "It is so.", SAID) <= 1
-    assert estimate("?", other, low, "It is so.", SAID) <= estimate("?", other, high, "It is so.", SAID)
-    assert estimate("?", low, other, "It is so.", INVENTED) < estimate("?", low, other, "It is so.", SAID)
+    assert (
+        0 <= estimate("?", low, other, "It is so.", SAID, "") <= estimate("?", high, other, "It is so.", SAID, "") <= 1
+    )
+    assert estimate("?", other, low, "It is so.", SAID, "") <= estimate("?", other, high, "It is so.", SAID, "")
+    assert estimate("?", low, other, "It is so.", INVENTED, "") < estimate("?", low, other, "It is so.", SAID, "")
 
 
 def test_the_outlook_is_the_confidence_of_a_good_answer() -> None:
-    assert outlook(0.9) > 0.5 > outlook(0.2)
+    assert outlook("How many fish?", 0.9, "fish") > 0.5 > outlook("How many fish?", 0.2, "fish")
+
+
+def test_a_question_about_a_name_that_is_not_there_is_doubted() -> None:
+    assert outlook("What does Rex eat?", 0.8, "The dog eats.") < outlook("What does Rex eat?", 0.8, "Rex eats.")
 
 
 @pytest.mark.parametrize(

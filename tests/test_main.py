@@ -1,0 +1,82 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ANIMALS, ScriptedModel, TopicEmbedder
+
+from rag import __main__ as terminal
+from rag.chat import Chatbot
+from rag.index import Index
+from rag.settings import Settings
+
+ROOT = Path(terminal.__file__).parent.parent
+
+
+@pytest.fixture
+def answering(settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lets the terminal open a chatbot with a scripted model; the script may be changed."""
+    script = ["Yes", "Fish swim in the pond.", "Yes"]
+
+    def opened(*_: object, **__: object) -> Chatbot:
+        return Chatbot(settings, animals, ScriptedModel(responses=script), TopicEmbedder())
+
+    monkeypatch.setattr(Chatbot, "open", opened)
+    return script
+
+
+def test_the_answer_has_marks_and_quotations(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.main(["Where do fish swim?"]) == 0
+    assert capsys.readouterr().out == "Fish swim in the pond. [1]\n\n[1] 2.txt: Fish swim in the pond.\n"
+
+
+def test_an_abstention_shows_the_nearest_passages(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    answering[:] = ["No"]
+    assert terminal.main(["How old are the fish?"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("The documents do not answer this question.\n\nThe nearest passages:\n  2.txt: Fish swim")
+
+
+def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.main(["Where do fish swim?", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    citation = answer["citations"][0]
+    assert ANIMALS[2][citation["start"] : citation["end"]] == citation["quote"] == "Fish swim in the pond."
+    assert set(answer) == {
+        "question", "text", "sentences", "citations", "hits", "abstained", "confidence", "timings",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "sentence"),
+    [
+        (["-m", "rag", "Who?"], {}, "There is no index in 'index'; build it with: python ingest.py"),
+        (["-m", "rag", "Who?"], {"RAG_PORT": "x"}, "The setting RAG_PORT cannot be 'x'"),
+        ([str(ROOT / "ingest.py"), "nowhere"], {}, "There is no file or folder 'nowhere'"),
+        ([str(ROOT / "ingest.py"), "empty"], {}, "No document was found in 'empty'"),
+        ([str(ROOT / "ingest.py"), "bad"], {}, "No document could be read"),
+        (["-m", "eval"], {}, "There is no index in 'index'; build it with: python ingest.py"),
+    ],
+)
+def test_an_error_is_one_sentence_and_exit_code_1(
+    tmp_path: Path, command: list[str], environment: dict[str, str], sentence: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "latin.txt").write_bytes(b"caf\xe9")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
+    run = subprocess.run(
+        [sys.executable, *command],
+        check=False,
+        cwd=tmp_path,
+        env={**clean, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 1
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.stdout == ""
