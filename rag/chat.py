@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from rag.cite import cite
+from rag.cite import cite, settle
 from rag.condense import condense
 from rag.confidence import declines, estimate, outlook, yes_probability
 from rag.embed import embedder_name, make_embedder
@@ -165,7 +165,7 @@ class Chatbot:
     ) -> Answer:  # fmt: skip
         """What was written with its citations, or the abstention where it is not supported or not believed."""
         question = read["question"]
-        written = _SPACED_INITIALS.sub(r"\1.", written)
+        written = settle(_SPACED_INITIALS.sub(r"\1.", written), sources, self._evidence)
         sentences = cite(written, question, sources, self._evidence)
         citations = {citation.number: citation for sentence in sentences for citation in sentence.citations}
         confidence = 0.0

@@ -19,6 +19,11 @@ _NEW = 2
 """Content words that a further source must add."""
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
+_NEGATED = re.compile(r"\b(?:not|no|never|neither|nor|without)\b|n't\b")
+_DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out)")
+_REACH = 4
+"""Words after a negation that it is taken to negate."""
+_OPENING = re.compile(r"^(yes|no)\b[,.:;]?\s*", re.IGNORECASE)
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
 
 
@@ -43,6 +48,45 @@ def cite(answer: str, question: str, sources: Sequence[SourceSentence], evidence
         citations = tuple(_citation(source, numbers) for source in chosen)
         sentences.append(Sentence(text, citations if supported else (), supported))
     return tuple(sentences)
+
+
+def settle(answer: str, sources: Sequence[SourceSentence], evidence: Evidence) -> str:
+    """`answer`, where a sentence that affirms what its source negates is replaced by the source itself.
+
+    A small model often answers a question of yes or no with a Yes that the text denies;
+    a Yes before a sentence that says no is dropped.
+    """
+    texts = [answer[span.start : span.end] for span in sentence_spans(answer)]
+    if not texts or not sources:
+        return answer
+    settled = []
+    for text, vector in zip(texts, evidence.vectors(texts), strict=True):
+        words = content_words(text)
+        best = max(sources, key=lambda s: float(s.vector @ vector) + len(words & s.words) / max(1, len(words)))
+        opened = _OPENING.match(text)
+        rest = text[opened.end() :] if opened else text
+        if contradicts(rest, best.text):
+            settled.append(best.text)
+        elif opened and opened[1].lower() == "yes" and _denies(rest):
+            settled.append(rest[:1].upper() + rest[1:])
+        else:
+            settled.append(text)
+    return " ".join(settled)
+
+
+def contradicts(text: str, source: str) -> bool:
+    """Whether `source` negates words that `text` affirms: two or more of those right after a negation."""
+    if _NEGATED.search(_plain(text).lower()):
+        return False
+    said, plain = content_words(text), _plain(source).lower()
+    negated = (" ".join(plain[match.end() :].split()[:_REACH]) for match in _NEGATED.finditer(plain))
+    return any(len(content_words(words) & said) >= 2 for words in negated)
+
+
+def _denies(text: str) -> bool:
+    return bool(
+        _NEGATED.search(_plain(text).lower()) or re.search(r"\b(dismiss|reject|refus|den[yi]|rul\w+ out)", text)
+    )
 
 
 def _align(

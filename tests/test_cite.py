@@ -1,9 +1,10 @@
+import pytest
 from conftest import ANIMALS, TopicEmbedder, documents_of
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag.cite import cite, unfounded
+from rag.cite import cite, settle, unfounded
 from rag.evidence import Evidence
 from rag.split import split
 from rag.types import Document, Sentence
@@ -63,6 +64,27 @@ def test_typography_and_possessives_do_not_matter() -> None:
 
 def test_what_the_question_names_need_not_be_in_the_source() -> None:
     assert cited("The dog Bello eats two bones.", "What does Bello eat?")[0].supported
+
+
+TALKS = ["The alliance was not discussing an invitation. Rutte called it strong but did not endorse the plan."]
+
+
+@pytest.mark.parametrize(
+    ("answer", "settled"),
+    [
+        ("Yes, the alliance was discussing an invitation.", "The alliance was not discussing an invitation."),
+        ("The alliance was not discussing an invitation.", "The alliance was not discussing an invitation."),
+        ("No, the alliance was not discussing an invitation.", "No, the alliance was not discussing an invitation."),
+        ("Yes, the alliance was not discussing it.", "The alliance was not discussing it."),
+        ("Yes, the plan dismisses concessions.", "The plan dismisses concessions."),
+        ("Rutte called it strong.", "Rutte called it strong."),
+        ("", ""),
+    ],
+)
+def test_an_answer_that_its_source_denies_gives_way_to_the_source(answer: str, settled: str) -> None:
+    (document,) = documents_of(TALKS)
+    evidence = Evidence({document.doc_id: document}, TopicEmbedder())
+    assert settle(answer, evidence.sentences(split(document, 20)), evidence) == settled
 
 
 def test_nothing_cites_nothing() -> None:

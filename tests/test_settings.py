@@ -21,3 +21,10 @@ def test_a_bad_value_is_named_with_its_setting(settings: Settings, monkeypatch: 
 
 def test_the_key_is_not_shown(settings: Settings) -> None:
     assert "secret" not in repr(read_settings(api_key="secret"))
+
+
+def test_the_readme_lists_every_setting() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        assert f"| `RAG_{name.upper()}` |" in readme
+        assert f"| {field.description} |" in readme
