@@ -14,7 +14,13 @@ CHECK = ChatPromptTemplate.from_messages(
 )
 
 ANSWER = ChatPromptTemplate.from_messages(
-    [_READ, ("user", _ASKED + "Answer in one or two complete sentences, only from the text.")]
+    [
+        _READ,
+        (
+            "user",
+            _ASKED + "Answer in one or two complete sentences, only from the text. Name all that is asked for.",
+        ),
+    ]
 )
 
 CONFIRM = ChatPromptTemplate.from_messages(
