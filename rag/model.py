@@ -68,7 +68,7 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
 
 def _remote(settings: Settings) -> BaseChatModel:
     key = settings.api_key.get_secret_value()
-    if settings.base_url and ":" not in settings.model:
+    if settings.base_url and not _names_provider(settings.model):
         return _openai(settings, settings.base_url, key or "none", settings.model or "default")
     from langchain.chat_models import init_chat_model
 
@@ -88,6 +88,13 @@ def _remote(settings: Settings) -> BaseChatModel:
             "PROVIDER:NAME, for example openai:gpt-5-mini, install its LangChain package, and set RAG_API_KEY."
         ) from error
     return model
+
+
+def _names_provider(model: str) -> bool:
+    """Whether `model` is PROVIDER:NAME with a provider that LangChain knows; "llama3:8b" is not."""
+    from langchain.chat_models.base import _BUILTIN_PROVIDERS
+
+    return model.partition(":")[0] in _BUILTIN_PROVIDERS and ":" in model
 
 
 def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatModel:

@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from rag.errors import ModelError
 from rag.model import explained, is_embedded, open_model
@@ -123,6 +125,19 @@ def test_a_broken_model_file_is_refused_in_a_sentence(settings: Settings, tmp_pa
         open_model(settings.model_copy(update={"model": str(path)})),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("model", "named"), [("qwen2.5:14b", "qwen2.5:14b"), ("openai:gpt-5-mini", "gpt-5-mini"), ("", "default")]
+)
+def test_a_name_goes_to_the_server_as_it_is_unless_it_names_a_provider(
+    settings: Settings, model: str, named: str
+) -> None:
+    changes = {"base_url": "http://127.0.0.1:1/v1", "model": model, "api_key": SecretStr("k"), "timeout": 3.0}
+    with open_model(settings.model_copy(update=changes)) as opened:
+        assert isinstance(opened, ChatOpenAI)
+        assert (opened.model_name, opened.openai_api_base) == (named, "http://127.0.0.1:1/v1")
+        assert (opened.request_timeout, opened.max_retries) == (3.0, settings.retries)
 
 
 def test_which_models_run_inside_the_process(settings: Settings) -> None:
