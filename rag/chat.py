@@ -15,7 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from rag.cite import cite, settle
-from rag.condense import condense
+from rag.condense import earlier_turn
 from rag.confidence import declines, estimate, outlook, yes_probability
 from rag.embed import embedder_name, make_embedder
 from rag.errors import QuestionError, RagError
@@ -137,7 +137,8 @@ class Chatbot:
         """
         clock = _Clock()
         question = _checked(question)
-        searched = condense(question, history)
+        earlier = earlier_turn(question, history)
+        searched = f"{earlier} {question}" if earlier else question
         clock.mark("rewrite")
         ranked = self.retriever.search(searched, k=max(self.settings.passages, len(self._whole)))
         hits = ranked[: self.settings.passages]
@@ -150,8 +151,10 @@ class Chatbot:
         with explained(self.settings):
             stated = yes_probability(self.model, CHECK.invoke(prompt))
         written = ""
+        # Put as one text, the model would answer the earlier question as well.
+        asked = {"question": f"{question} (This was asked after: {earlier})"} if earlier else {}
         if outlook(searched, stated, prompt["text"]) >= self.settings.abstain_below:
-            with explained(self.settings), closing(self._answer.stream(prompt)) as pieces:  # type: ignore[type-var]
+            with explained(self.settings), closing(self._answer.stream(prompt | asked)) as pieces:  # type: ignore[type-var]
                 for piece in map(_text, pieces):
                     if piece:
                         clock.mark("first_token")
