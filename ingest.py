@@ -11,7 +11,7 @@ from tqdm import tqdm
 from rag.embed import embedder_name, make_embedder
 from rag.errors import DocumentError, RagError
 from rag.index import FORMAT, Manifest, build, read_manifest
-from rag.load import Skipped, find_files, load
+from rag.load import find_files, load
 from rag.settings import Settings, read_settings
 from rag.types import Document
 
@@ -28,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     except RagError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the index is as it was.", file=sys.stderr)
+        return 130
 
 
 def ingest(settings: Settings, paths: list[Path], rebuild: bool = False) -> int:
@@ -39,7 +42,7 @@ def ingest(settings: Settings, paths: list[Path], rebuild: bool = False) -> int:
     began = time.perf_counter()
     documents, skipped = _load_all(find_files(paths))
     for item in skipped:
-        print(f"Skipped: {item.reason}", file=sys.stderr)
+        print(f"Skipped: {item}", file=sys.stderr)
     if not documents:
         raise DocumentError("No document could be read, so the index was not changed; see the reasons above.")
     name = embedder_name(settings)
@@ -66,13 +69,13 @@ def _summary(manifest: Manifest, skipped: int, began: float) -> str:
     return f"{documents}, {passages}, {skipped} skipped, {time.perf_counter() - began:.1f} s."
 
 
-def _load_all(files: list[Path]) -> tuple[list[Document], list[Skipped]]:
+def _load_all(files: list[Path]) -> tuple[list[Document], list[str]]:
     documents, skipped = [], []
     for file in files:
         try:
             documents.append(load(file))
         except DocumentError as error:
-            skipped.append(Skipped(file.as_posix(), str(error)))
+            skipped.append(str(error))
     return documents, skipped
 
 

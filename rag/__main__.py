@@ -5,7 +5,7 @@ import dataclasses
 import json
 import sys
 
-from rag.chat import Chatbot
+from rag.chat import Chatbot, checked
 from rag.errors import RagError
 from rag.progress import terminal_progress
 from rag.settings import read_settings
@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the whole Answer as JSON")
     arguments = parser.parse_args(argv)
     try:
+        checked(arguments.question)
         with terminal_progress() as progress, Chatbot.open(read_settings(), progress=progress) as bot:
             answer = bot.ask(arguments.question)
     except RagError as error:

@@ -21,6 +21,7 @@ from rag.embed import embedder_name, make_embedder
 from rag.errors import QuestionError, RagError
 from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.index import Index, open_index, read_manifest
+from rag.load import replace_surrogates
 from rag.model import explained, is_embedded, open_model
 from rag.prompts import ABSTENTION, ANSWER, CHECK, CONFIRM
 from rag.retrieve import HybridRetriever
@@ -35,6 +36,8 @@ EXCERPTS = 4
 """Sentences repeated right before the question, where a small model reads best."""
 
 
+_ASIDE = 700
+"""Tokens kept free for the instructions, the excerpts and the question."""
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
 """The small model writes "U. S." for "U.S."."""
 
@@ -52,13 +55,15 @@ class Chatbot:
         self.index = index
         self.model = model
         self.embedder = embedder
-        self.retriever = HybridRetriever(index=index, k=settings.passages)
         self._evidence = Evidence(index.documents, embedder)
-        self._whole = index.all_chunks() if index.manifest.words <= settings.whole_article_words else []
+        short = index.manifest.words <= settings.whole_article_words
+        self._whole = self._fitting(index.all_chunks(), all_or_none=True) if short else []
+        self.retriever = HybridRetriever(index=index, k=max(settings.passages, len(self._whole)))
         self._answer = ANSWER | model  # An output parser behind it would read the stream to its end when it is closed.
         self._resources = ExitStack()
         self._warmed = threading.Event()
         self._warmed.set()
+        self._closed = False
 
     @classmethod
     def open(
@@ -95,6 +100,7 @@ class Chatbot:
 
     def close(self) -> None:
         """End the embedded model, if there is one."""
+        self._closed = True
         self._resources.close()
 
     def _warm_up(self) -> None:
@@ -107,7 +113,8 @@ class Chatbot:
                         CHECK.invoke({"text": _joined(self._whole), "excerpts": "", "question": ""}), max_tokens=1
                     )
             except RagError as error:
-                logging.getLogger(__name__).warning("The article could not be read ahead: %s", error)
+                if not self._closed:
+                    logging.getLogger(__name__).warning("The article could not be read ahead: %s", error)
             finally:
                 self._warmed.set()
 
@@ -136,15 +143,16 @@ class Chatbot:
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
         """
         clock = _Clock()
-        question = _checked(question)
+        question = checked(question)
         earlier = earlier_turn(question, history)
         searched = f"{earlier} {question}" if earlier else question
         clock.mark("rewrite")
-        ranked = self.retriever.search(searched, k=max(self.settings.passages, len(self._whole)))
+        ranked: list[Hit] = [found.metadata["hit"] for found in self.retriever.invoke(searched)]
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
-        chunks = self._whole or sorted((hit.chunk for hit in hits), key=lambda chunk: chunk.chunk_id)
+        found = self._fitting([hit.chunk for hit in hits])
+        chunks = self._whole or sorted(found, key=lambda chunk: chunk.chunk_id)
         sources = self._evidence.sentences(chunks)
         prompt = {"text": _joined(chunks), "excerpts": self._excerpts(searched, sources), "question": searched}
         self._warmed.wait()
@@ -153,18 +161,18 @@ class Chatbot:
         written = ""
         # Put as one text, the model would answer the earlier question as well.
         asked = {"question": f"{question} (This was asked after: {earlier})"} if earlier else {}
-        if outlook(searched, stated, prompt["text"]) >= self.settings.abstain_below:
+        if outlook(question, stated, prompt["text"]) >= self.settings.abstain_below:
             with explained(self.settings), closing(self._answer.stream(prompt | asked)) as pieces:  # type: ignore[type-var]
                 for piece in map(_text, pieces):
                     if piece:
                         clock.mark("first_token")
                         written += piece
                         yield piece
-        yield self._conclude(prompt, stated, written.strip(), ranked, sources, clock)
+        yield self._conclude(question, prompt, stated, written.strip(), ranked, sources, clock)
 
     def _conclude(
-        self, read: dict[str, str], stated: float, written: str, ranked: list[Hit], sources: list[SourceSentence],
-        clock: "_Clock",
+        self, asked: str, read: dict[str, str], stated: float, written: str, ranked: list[Hit],
+        sources: list[SourceSentence], clock: "_Clock",
     ) -> Answer:  # fmt: skip
         """What was written with its citations, or the abstention where it is not supported or not believed."""
         question = read["question"]
@@ -177,7 +185,7 @@ class Chatbot:
             with explained(self.settings):
                 prompt = CONFIRM.invoke({"cited": cited, "question": question, "answer": written})
                 confirmed = yes_probability(self.model, prompt)
-            confidence = estimate(question, stated, confirmed, written, sentences, read["text"])
+            confidence = estimate(asked, stated, confirmed, written, sentences, read["text"])
         abstained = confidence < self.settings.abstain_below
         shown = self.settings.passages
         also = [] if abstained else [hit for hit in ranked[shown:] if _holds(hit, citations.values())]
@@ -191,6 +199,17 @@ class Chatbot:
             confidence=confidence,
             timings=clock.timings(),
         )
+
+    def _fitting(self, chunks: Sequence[Chunk], all_or_none: bool = False) -> list[Chunk]:
+        """The first chunks that leave room in the model's context for the question and the answer."""
+        room = self.settings.context - self.settings.max_tokens - _ASIDE
+        fitting: list[Chunk] = []
+        for chunk in chunks:
+            room -= _tokens(chunk.text)
+            if room < 0:
+                return [] if all_or_none else fitting or [chunk]
+            fitting.append(chunk)
+        return fitting
 
     def _excerpts(self, question: str, sources: list[SourceSentence]) -> str:
         vector = self._evidence.vectors([question])[0]
@@ -230,8 +249,15 @@ def _joined(chunks: Sequence[Chunk]) -> str:
     return "\n\n".join(chunk.text for chunk in chunks)
 
 
-def _checked(question: str) -> str:
-    question = question.strip()
+def _tokens(text: str) -> int:
+    """An upper estimate of the tokens of `text`: a third of the ASCII letters, and every other letter."""
+    ascii_letters = sum(letter.isascii() for letter in text)
+    return ascii_letters // 3 + len(text) - ascii_letters
+
+
+def checked(question: str) -> str:
+    """The question without white space around it. Raises QuestionError when it is blank or too long."""
+    question = replace_surrogates(question).strip()
     if not question:
         raise QuestionError("The question is empty; type one.")
     if len(question) > LONGEST_QUESTION:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.evidence import Evidence, SourceSentence, Vector, content_words
+from rag.evidence import TYPOGRAPHY, Evidence, SourceSentence, Vector, content_words
 from rag.split import sentence_spans
 from rag.types import Citation, Sentence
 
@@ -17,7 +17,7 @@ _ALIKE = 0.65
 """Cosine of the sentence and its best source, and the share of its content words there, added: at least this."""
 _NEW = 2
 """Content words that a further source must add."""
-_NAME = re.compile(r"(?<![.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
+_NAME = re.compile(r"^[A-Z][\w'-]+(?= [A-Z])|(?<![.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 _NEGATED = re.compile(r"\b(?:not|no|never|neither|nor|without)\b|n't\b")
 _DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out)")
@@ -119,7 +119,7 @@ def unfounded(text: str, ground: str) -> list[str]:
     plain, held = _plain(text), _plain(ground)
     lowered = held.lower()
     words = set(re.findall(r"[\w'-]+", lowered))
-    names = [name for name in _NAME.findall(plain) if not _known(name.lower(), words)]
+    names = [name for name in _NAME.findall(plain) if content_words(name) and not _known(name.lower(), words)]
     numbers = [number for number in _NUMBER.findall(plain) if number not in set(_NUMBER.findall(held))]
     quotes = [quote for quote in _QUOTED.findall(plain) if quote.strip(" .,!?").lower() not in lowered]
     return names + numbers + quotes
@@ -127,11 +127,12 @@ def unfounded(text: str, ground: str) -> list[str]:
 
 def _known(name: str, words: set[str]) -> bool:
     stem = name.removesuffix("'s").rstrip("'")
-    return stem in words or f"{stem}'s" in words or any(len(stem) > 4 and word.startswith(stem[:-2]) for word in words)
+    inflected = stem[: max(5, len(stem) - 3)] if len(stem) > 6 else stem
+    return stem in words or f"{stem}'s" in words or any(len(stem) > 4 and word.startswith(inflected) for word in words)
 
 
 def _plain(text: str) -> str:
-    return text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"').replace("U. S.", "U.S.")
+    return " ".join(text.translate(TYPOGRAPHY).split())
 
 
 def _citation(source: SourceSentence, numbers: dict[tuple[str, int], Citation]) -> Citation:

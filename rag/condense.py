@@ -7,8 +7,8 @@ from rag.prompts import ABSTENTION
 from rag.split import sentence_spans
 
 _POINTS_BACK = re.compile(
-    r"\b(he|him|his|she|her|hers|it|its|they|them|their|theirs|this|that|these|those|one|ones|former|latter|same|"
-    r"other|others|else|more)\b|^\W*(and|but|so|or|then|also|what about|how about)\b",
+    r"\b(he|him|his|she|her|hers|it|its|they|them|their|theirs|this|these|those|former|latter|else)\b|"
+    r"\bthat\W*$|^\W*(and|but|so|or|then|also|what about|how about)\b",
     re.IGNORECASE,
 )
 _SHORT = 3

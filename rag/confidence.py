@@ -66,6 +66,8 @@ def yes_probability(model: BaseChatModel, prompt: PromptValue) -> float:
         word = token["token"].strip().lower()
         if word in sums:
             sums[word] += math.exp(token["logprob"])
+    if max(sums.values()) < 0.001:  # It would have said something else, a thought perhaps: no evidence either way.
+        return _TYPICAL
     return sums["yes"] / (sums["yes"] + sums["no"])
 
 

@@ -18,7 +18,7 @@ from rag.types import Chunk, Document, Span
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048
 """Chunks whose sentences are kept, with their vectors (1.5 kB a sentence)."""
-_TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-"})
+TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class SourceSentence:
 
 
 class Evidence:
-    """Makes source sentences and remembers those of recent chunks; safe to share between threads."""
+    """Makes source sentences and remembers those of the chunks used last; safe to share between threads."""
 
     def __init__(self, documents: Mapping[str, Document], embedder: Embeddings) -> None:
         self._documents = documents
@@ -46,6 +46,8 @@ class Evidence:
         with self._lock:
             self._learn([chunk for chunk in chunks if chunk.chunk_id not in self._known])
             found = [sentence for chunk in chunks for sentence in self._known[chunk.chunk_id]]
+            for chunk in chunks:
+                self._known.move_to_end(chunk.chunk_id)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found
@@ -69,7 +71,7 @@ class Evidence:
 
 def content_words(text: str) -> frozenset[str]:
     """The stemmed words of `text` that carry meaning, and every number in it."""
-    plain = text.translate(_TYPOGRAPHY)
+    plain = text.translate(TYPOGRAPHY)
     return frozenset(tokenize([plain])[0]) | frozenset(re.findall(r"\d[\d.,]*\d|\d", plain))
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,7 +32,11 @@ BATCH = 256
 KEEP = 2
 """Generations kept: the current one and the one before."""
 _COLLECTION = "passages"
-_REBUILD = "build it anew with: python ingest.py --rebuild"
+_NO_WORD = ""
+"""Stands for the words of a passage that has none, which BM25 cannot count."""
+_REBUILD = "build it anew with: python ingest.py --rebuild, and the same paths as before"
+_ABANDONED = 24 * 3600
+"""Seconds after which a build that did not end is taken for dead, and removed."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,9 @@ def build(
         _check(partial, embedder, chunks)
         os.replace(partial, folder / name)
         _publish(folder, name)
-    except OSError as error:
+    except (OSError, ChromaError) as error:
         raise StoreError(
-            f"The index cannot be written in {str(folder)!r} ({error.strerror or error}); "
+            f"The index cannot be written in {str(folder)!r} ({getattr(error, 'strerror', None) or error}); "
             "free space there, or set RAG_INDEX to a folder that you can write."
         ) from error
     finally:
@@ -136,8 +141,11 @@ def read_manifest(folder: Path) -> Manifest | None:
     Raises StoreError when it is damaged or of another format.
     """
     generation = _current(folder)
-    if generation is None:
-        return None
+    return None if generation is None else _manifest(generation)
+
+
+def _manifest(generation: Path) -> Manifest:
+    folder = generation.parent
     try:
         manifest = Manifest(**json.loads((generation / "manifest.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -152,10 +160,10 @@ def open_index(folder: Path, embedder: Embeddings, embedder_name: str) -> Index:
 
     Raises StoreError when there is none, when another embedder built it, or when it is damaged.
     """
-    manifest = read_manifest(folder)
     generation = _current(folder)
-    if manifest is None or generation is None:
+    if generation is None:
         raise StoreError(f"There is no index in {str(folder)!r}; build it with: python ingest.py")
+    manifest = _manifest(generation)
     if manifest.embedder != embedder_name:
         raise StoreError(
             f"The index in {str(folder)!r} was built with the embedder {manifest.embedder!r}, "
@@ -195,7 +203,9 @@ def _publish(folder: Path, name: str) -> None:
 
 def _remove_old(folder: Path, name: str) -> None:
     generations = sorted(path for path in folder.glob("*T*-*") if path.is_dir() and not path.suffix)
-    for path in [*generations[:-KEEP], *folder.glob("*.building")]:
+    long_ago = time.time() - _ABANDONED
+    dead = [path for path in folder.glob("*.building") if path.stat().st_mtime < long_ago]
+    for path in [*generations[:-KEEP], *dead]:
         if path.name != name:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -211,7 +221,8 @@ def _split_all(documents: Sequence[Document], chunk_words: int) -> list[Chunk]:
 
 def _write_words(generation: Path, chunks: Sequence[Chunk]) -> None:
     words = bm25s.BM25()
-    words.index(tokenize([passage_text(chunk) for chunk in chunks]), show_progress=False)
+    tokens = tokenize([passage_text(chunk) for chunk in chunks])
+    words.index([found or [_NO_WORD] for found in tokens], show_progress=False)
     words.save(generation / "words", show_progress=False)
 
 
@@ -252,9 +263,11 @@ def _chroma(generation: Path, embedder: Embeddings, create: bool) -> Chroma:
 
 def _check(generation: Path, embedder: Embeddings, chunks: Sequence[Chunk]) -> None:
     """Open what was written and find the first, middle and last passage by vector and by word."""
-    manifest = Manifest(**json.loads((generation / "manifest.json").read_text(encoding="utf-8")))
-    index = _open(generation, manifest, embedder)
+    index = _open(generation, _manifest(generation), embedder)
     for chunk in {chunks[0], chunks[len(chunks) // 2], chunks[-1]}:
         near = index.vectors.similarity_search(passage_text(chunk), k=3)
         if passage_text(chunk) not in {document.page_content for document in near}:
             raise StoreError(f"The new index does not find a passage of {chunk.source!r}; the old one stays current.")
+        scores = index.words.get_scores(tokenize([passage_text(chunk)])[0] or [_NO_WORD])
+        if scores[chunk.chunk_id] <= 0:
+            raise StoreError(f"The new index does not find the words of {chunk.source!r}; the old one stays current.")

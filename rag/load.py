@@ -1,22 +1,14 @@
 """Path -> Document: text and Markdown files, alone or in folders."""
 
 import hashlib
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import DocumentError
 from rag.types import Document
 
 SUFFIXES = {".txt", ".text", ".md", ".markdown"}
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that was found but not read, with the reason as a sentence."""
-
-    source: str
-    reason: str
 
 
 def find_files(paths: list[Path]) -> list[Path]:
@@ -27,7 +19,7 @@ def find_files(paths: list[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        if not path.exists():
+        if not os.path.exists(path):
             raise DocumentError(f"There is no file or folder {str(path)!r}; name one that exists.")
         for file in [path] if path.is_file() else _walk(path):
             found[file] = None
@@ -45,7 +37,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def load(path: Path) -> Document:
-    """Read one UTF-8 file; line ends stay as they are, so that offsets are those of the file.
+    """Read one UTF-8 file; line ends stay as they are, so that offsets are those of the file (after a byte order mark).
 
     The title is the first Markdown heading, else the file's name in words.
     Raises DocumentError when it cannot be read, is not UTF-8 text, or is blank.
@@ -64,9 +56,14 @@ def load(path: Path) -> Document:
         raise DocumentError(f"{str(path)!r} holds NUL characters, so it is not a text; leave it out or convert it.")
     if not text.strip():
         raise DocumentError(f"{str(path)!r} is empty; put text in it or leave it out.")
-    source = path.as_posix()
-    doc_id = hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return Document(doc_id=doc_id, source=source, title=_title(path, text), text=text)
+    doc_id = hashlib.sha256(path.as_posix().encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    source = replace_surrogates(path.as_posix())
+    return Document(doc_id=doc_id, source=source, title=replace_surrogates(_title(path, text)), text=text)
+
+
+def replace_surrogates(text: str) -> str:
+    """`text` with U+FFFD for what no file could hold: the undecodable bytes of a name or an argument."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _title(path: Path, text: str) -> str:

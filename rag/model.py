@@ -82,7 +82,7 @@ def _remote(settings: Settings) -> BaseChatModel:
     }
     try:
         model: BaseChatModel = init_chat_model(settings.model, **options)
-    except (ValueError, ImportError, KeyError) as error:
+    except Exception as error:
         raise ModelError(
             f"The model {settings.model!r} cannot be used ({str(error).splitlines()[0]}); set RAG_MODEL to "
             "PROVIDER:NAME, for example openai:gpt-5-mini, install its LangChain package, and set RAG_API_KEY."
@@ -101,8 +101,11 @@ def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatM
     from langchain_openai import ChatOpenAI
 
     if base_url.startswith(("http://127.0.0.1", "http://localhost")):
-        # A proxy set for the web must not see requests to this machine.
-        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1,localhost"]))
+        # A proxy set for the web must not see requests to this machine; the lower-case name wins where both are set.
+        for variable in ("NO_PROXY", "no_proxy"):
+            held = os.environ.get(variable, "")
+            if "127.0.0.1" not in held:
+                os.environ[variable] = f"{held},127.0.0.1,localhost".strip(",")
     return ChatOpenAI(
         model=name,
         base_url=base_url,
@@ -120,17 +123,22 @@ def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatM
 def explained(settings: Settings) -> Iterator[None]:
     """Turn what a model's client raises into a ModelError of one sentence.
 
-    Every provider has errors of its own, so they are told apart from faults of this
-    program by where they come from: those are built-in types, and are let through.
+    Every provider has errors of its own, and raises built-in ones too, so they are told
+    apart from faults of this package by where they were raised: those are let through.
     """
     try:
         yield
-    except RagError:
-        raise
     except Exception as error:
-        if type(error).__module__ == "builtins" and not isinstance(error, OSError):
+        if isinstance(error, RagError) or _raised_here(error):
             raise
         raise ModelError(_sentence(settings, error)) from error
+
+
+def _raised_here(error: Exception) -> bool:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("rag.")
 
 
 def _sentence(settings: Settings, error: Exception) -> str:
@@ -146,7 +154,9 @@ def _sentence(settings: Settings, error: Exception) -> str:
     if "Timeout" in kind:
         return f"{who} said nothing for {settings.timeout:g} s; ask again, or raise RAG_TIMEOUT."
     if "context" in str(error) and status == 400:
-        return f"The question and its passages are too long for {who[0].lower()}{who[1:]}; ask a shorter question."
+        return (
+            f"The passages are too long for {who[0].lower()}{who[1:]}; ask a shorter question, or lower RAG_PASSAGES."
+        )
     if "Connect" in kind or "Protocol" in kind or isinstance(error, OSError):
         return f"{who} cannot be reached or broke off ({kind}); check that it runs, then ask again."
     return f"{who} failed ({kind}: {str(error).splitlines()[0] if str(error) else 'no message'}); ask again."

@@ -17,6 +17,8 @@ def terminal_progress() -> Iterator[Progress]:
         if what not in bars:
             bars[what] = tqdm(desc=what, total=total, unit="B", unit_scale=True, leave=False)
         bars[what].update(done - bars[what].n)
+        if done >= total:
+            bars[what].close()
 
     try:
         yield progress

@@ -62,6 +62,8 @@ def read_settings(**overrides: object) -> Settings:
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
+    except UnicodeDecodeError as error:
+        raise SettingsError("The file .env is not UTF-8 text; save it as UTF-8.") from error
     except ValidationError as error:
         first = error.errors()[0]
         name = f"RAG_{'_'.join(str(part) for part in first['loc'])}".upper()

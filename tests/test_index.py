@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,19 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot be written in"):
         publish(tmp_path / "file")
+
+
+def test_a_document_without_a_word_of_two_letters_can_be_indexed(tmp_path: Path) -> None:
+    publish(tmp_path, ["I a 🙂"])
+    assert open_index(tmp_path, TopicEmbedder(), "topics").manifest.chunks == 1
+
+
+def test_a_build_beside_this_one_is_left_alone_and_a_dead_one_is_removed(tmp_path: Path) -> None:
+    for name in ("1.building", "2.building"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / "1.building", (0, 0))
+    publish(tmp_path)
+    assert [path.name for path in tmp_path.glob("*.building")] == ["2.building"]
 
 
 def test_documents_without_words_are_refused(tmp_path: Path) -> None:

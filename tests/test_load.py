@@ -16,6 +16,13 @@ def test_the_text_is_the_file_with_its_line_ends(tmp_path: Path) -> None:
     assert document.source == file.as_posix()
 
 
+def test_a_name_that_cannot_be_decoded_is_shown_with_a_replacement(tmp_path: Path) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    file.write_text("x")
+    assert load(file).title == "Caf\ufffd"
+    load(file).source.encode("utf-8")
+
+
 def test_the_title_of_markdown_is_its_first_heading(tmp_path: Path) -> None:
     file = tmp_path / "a.md"
     file.write_text("intro\n\n## The pond ##\n\n# Later\n")

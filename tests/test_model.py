@@ -106,7 +106,16 @@ def test_an_endpoint_that_is_down_is_named(settings: Settings) -> None:
 
 def test_a_fault_of_this_program_is_not_called_the_models(settings: Settings) -> None:
     with pytest.raises(ZeroDivisionError), explained(settings):
-        _ = 1 // 0
+        exec("1 // 0", {"__name__": "rag.somewhere"})
+    with pytest.raises(ModelError, match="ZeroDivisionError"), explained(settings):
+        exec("1 // 0", {"__name__": "some_provider"})
+
+
+def test_a_proxy_for_the_web_is_not_used_for_this_machine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "corp.example")
+    with server(refuses(401)) as url, pytest.raises(ModelError, match="refused the key"):
+        talk(at(settings, url))
 
 
 def test_an_unknown_provider_is_refused_in_a_sentence(settings: Settings) -> None:

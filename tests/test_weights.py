@@ -1,4 +1,5 @@
 import hashlib
+import os
 from importlib import metadata
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def test_a_file_that_changed_is_put_together_anew(installed: dict[str, Path], se
     assert find_weights(settings).read_bytes() == WHOLE
     path.write_bytes(WHOLE[:5])
     assert find_weights(settings).read_bytes() == WHOLE
+
+
+def test_what_a_killed_start_left_behind_is_removed(installed: dict[str, Path], settings: Settings) -> None:
+    settings.cache.mkdir()
+    left = settings.cache / f"{weights.FILE}.1.partial"
+    left.write_bytes(b"x")
+    os.utime(left, (0, 0))
+    find_weights(settings)
+    assert not left.exists()
 
 
 def test_damaged_packages_are_never_used(installed: dict[str, Path], settings: Settings) -> None:
