@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         1000, ge=0, description="Up to this many words in the index the model reads all of them, from its cache."
     )
     abstain_below: float = Field(
-        0.5, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."
+        0.65, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."
     )
 
     host: str = Field("127.0.0.1", description="The address that the page listens on.")

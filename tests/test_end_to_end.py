@@ -55,9 +55,9 @@ def test_what_the_article_does_not_say_is_not_said(bot: Chatbot, question: str) 
 
 
 def test_a_follow_up_keeps_its_thread(bot: Chatbot) -> None:
-    answer = bot.ask("What did he call Zelensky's proposal?", [("Who is the chief of NATO?", "Mark Rutte.")])
+    answer = bot.ask("What did he say about Ukraine joining NATO?", [("Who is the chief of NATO?", "Mark Rutte.")])
     assert "Rutte" in answer.question
-    assert "strong signal" in answer.text
+    assert "will be a member of NATO in the future" in answer.text
 
 
 def test_the_passages_come_before_the_words(bot: Chatbot) -> None:
@@ -75,3 +75,9 @@ def test_a_server_that_speaks_openai_is_a_setting(settings: Settings) -> None:
         remote = settings.model_copy(update={"base_url": url, "api_key": key, "model": "any"})
         with Chatbot.open(remote) as bot:
             assert "Rutte" in bot.ask("Who is the chief of NATO?").text
+
+
+def test_an_engine_can_be_ended_as_soon_as_it_is_there(settings: Settings) -> None:
+    for _ in range(3):
+        with open_model(settings):
+            pass
