@@ -18,8 +18,9 @@ from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ingest import main as ingest_main
-from rag import Chatbot, Document, RagError, Settings, index_exists, read_settings
+from rag import Chatbot, Document, RagError, Settings, read_settings
 from rag.errors import SettingsError
+from rag.index import is_sound
 from rag.progress import terminal_progress
 from rag.render import CSS, SHOW_NEWEST, Event, Turn, advance, chat_messages, end, loaded_line, passages_pane
 
@@ -228,13 +229,13 @@ def make_server(bot: Bot, settings: Settings) -> Server:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build the index if there is none, open it and serve the page. Returns the exit code."""
+    """Build the index if there is none that is sound, open it and serve the page. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Ask the documents in a page; the settings are RAG_* variables.")
     parser.parse_args(argv)
     try:
         settings = read_settings()
         with listen(settings) as listener:
-            if not index_exists(settings) and (code := ingest_main([])) and not index_exists(settings):
+            if not is_sound(settings.index) and (code := ingest_main([])) and not is_sound(settings.index):
                 return code
             with terminal_progress() as progress, Chatbot.open(settings, progress=progress) as bot:
                 make_server(bot, settings).run([listener])

@@ -1,21 +1,37 @@
-"""Ask documents, and get answers with the exact sentences they rest on. The public names, in the order of the way."""
+"""Ask documents, and get answers with the exact sentences they rest on. The public names, in the order of the way.
 
-from rag.settings import Settings, read_settings  # isort: skip
-from rag.errors import RagError  # isort: skip
-from rag.types import Document, Chunk, Hit, Citation, Sentence, Timings, Answer  # isort: skip
-from rag.chat import Chatbot, index_exists  # isort: skip
+They are imported when first used, so that a small part of the package starts without the large libraries.
+"""
 
-__all__ = [
-    "Settings",
-    "read_settings",
-    "RagError",
-    "Document",
-    "Chunk",
-    "Hit",
-    "Citation",
-    "Sentence",
-    "Timings",
-    "Answer",
-    "Chatbot",
-    "index_exists",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rag.settings import Settings as Settings, read_settings as read_settings  # isort: skip
+    from rag.errors import RagError as RagError  # isort: skip
+    from rag.types import (  # isort: skip
+        Document as Document,
+        Chunk as Chunk,
+        Hit as Hit,
+        Citation as Citation,
+        Sentence as Sentence,
+        Timings as Timings,
+        Answer as Answer,
+    )
+    from rag.chat import Chatbot as Chatbot  # isort: skip
+
+_ROOMS = {
+    "rag.settings": ("Settings", "read_settings"),
+    "rag.errors": ("RagError",),
+    "rag.types": ("Document", "Chunk", "Hit", "Citation", "Sentence", "Timings", "Answer"),
+    "rag.chat": ("Chatbot",),
+}
+
+__all__ = [name for names in _ROOMS.values() for name in names]
+
+
+def __getattr__(name: str) -> object:
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(room), name)
+    raise AttributeError(f"module 'rag' has no attribute {name!r}")

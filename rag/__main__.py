@@ -41,7 +41,10 @@ def _text(answer: Answer) -> str:
         + ("" if sentence.supported else " (not found in the documents)")
         for sentence in answer.sentences
     )  # fmt: skip
-    quotes = [f"[{citation.number}] {citation.source}: {citation.quote}" for citation in answer.citations]
+    quotes = [
+        f"[{citation.number}] {citation.source}{f', page {citation.page}' if citation.page else ''}: {citation.quote}"
+        for citation in answer.citations
+    ]
     return "\n".join([said, "", *quotes])
 
 

@@ -4,7 +4,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from types import TracebackType
@@ -17,18 +17,20 @@ from langchain_core.messages import BaseMessage
 from rag.cite import cite, settle
 from rag.condense import earlier_turn
 from rag.confidence import declines, estimate, outlook, yes_probability
-from rag.embed import embedder_name, make_embedder
+from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
 from rag.evidence import Evidence, SourceSentence, rank_sentences
-from rag.index import Index, open_index, read_manifest
+from rag.index import Index
 from rag.load import replace_surrogates
 from rag.model import explained, is_embedded, open_model
 from rag.prompts import ABSTENTION, ANSWER, CHECK, CONFIRM
+from rag.reading import Reader, Reading, fitting, open_reported
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
 from rag.types import Answer, Chunk, Citation, Document, Hit, Timings
 from rag.weights import Progress, silent
 
+_LOG = logging.getLogger(__name__)
 History = Sequence[tuple[str, str]]
 LONGEST_QUESTION = 2000
 """Characters."""
@@ -36,33 +38,24 @@ EXCERPTS = 4
 """Sentences repeated right before the question, where a small model reads best."""
 
 
-_ASIDE = 700
-"""Tokens kept free for the instructions, the excerpts and the question."""
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
 """The small model writes "U. S." for "U.S."."""
 
 
-def index_exists(settings: Settings) -> bool:
-    """Whether an index was published. Raises StoreError when it is damaged."""
-    return read_manifest(settings.index) is not None
-
-
 class Chatbot:
-    """Answers questions from the published index. A context manager; threads may share it."""
+    """Answers questions from the published index, and from a newer one as soon as it is published.
+
+    A context manager; threads may share it.
+    """
 
     def __init__(self, settings: Settings, index: Index, model: BaseChatModel, embedder: Embeddings) -> None:
         self.settings = settings
-        self.index = index
         self.model = model
         self.embedder = embedder
-        self._evidence = Evidence(index.documents, embedder)
-        short = index.manifest.words <= settings.whole_article_words
-        self._whole = self._fitting(index.all_chunks(), all_or_none=True) if short else []
-        self.retriever = HybridRetriever(index=index, k=max(settings.passages, len(self._whole)))
+        self._reader = Reader(settings, index, embedder, self._read_ahead)
+        self._reads_ahead = False
         self._answer = ANSWER | model  # An output parser behind it would read the stream to its end when it is closed.
         self._resources = ExitStack()
-        self._warmed = threading.Event()
-        self._warmed.set()
         self._closed = False
 
     @classmethod
@@ -80,15 +73,25 @@ class Chatbot:
         missing or damaged.
         """
         with ExitStack() as stack, ThreadPoolExecutor(1) as side:
-            index_exists(settings)
+            index = open_reported(settings)
             loading = side.submit(lambda: embedder or make_embedder(settings))
             chat_model = model or stack.enter_context(open_model(settings, progress))
-            loaded = loading.result()
-            bot = cls(settings, open_index(settings.index, loaded, embedder_name(settings)), chat_model, loaded)
+            bot = cls(settings, index, chat_model, loading.result())
             bot._resources = stack.pop_all()
         if model is None and is_embedded(settings):
-            bot._warm_up()
+            bot._reads_ahead = True
+            bot._read_ahead(bot._reader.now)
         return bot
+
+    @property
+    def index(self) -> Index:
+        """The index that is answered from."""
+        return self._reader.now.index
+
+    @property
+    def retriever(self) -> HybridRetriever:
+        """Finds the passages in it."""
+        return self._reader.now.retriever
 
     def __enter__(self) -> Self:
         return self
@@ -103,29 +106,29 @@ class Chatbot:
         self._closed = True
         self._resources.close()
 
-    def _warm_up(self) -> None:
+    def _read_ahead(self, reading: Reading) -> None:
         """Let the engine read a short article in the background; questions wait for it rather than read it twice."""
 
         def read() -> None:
             try:
                 with explained(self.settings):
                     self.model.invoke(
-                        CHECK.invoke({"text": _joined(self._whole), "excerpts": "", "question": ""}), max_tokens=1
+                        CHECK.invoke({"text": _joined(reading.whole), "excerpts": "", "question": ""}), max_tokens=1
                     )
             except RagError as error:
                 if not self._closed:
-                    logging.getLogger(__name__).warning("The article could not be read ahead: %s", error)
+                    _LOG.warning("The article could not be read ahead: %s", error)
             finally:
-                self._warmed.set()
+                reading.warmed.set()
 
-        if self._whole:
-            self._warmed.clear()
+        if self._reads_ahead and reading.whole:
+            reading.warmed.clear()
             threading.Thread(target=read, name="warm-up", daemon=True).start()
 
     @property
-    def documents(self) -> dict[str, Document]:
-        """The documents of the index by id."""
-        return dict(self.index.documents)
+    def documents(self) -> Mapping[str, Document]:
+        """The documents of the index by id, each read when asked for."""
+        return self.index.documents
 
     def ask(self, question: str, history: History = ()) -> Answer:
         """The answer to `question`, which may point back at `history`, earlier (question, answer) pairs.
@@ -147,15 +150,16 @@ class Chatbot:
         earlier = earlier_turn(question, history)
         searched = f"{earlier} {question}" if earlier else question
         clock.mark("rewrite")
-        ranked: list[Hit] = [found.metadata["hit"] for found in self.retriever.invoke(searched)]
+        reading, ranked = self._reader.find(searched)
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
-        found = self._fitting([hit.chunk for hit in hits])
-        chunks = self._whole or sorted(found, key=lambda chunk: chunk.chunk_id)
-        sources = self._evidence.sentences(chunks)
-        prompt = {"text": _joined(chunks), "excerpts": self._excerpts(searched, sources), "question": searched}
-        self._warmed.wait()
+        found = fitting([hit.chunk for hit in hits], self.settings)
+        chunks = reading.whole or sorted(found, key=lambda chunk: chunk.chunk_id)
+        sources = reading.evidence.sentences(chunks)
+        excerpts = _excerpts(searched, sources, reading.evidence)
+        prompt = {"text": _joined(chunks), "excerpts": excerpts, "question": searched}
+        reading.warmed.wait()
         with explained(self.settings):
             stated = yes_probability(self.model, CHECK.invoke(prompt))
         written = ""
@@ -168,16 +172,16 @@ class Chatbot:
                         clock.mark("first_token")
                         written += piece
                         yield piece
-        yield self._conclude(question, prompt, stated, written.strip(), ranked, sources, clock)
+        yield self._conclude(question, prompt, stated, written.strip(), ranked, sources, reading.evidence, clock)
 
     def _conclude(
         self, asked: str, read: dict[str, str], stated: float, written: str, ranked: list[Hit],
-        sources: list[SourceSentence], clock: "_Clock",
+        sources: list[SourceSentence], evidence: Evidence, clock: "_Clock",
     ) -> Answer:  # fmt: skip
         """What was written with its citations, or the abstention where it is not supported or not believed."""
         question = read["question"]
-        written = settle(_SPACED_INITIALS.sub(r"\1.", written), sources, self._evidence)
-        sentences = cite(written, question, sources, self._evidence)
+        written = settle(_SPACED_INITIALS.sub(r"\1.", written), sources, evidence)
+        sentences = cite(written, question, sources, evidence)
         citations = {citation.number: citation for sentence in sentences for citation in sentence.citations}
         confidence = 0.0
         if citations and not declines(written):
@@ -200,22 +204,6 @@ class Chatbot:
             timings=clock.timings(),
         )
 
-    def _fitting(self, chunks: Sequence[Chunk], all_or_none: bool = False) -> list[Chunk]:
-        """The first chunks that leave room in the model's context for the question and the answer."""
-        room = self.settings.context - self.settings.max_tokens - _ASIDE
-        fitting: list[Chunk] = []
-        for chunk in chunks:
-            room -= _tokens(chunk.text)
-            if room < 0:
-                return [] if all_or_none else fitting or [chunk]
-            fitting.append(chunk)
-        return fitting
-
-    def _excerpts(self, question: str, sources: list[SourceSentence]) -> str:
-        vector = self._evidence.vectors([question])[0]
-        best = sorted(rank_sentences(question, vector, sources)[:EXCERPTS])
-        return "From the text:\n" + "".join(f"- {sources[i].text}\n" for i in best) + "\n"
-
 
 class _Clock:
     """Seconds from its making to the first mark of each name."""
@@ -236,6 +224,11 @@ class _Clock:
         )
 
 
+def _excerpts(question: str, sources: list[SourceSentence], evidence: Evidence) -> str:
+    best = sorted(rank_sentences(question, evidence.vectors([question])[0], sources)[:EXCERPTS])
+    return "From the text:\n" + "".join(f"- {sources[i].text}\n" for i in best) + "\n"
+
+
 def _text(message: BaseMessage) -> str:
     return str(message.text)
 
@@ -247,12 +240,6 @@ def _holds(hit: Hit, citations: Iterable[Citation]) -> bool:
 
 def _joined(chunks: Sequence[Chunk]) -> str:
     return "\n\n".join(chunk.text for chunk in chunks)
-
-
-def _tokens(text: str) -> int:
-    """An upper estimate of the tokens of `text`: a third of the ASCII letters, and every other letter."""
-    ascii_letters = sum(letter.isascii() for letter in text)
-    return ascii_letters // 3 + len(text) - ascii_letters
 
 
 def checked(question: str) -> str:

@@ -146,5 +146,6 @@ def _citation(source: SourceSentence, numbers: dict[tuple[str, int], Citation]) 
             start=source.span.start,
             end=source.span.end,
             quote=source.text,
+            page=source.chunk.page_at(source.span.start),
         )
     return numbers[key]

@@ -42,8 +42,15 @@ class SentenceEmbedder(Embeddings):
 
 
 def embedder_name(settings: Settings) -> str:
-    """The name by which an index remembers its embedder; nothing is loaded."""
-    return settings.embedder or "all-MiniLM-L6-v2"
+    """The name by which an index remembers its embedder; nothing is loaded.
+
+    A folder's name goes with the SHA-256 of its weights, so that another model put in
+    its place is not taken for the one before.
+    """
+    if not settings.embedder:
+        return "all-MiniLM-L6-v2"
+    weights = sorted(Path(settings.embedder).glob("*.safetensors"))
+    return " ".join([settings.embedder, *(_sha256(path)[:12] for path in weights)])
 
 
 def make_embedder(settings: Settings) -> SentenceEmbedder:
@@ -51,7 +58,7 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
 
     Raises ModelError when it is not installed, damaged, or cannot be loaded.
     """
-    name = embedder_name(settings)
+    name = settings.embedder or "all-MiniLM-L6-v2"
     folder = Path(settings.embedder) if settings.embedder else _installed()
     import torch
     from sentence_transformers import SentenceTransformer

@@ -17,6 +17,14 @@ class StoreError(RagError):
     """There is no index, or it cannot be used with these settings."""
 
 
+class NoIndexError(StoreError):
+    """Nothing was ever published in the index folder."""
+
+
+class DamagedError(StoreError):
+    """Files of the index are not as they were written."""
+
+
 class ModelError(RagError):
     """The chat model or the embedder is missing, damaged, down or silent."""
 

@@ -3,17 +3,17 @@
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
-from rag.index import tokenize
 from rag.retrieve import fuse
 from rag.split import sentence_spans
-from rag.types import Chunk, Document, Span
+from rag.types import Chunk, Span
+from rag.words import tokenize
 
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048
@@ -35,8 +35,7 @@ class SourceSentence:
 class Evidence:
     """Makes source sentences and remembers those of the chunks used last; safe to share between threads."""
 
-    def __init__(self, documents: Mapping[str, Document], embedder: Embeddings) -> None:
-        self._documents = documents
+    def __init__(self, embedder: Embeddings) -> None:
         self._embedder = embedder
         self._known: OrderedDict[int, list[SourceSentence]] = OrderedDict()
         self._lock = threading.Lock()
@@ -57,22 +56,19 @@ class Evidence:
         return np.asarray(self._embedder.embed_documents(texts), dtype=np.float32)
 
     def _learn(self, chunks: Sequence[Chunk]) -> None:
-        pairs = [
-            (chunk, span)
-            for chunk in chunks
-            for span in sentence_spans(self._documents[chunk.doc_id].text, chunk.start, chunk.end)
-        ]
-        texts = [self._documents[chunk.doc_id].text[span.start : span.end] for chunk, span in pairs]
+        pairs = [(chunk, span) for chunk in chunks for span in sentence_spans(chunk.text)]
+        texts = [chunk.text[span.start : span.end] for chunk, span in pairs]
         vectors: Sequence[Vector] = list(self.vectors(texts)) if texts else []
         self._known |= {chunk.chunk_id: [] for chunk in chunks}
         for (chunk, span), text, vector in zip(pairs, texts, vectors, strict=True):
-            self._known[chunk.chunk_id].append(SourceSentence(chunk, span, text, content_words(text), vector))
+            place = Span(chunk.start + span.start, chunk.start + span.end)
+            self._known[chunk.chunk_id].append(SourceSentence(chunk, place, text, content_words(text), vector))
 
 
 def content_words(text: str) -> frozenset[str]:
     """The stemmed words of `text` that carry meaning, and every number in it."""
     plain = text.translate(TYPOGRAPHY)
-    return frozenset(tokenize([plain])[0]) | frozenset(re.findall(r"\d[\d.,]*\d|\d", plain))
+    return frozenset(tokenize(plain)) | frozenset(re.findall(r"\d[\d.,]*\d|\d", plain))
 
 
 def rank_sentences(question: str, vector: Vector, sentences: Sequence[SourceSentence]) -> list[int]:

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from rag.types import Answer, Chunk, Citation, Document, Hit
@@ -189,19 +190,20 @@ def _quoted_in(hit: Hit, citation: Citation) -> bool:
 
 
 def _card(name: str, of: Chunk | Citation, body: str) -> str:
+    page = f", page {of.page}" if of.page else ""
     return (
         f'<article class="passage"><h4 dir="auto">{name}: {escape(of.title)}</h4>'
-        f'<p class="quiet">{escape(of.source)}, characters {of.start + 1:,} to {of.end:,}</p>'
+        f'<p class="quiet">{escape(of.source)}{page}, characters {of.start + 1:,} to {of.end:,}</p>'
         f'<p class="text" dir="auto">{body}</p></article>'
     )
 
 
 def loaded_line(documents: Mapping[str, Document]) -> str:
     """The line that says which documents can be asked."""
-    titles = [escape(_shorten(document.title or document.source, 80)) for document in documents.values()]
-    more = [f"and {len(titles) - NAMED_DOCUMENTS:,} more"] if len(titles) > NAMED_DOCUMENTS else []
-    named = ", ".join(titles[:NAMED_DOCUMENTS] + more)
-    return f'<p class="quiet">{_count(len(titles), "document")} loaded: {named}</p>'
+    first, count = islice(documents.values(), NAMED_DOCUMENTS), len(documents)
+    titles = [escape(_shorten(document.title or document.source, 80)) for document in first]
+    more = [f"and {count - NAMED_DOCUMENTS:,} more"] if count > NAMED_DOCUMENTS else []
+    return f'<p class="quiet">{_count(count, "document")} loaded: {", ".join(titles + more)}</p>'
 
 
 def _count(number: int, noun: str) -> str:

@@ -23,7 +23,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="RAG_", env_file=".env", extra="ignore", frozen=True)
 
-    data: Path = Field(Path("data"), description="The article: a text or Markdown file, or a folder of them.")
+    data: Path = Field(Path("data"), description="The article: a document, or a folder of them.")
+    include: str = Field("", description="Patterns as in .gitignore, divided by commas: what to take from folders.")
+    exclude: str = Field("", description="Patterns as in .gitignore, divided by commas: what to leave out.")
+    online: bool = Field(False, description="Allow fetching documents that are web addresses.")
     index: Path = Field(Path("index"), description="The folder that holds the published index.")
     embedder: str = Field("", description="A sentence-transformers folder; empty: the installed all-MiniLM-L6-v2.")
     chunk_words: int = Field(110, ge=20, le=400, description="Words in a passage, about.")

@@ -53,6 +53,8 @@ def split(document: Document, words: int = 110, first_id: int = 0) -> list[Chunk
                     start=start,
                     end=end,
                     text=document.text[start:end],
+                    page=document.page(start),
+                    page_breaks=tuple(at for at in document.pages if start < at < end),
                 )
             )
     return chunks

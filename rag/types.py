@@ -1,16 +1,26 @@
 """The carriers of data between the rooms: frozen, plain, nothing else."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text as it was read. Every offset in this package counts characters of `text`."""
+    """A text as it was read. Every offset in this package counts characters of `text`.
+
+    `doc_id` is made of the text, so that a file that only moved is the same document.
+    `pages` holds the offset at which each page starts, page 1 first; empty where there are none.
+    """
 
     doc_id: str
     source: str
     title: str
     text: str
+    pages: tuple[int, ...] = ()
+
+    def page(self, offset: int) -> int | None:
+        """The number of the page (from 1) that holds the character at `offset`, None without pages."""
+        return bisect_right(self.pages, offset) or None
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A run of whole sentences of one section: `text` is `document.text[start:end]`."""
+    """A run of whole sentences of one section: `text` is `document.text[start:end]`.
+
+    `page` is the number of the page it starts on, None where the document has no pages;
+    `page_breaks` are the offsets within it at which a further page starts.
+    """
 
     chunk_id: int
     doc_id: str
@@ -32,6 +46,12 @@ class Chunk:
     start: int
     end: int
     text: str
+    page: int | None = None
+    page_breaks: tuple[int, ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """The number of the page that holds the character at `offset` of the document."""
+        return None if self.page is None else self.page + bisect_right(self.page_breaks, offset)
 
 
 @dataclass(frozen=True)
@@ -53,7 +73,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Citation:
-    """A numbered source span: `quote` is exactly `document.text[start:end]`."""
+    """A numbered source span: `quote` is exactly `document.text[start:end]`, `page` the page it starts on, if any."""
 
     number: int
     doc_id: str
@@ -62,6 +82,7 @@ class Citation:
     start: int
     end: int
     quote: str
+    page: int | None = None
 
 
 @dataclass(frozen=True)

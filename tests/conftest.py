@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,13 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import FakeListChatModel
 from pydantic import Field
 
-from rag.index import Index, build, open_index
+from rag.generation import Corpus
+from rag.index import Index, open_index
+from rag.load import Loader
 from rag.settings import Settings
 from rag.types import Document
+from rag.update import Maker, Outcome, update
+from rag.verify import verify
 
 TOPICS = ["cat", "dog", "fish", "sleep", "eat", "swim", "black"]
 
@@ -65,8 +69,30 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(data=tmp_path / "data", index=tmp_path / "index", cache=tmp_path / "cache", chunk_words=20)
 
 
+EMBEDDER = "all-MiniLM-L6-v2"
+"""The name that the settings of the tests give; the fake goes by it."""
+
+
+def write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files, in subfolders where the names say so."""
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def publish(index: Path, *paths: str | Path, **options: Any) -> Outcome:
+    """Update the index with the fake embedder, and check it in this process."""
+    options = {"verify": verify} | options
+    with Loader() as loader:
+        corpus = options.pop("corpus", Corpus(tuple(map(str, paths))))
+        return update(index, corpus, options.pop("maker", Maker(20, EMBEDDER, TopicEmbedder)), loader, **options)
+
+
 @pytest.fixture
-def animals(tmp_path: Path) -> Index:
-    """An index of three documents of one passage each."""
-    build(tmp_path / "index", documents_of(ANIMALS), TopicEmbedder(), "topics", "key", 20)
-    return open_index(tmp_path / "index", TopicEmbedder(), "topics")
+def animals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    """An index of three documents of one passage each: 0.txt, 1.txt and 2.txt."""
+    write(tmp_path / "texts", {f"{number}.txt": text for number, text in enumerate(ANIMALS)})
+    with monkeypatch.context() as place:
+        place.chdir(tmp_path / "texts")
+        publish(tmp_path / "index", ".")
+    return open_index(tmp_path / "index", EMBEDDER)

@@ -6,9 +6,9 @@ import pytest
 from conftest import ANIMALS, ScriptedModel, TopicEmbedder
 from langchain_core.language_models import BaseChatModel
 
-from rag.chat import LONGEST_QUESTION, Chatbot, index_exists
+from rag.chat import LONGEST_QUESTION, Chatbot
 from rag.errors import QuestionError, StoreError
-from rag.index import Index
+from rag.index import Index, is_sound
 from rag.prompts import ABSTENTION
 from rag.settings import Settings
 from rag.types import Answer
@@ -155,7 +155,7 @@ def test_closing_the_stream_stops_the_model(settings: Settings, animals: Index) 
 
 
 def test_opening_without_an_index_names_the_command(settings: Settings) -> None:
-    assert not index_exists(settings)
+    assert not is_sound(settings.index)
     with pytest.raises(StoreError, match=r"python ingest\.py"):
         Chatbot.open(settings, model=scripted(), embedder=TopicEmbedder())
 

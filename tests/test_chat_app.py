@@ -242,7 +242,7 @@ def test_a_failing_start_is_one_sentence(
         raise ModelError("There is no model; install it.")
 
     monkeypatch.setenv("RAG_PORT", "0")
-    monkeypatch.setattr(chat_app, "index_exists", lambda _: True)
+    monkeypatch.setattr(chat_app, "is_sound", lambda _: True)
     monkeypatch.setattr(Chatbot, "open", fail)
     assert main([]) == 1
     assert capsys.readouterr().err == "There is no model; install it.\n"
@@ -258,7 +258,7 @@ def test_a_missing_index_is_built_first_and_a_failed_build_ends_the_start(
         return 1
 
     monkeypatch.setenv("RAG_PORT", "0")
-    monkeypatch.setattr(chat_app, "index_exists", lambda _: False)
+    monkeypatch.setattr(chat_app, "is_sound", lambda _: False)
     monkeypatch.setattr(chat_app, "ingest_main", build)
     assert main([]) == 1
     assert built == [[]]
@@ -293,7 +293,7 @@ class Chatbot:
         finally:
             print("closed")
 chat_app.Chatbot = Chatbot
-chat_app.index_exists = lambda settings: True
+chat_app.is_sound = lambda settings: True
 sys.exit(chat_app.main([]))
 """
 

@@ -14,7 +14,7 @@ anything = st.text(st.characters(codec="utf-8"), max_size=200)
 
 def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple[Sentence, ...]:
     documents = documents_of(texts)
-    evidence = Evidence({document.doc_id: document for document in documents}, TopicEmbedder())
+    evidence = Evidence(TopicEmbedder())
     chunks = [chunk for number, document in enumerate(documents) for chunk in split(document, 20, first_id=10 * number)]
     return cite(answer, question, evidence.sentences(chunks), evidence)
 
@@ -96,7 +96,7 @@ TALKS = ["The alliance was not discussing an invitation. Rutte called it strong 
 )
 def test_an_answer_that_its_source_denies_gives_way_to_the_source(answer: str, settled: str) -> None:
     (document,) = documents_of(TALKS)
-    evidence = Evidence({document.doc_id: document}, TopicEmbedder())
+    evidence = Evidence(TopicEmbedder())
     assert settle(answer, evidence.sentences(split(document, 20)), evidence) == settled
 
 

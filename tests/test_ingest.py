@@ -1,68 +1,177 @@
 from pathlib import Path
 
 import pytest
-from conftest import TopicEmbedder
+from conftest import EMBEDDER, TopicEmbedder, write
 
 import ingest
+from rag.generation import generations
 from rag.index import open_index
 from rag.settings import Settings
 
 
+class Counting(TopicEmbedder):
+    """Remembers what it embedded."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.texts += texts
+        return super().embed_documents(texts)
+
+
 @pytest.fixture(autouse=True)
-def fake_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest, "make_embedder", lambda _settings: TopicEmbedder())
+def embedder(monkeypatch: pytest.MonkeyPatch) -> Counting:
+    counting = Counting()
+    monkeypatch.setattr(ingest, "make_embedder", lambda _settings: counting)
+    return counting
 
 
 @pytest.fixture
-def data(settings: Settings) -> Path:
-    settings.data.mkdir()
-    (settings.data / "cat.txt").write_text("The black cat sleeps.")
+def data(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write(settings.data, {"cat.txt": "The black cat sleeps."})
+    monkeypatch.setenv("RAG_CHUNK_WORDS", "20")
     return settings.data
 
 
-def run(settings: Settings, rebuild: bool = False) -> int:
-    return ingest.ingest(settings, [settings.data], rebuild)
+def run(*arguments: str) -> int:
+    return ingest.main(arguments)
 
 
 def texts(settings: Settings) -> list[str]:
-    index = open_index(settings.index, TopicEmbedder(), "all-MiniLM-L6-v2")
-    return [chunk.text for chunk in index.all_chunks()]
+    return sorted(chunk.text for chunk in open_index(settings.index, EMBEDDER).all_chunks())
 
 
 def test_the_closing_line_counts(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(settings) == 0
+    assert run() == 0
     assert capsys.readouterr().out.startswith("Indexed 1 document, 1 passage, 0 skipped, ")
     assert texts(settings) == ["The black cat sleeps."]
 
 
-def test_unchanged_files_add_nothing(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(settings)
-    before = (settings.index / "CURRENT").read_text()
-    assert run(settings) == 0
+def test_unchanged_files_add_nothing(
+    settings: Settings, data: Path, embedder: Counting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run()
+    before = generations(settings.index)
+    assert run() == 0
     assert "Nothing has changed: 1 document, 1 passage" in capsys.readouterr().out
-    assert (settings.index / "CURRENT").read_text() == before
-    assert run(settings, rebuild=True) == 0
-    assert (settings.index / "CURRENT").read_text() != before
-
-
-def test_edited_and_deleted_files_leave_no_old_text(settings: Settings, data: Path) -> None:
-    (data / "dog.md").write_text("# Dogs\n\nA dog eats.")
-    run(settings)
-    (data / "cat.txt").write_text("The cat wakes.")
-    (data / "dog.md").unlink()
-    run(settings)
-    assert texts(settings) == ["The cat wakes."]
+    assert generations(settings.index) == before
+    assert run("--rebuild") == 0
+    assert generations(settings.index)[0] != before[0]
+    assert len(embedder.texts) == 1
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (data / "latin.txt").write_bytes(b"caf\xe9")
-    assert run(settings) == 1
-    printed = capsys.readouterr()
-    assert "latin.txt' is not UTF-8" in printed.err
-    assert "1 document, 1 passage, 1 skipped" in printed.out
+    (data / "picture.txt").write_bytes(b"\x89PNG\0\0")
+    for line in ("Indexed 1 document, 1 passage, 1 skipped", "Nothing has changed: 1 document, 1 passage, 1 skipped"):
+        assert run() == 1
+        printed = capsys.readouterr()
+        assert "picture.txt" in printed.err
+        assert line in printed.out
     assert texts(settings) == ["The black cat sleeps."]
+
+
+def test_without_paths_those_that_were_named_last_are_read_again(
+    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Path("notes"), {"dog.txt": "A dog eats."})
+    run("notes")
+    write(Path("notes"), {"fish.txt": "Fish swim."})
+    run()
+    assert texts(settings) == ["A dog eats.", "Fish swim."]
+    run("--add", "data")
+    assert texts(settings) == ["A dog eats.", "Fish swim.", "The black cat sleeps."]
+
+
+def test_without_named_paths_the_setting_is_followed(
+    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    write(Path("other"), {"dog.txt": "A dog eats."})
+    monkeypatch.setenv("RAG_DATA", "other")
+    run()
+    assert texts(settings) == ["A dog eats."]
+
+
+def test_patterns_of_the_command_line_and_of_the_settings(
+    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(data, {"dog.md": "A dog eats.", "old/fish.md": "Fish swim."})
+    run("--exclude", "old/")
+    assert texts(settings) == ["A dog eats.", "The black cat sleeps."]
+    monkeypatch.setenv("RAG_INCLUDE", "*.md, *.pdf")
+    run()
+    assert texts(settings) == ["A dog eats.", "Fish swim."]
+
+
+def test_what_was_removed_stays_out_until_it_is_named(
+    settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(data, {"dog.txt": "A dog eats.", "many.jsonl": '{"text": "Fish swim."}\n{"text": "A fish eats."}\n'})
+    run()
+    assert run("--remove", "data/dog.txt", "data/many.jsonl#2") == 0
+    assert texts(settings) == ["Fish swim.", "The black cat sleeps."]
+    run()
+    run("--rebuild")
+    assert texts(settings) == ["Fish swim.", "The black cat sleeps."]
+    run("--add", "data/dog.txt")
+    assert texts(settings) == ["A dog eats.", "Fish swim.", "The black cat sleeps."]
+    assert run("--remove", "data/horse.txt") == 1
+    assert "There is no document 'data/horse.txt' in the index; see the names with --list." in capsys.readouterr().err
+
+
+def test_the_last_document_is_not_removed_by_mistake(
+    settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run()
+    assert run("--remove", "data/cat.txt") == 1
+    assert "the index was not changed" in capsys.readouterr().err
+    assert texts(settings) == ["The black cat sleeps."]
+
+
+def test_status_list_check_and_rollback(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for action in ("--status", "--list", "--check"):
+        assert run(action) == 1
+        assert "There is no index in 'index'; build it with: python ingest.py" in capsys.readouterr().err
+    run()
+    write(data, {"dog.txt": "A dog eats."})
+    run()
+    capsys.readouterr()
+    assert run("--status") == 0
+    printed = capsys.readouterr().out
+    for line in ("Documents   2", "Passages    2 of about 20 words", f"Embedder    {EMBEDDER}", "Health      sound"):
+        assert line in printed
+    assert run("--list") == 0
+    assert capsys.readouterr().out == "data/cat.txt\tCat\t1 passage\ndata/dog.txt\tDog\t1 passage\n"
+    assert run("--check") == 0
+    assert "is sound: 2 documents, 2 passages." in capsys.readouterr().out
+    assert run("--rollback") == 0
+    assert texts(settings) == ["The black cat sleeps."]
+
+
+def test_damage_is_shown_by_status_and_check_and_repaired_by_the_next_run(
+    settings: Settings, data: Path, embedder: Counting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run()
+    (generations(settings.index)[0] / "passages.sqlite").write_bytes(b"garbage")
+    for action in ("--status", "--check"):
+        assert run(action) == 1
+        said = capsys.readouterr()
+        assert "passages.sqlite has 7 bytes" in said.err and "python ingest.py" in said.err
+    assert run() == 0
+    assert texts(settings) == ["The black cat sleeps."]
+    assert len(embedder.texts) == 1
+    write(data, {"dog.txt": "A dog eats."})
+    run()
+    (generations(settings.index)[0] / "passages.sqlite").write_bytes(b"garbage")
+    capsys.readouterr()
+    assert run("--status") == 1
+    assert "passages.sqlite has 7 bytes" in capsys.readouterr().out
+    assert run() == 0
+    assert texts(settings) == ["A dog eats.", "The black cat sleeps."]
+    assert run("--status") == 0
 
 
 def test_the_article_is_shipped_byte_for_byte() -> None:

@@ -1,32 +1,186 @@
+import functools
+import hashlib
+import json
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import corpus
 import pytest
 
+from rag import load as load_module
+from rag import web
 from rag.errors import DocumentError
-from rag.load import find_files, load
+from rag.load import BROKEN_LINES, Loader, find_sources
+from rag.types import Document
 
 
-def test_the_text_is_the_file_with_its_line_ends(tmp_path: Path) -> None:
+@pytest.fixture
+def loader() -> Iterator[Loader]:
+    with Loader(seconds=20) as made:
+        yield made
+
+
+def one(loader: Loader, file: Path) -> Document:
+    [document] = loader.load(file.as_posix())
+    assert isinstance(document, Document), document
+    return document
+
+
+def refusal(loader: Loader, source: str) -> str:
+    [error] = loader.load(source)
+    assert isinstance(error, DocumentError), error
+    return str(error)
+
+
+def below(folder: Path, found: list[str]) -> list[str]:
+    return [os.path.relpath(path, folder) for path in found]
+
+
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+
+
+def test_folders_are_searched_and_hidden_and_other_files_left_out(tmp_path: Path) -> None:
+    fill(tmp_path, "b.txt", "a.md", "sub/c.MARKDOWN", "sub/d.PDF", ".hidden.txt", ".git/x.txt", "picture.png")
+    found = find_sources([str(tmp_path), f"{tmp_path}/sub/../b.txt", "HTTP://example.org/x", "HTTP://example.org/x"])
+    assert below(tmp_path, found[:-1]) == ["a.md", "b.txt", "sub/c.MARKDOWN", "sub/d.PDF"]
+    assert found[-1] == "HTTP://example.org/x"
+
+
+def test_a_file_named_itself_may_have_any_suffix(tmp_path: Path) -> None:
+    fill(tmp_path, "notes.log")
+    assert find_sources([f"{tmp_path}/notes.log"]) == [f"{tmp_path}/notes.log"]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "left"),
+    [
+        (["*.md"], [], ["a.md", "old/c.md"]),
+        ([], ["old/"], ["a.md", "b.txt"]),
+        (["*.md"], ["/a.md"], ["old/c.md"]),
+        ([], ["*", "!b.txt"], ["b.txt"]),
+    ],
+)
+def test_patterns_choose_as_gitignore_does(
+    tmp_path: Path, include: list[str], exclude: list[str], left: list[str]
+) -> None:
+    fill(tmp_path, "a.md", "b.txt", "old/c.md")
+    assert below(tmp_path, find_sources([str(tmp_path)], include, exclude)) == left
+
+
+def test_a_file_named_itself_is_left_out_by_its_name_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, "sub/a.md", "sub/b.md")
+    monkeypatch.chdir(tmp_path)
+    for pattern in ["a.md", "sub/a.md", "/sub/a.md"]:
+        assert find_sources(["sub/a.md", "sub/b.md"], exclude=[pattern]) == ["sub/b.md"]
+    with pytest.raises(DocumentError, match="change the patterns"):
+        find_sources(["sub/a.md"], exclude=["*.md"])
+
+
+def test_a_link_to_its_own_folder_ends(tmp_path: Path) -> None:
+    fill(tmp_path, "sub/a.txt")
+    (tmp_path / "sub" / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "self.txt").symlink_to(tmp_path / "self.txt")
+    assert below(tmp_path, find_sources([str(tmp_path)])) == ["sub/a.txt"]
+
+
+def test_a_missing_path_and_an_empty_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match=r"no file or folder .*nowhere.*; name one that exists\."):
+        find_sources([f"{tmp_path}/nowhere"])
+    with pytest.raises(DocumentError, match="No document was found in"):
+        find_sources([str(tmp_path)])
+
+
+def test_a_folder_that_cannot_be_read_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loader: Loader
+) -> None:
+    fill(tmp_path, "a.txt", "locked/b.txt")
+    scan = os.scandir
+
+    def locked(path: str) -> object:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = find_sources([str(tmp_path)])
+    assert below(tmp_path, found) == ["a.txt", "locked"]
+    assert "locked' cannot be read" in refusal(loader, found[1])
+
+
+def test_a_name_that_cannot_be_decoded_is_shown_with_a_replacement(tmp_path: Path, loader: Loader) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    file.write_text("x")
+    [source] = find_sources([str(tmp_path)])
+    document = one(loader, Path(source))
+    assert document.title == "Caf\ufffd"
+    assert document.source.endswith("/caf\ufffd.txt")
+    file.write_bytes(b"")
+    refusal(loader, source).encode("utf-8")
+
+
+def test_the_text_is_the_file_with_its_line_ends(tmp_path: Path, loader: Loader) -> None:
     file = tmp_path / "my_first-note.txt"
     file.write_bytes("\ufeffOne é.\r\nTwo.\n".encode())
-    document = load(file)
+    document = one(loader, file)
     assert document.text == "One é.\r\nTwo.\n"
     assert document.title == "My first note"
     assert document.source == file.as_posix()
+    assert document.doc_id == hashlib.sha256(document.text.encode()).hexdigest()[:16]
+    assert document.pages == ()
 
 
-def test_a_name_that_cannot_be_decoded_is_shown_with_a_replacement(tmp_path: Path) -> None:
-    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
-    file.write_text("x")
-    assert load(file).title == "Caf\ufffd"
-    load(file).source.encode("utf-8")
+def test_a_file_that_only_moved_is_the_same_document(tmp_path: Path, loader: Loader) -> None:
+    (tmp_path / "a.txt").write_bytes("Déjà vu ailleurs.".encode())
+    (tmp_path / "b.md").write_bytes("Déjà vu ailleurs.".encode("utf-16"))
+    assert one(loader, tmp_path / "a.txt").doc_id == one(loader, tmp_path / "b.md").doc_id
 
 
-def test_the_title_of_markdown_is_its_first_heading(tmp_path: Path) -> None:
-    file = tmp_path / "a.md"
-    file.write_text("intro\n\n## The pond ##\n\n# Later\n")
-    assert load(file).title == "The pond"
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-16", "Über\r\nalles: 池"),
+        ("utf-32", "Über alles: 池"),
+        ("cp1252", "Ça va très bien, merci. Déjà vu à l'hôtel – « bien sûr »."),
+        ("cp1250", "Zażółć gęślą jaźń. Dokument o stawie i żabach, które tam mieszkają."),
+        ("koi8-r", "Привет, мир. Это документ о прудах и лягушках."),
+        ("shift_jis", "これは日本語の文書です。池と蛙について書かれています。"),
+        ("gb18030", "这是一份关于池塘和青蛙的文件。今天天气很好。"),
+    ],
+)
+def test_encodings_are_told(tmp_path: Path, loader: Loader, encoding: str, text: str) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(text.encode(encoding))
+    assert one(loader, file).text == text
+
+
+def test_an_accent_late_in_a_long_file_is_told(tmp_path: Path, loader: Loader) -> None:
+    text = "A line of plain words.\n" * 20_000 + "Ein Bär läuft über die Straße.\n"
+    (tmp_path / "a.txt").write_bytes(text.encode("cp1252"))
+    assert one(loader, tmp_path / "a.txt").text == text
+
+
+@pytest.mark.parametrize(("name", "title"), [("C# notes.txt", "C# notes"), ("---.txt", "---.txt")])
+def test_without_a_title_the_name_stands_for_it(tmp_path: Path, loader: Loader, name: str, title: str) -> None:
+    (tmp_path / name).write_text("x")
+    assert one(loader, tmp_path / name).title == title
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("#hashtag\n\n## The pond ##\n\n# Later\n", "The pond"),
+        ("## ##\n# C#\n", "C#"),
+        ("# a" + " " * 10**6 + "b", "a b"),
+    ],
+)
+def test_the_title_of_markdown_is_its_first_heading(tmp_path: Path, loader: Loader, text: str, title: str) -> None:
+    (tmp_path / "a.md").write_text(text)
+    assert one(loader, tmp_path / "a.md").title == title
 
 
 @pytest.mark.parametrize(
@@ -34,34 +188,140 @@ def test_the_title_of_markdown_is_its_first_heading(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b" \n\t\n", "is empty"),
-        (b"caf\xe9", "not UTF-8 text (byte 3 is 0xe9)"),
         (b"a\0b", "NUL"),
+        ("no mark".encode("utf-16-le"), "NUL"),
+        (b"\xff\xfea", "UTF-16 with a fault"),
+        ("Déjà vu, là-bas, à côté. ".encode() + b"\xe9", "UTF-8 with a fault (byte 31 is 0xe9)"),
+        (bytes(range(1, 256)), "is not a text"),
+        (b"ab\x01\x02\x03", "is not a text"),
     ],
 )
-def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_what_is_no_text_is_refused_in_a_sentence(tmp_path: Path, loader: Loader, content: bytes, reason: str) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes(content)
-    with pytest.raises(DocumentError, match=r"a\.txt") as caught:
-        load(file)
-    assert reason in str(caught.value)
+    message = refusal(loader, file.as_posix())
+    assert message.startswith(repr(file.as_posix()))
+    assert reason in message
 
 
-def test_a_file_that_vanished_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path, loader: Loader) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert "is not an ordinary file" in refusal(loader, f"{tmp_path}/pipe.txt")
+    assert "cannot be read" in refusal(loader, str(tmp_path))
+    assert "cannot be read (No such file" in refusal(loader, f"{tmp_path}/gone.txt")
+    assert "cannot be read" in refusal(loader, "a\0b.txt")
+
+
+def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x" * 1_000_001)
+    with Loader(megabytes=1) as small:
+        assert "is larger than 1 MB" in refusal(small, f"{tmp_path}/a.txt")
+
+
+def test_the_lines_of_jsonl_are_documents_and_broken_ones_are_named(tmp_path: Path, loader: Loader) -> None:
+    file = tmp_path / "a-b.jsonl"
+    file.write_bytes(
+        b'\xef\xbb\xbf{"text": "One.", "title": "T", "n": 1}\n\n{"text": 3}\n{"text": "Two \\ud800."}\n\xff\n'
+    )
+    first, third, fourth, last = loader.load(file.as_posix())
+    assert isinstance(first, Document)
+    assert (first.source, first.title, first.text) == (f"{file}#1", "T", "One.")
+    assert isinstance(fourth, Document)
+    assert (fourth.source, fourth.title, fourth.text) == (f"{file}#4", "A b 4", "Two \ufffd.")
+    assert f"{file}#3' is not an object" in str(third)
+    assert f"{file}#5' is not UTF-8" in str(last)
+
+
+def test_of_many_broken_lines_some_are_named_and_the_rest_is_counted(tmp_path: Path, loader: Loader) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(["{"] * (BROKEN_LINES + 7) + [json.dumps({"text": "sound"})]))
+    results = list(loader.load(file.as_posix()))
+    assert len(results) == BROKEN_LINES + 2
+    assert sum(isinstance(result, Document) for result in results) == 1
+    assert "7 more lines" in str(results[-1])
+    file.write_text("\n\n")
+    assert "is empty" in refusal(loader, file.as_posix())
+
+
+def test_jsonl_is_read_line_by_line(tmp_path: Path, loader: Loader) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "First."}\n' + '{"text": "Next."}\n' * 100_000)
+    results = loader.load(file.as_posix())
+    next(results)
+    os.truncate(file, 0)  # Had it been read as a whole, all lines would still come.
+    assert len(list(results)) < 10_000
+
+
+def test_the_digest_is_that_of_the_bytes(tmp_path: Path, loader: Loader) -> None:
+    (tmp_path / "a.txt").write_bytes(b"abc")
+    assert loader.digest(f"{tmp_path}/a.txt") == hashlib.sha256(b"abc").hexdigest()
     with pytest.raises(DocumentError, match="cannot be read"):
-        load(tmp_path / "gone.txt")
+        loader.digest(f"{tmp_path}/gone.txt")
 
 
-def test_folders_are_searched_and_hidden_and_other_files_left_out(tmp_path: Path) -> None:
-    for name in ["b.txt", "a.md", "sub/c.MARKDOWN", ".hidden.txt", ".git/x.txt", "picture.png"]:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("x")
-    found = find_files([tmp_path, tmp_path / "b.txt"])
-    assert [os.path.relpath(path, tmp_path) for path in found] == ["a.md", "b.txt", "sub/c.MARKDOWN"]
+def test_a_fault_while_reading_is_reported(tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_bytes(b"abc")
+
+    def fail(*_: object) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(load_module, "decode", fail)
+    monkeypatch.setattr(hashlib, "file_digest", fail)
+    assert "cannot be read (Input/output error)" in refusal(loader, f"{tmp_path}/a.txt")
+    with pytest.raises(DocumentError, match="Input/output error"):
+        loader.digest(f"{tmp_path}/a.txt")
 
 
-def test_a_missing_path_and_an_empty_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match=r"no file or folder .*nowhere"):
-        find_files([tmp_path / "nowhere"])
-    with pytest.raises(DocumentError, match="No document was found"):
-        find_files([tmp_path])
+def test_a_web_page_is_fetched_once_for_its_digest_and_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = corpus.html("<h1>Pond</h1><p>The heron waits beside the old mill.</p>", "About ponds")
+    fetched = []
+
+    def fetch(address: str, **_: object) -> web.Page:
+        fetched.append(address)
+        return web.Page(address, "html", "utf-8", content)
+
+    monkeypatch.setattr(web, "fetch", fetch)
+    with Loader(online=True) as loader:
+        assert loader.digest("https://example.org/a") == hashlib.sha256(content).hexdigest()
+        [document] = loader.load("https://example.org/a")
+        assert isinstance(document, Document)
+        assert (document.source, document.title) == ("https://example.org/a", "About ponds")
+        assert "heron waits" in document.text
+        assert fetched == ["https://example.org/a"]
+        list(loader.load("https://example.org/a"))
+        assert len(fetched) == 2
+
+
+def test_a_web_page_needs_consent(loader: Loader) -> None:
+    assert "needs your consent; allow it with --online or RAG_ONLINE=true" in refusal(loader, "https://example.org/")
+    with pytest.raises(DocumentError, match="consent"):
+        loader.digest("https://example.org/")
+
+
+def test_an_interrupt_passes_and_the_next_document_is_read(
+    tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.html").write_bytes(corpus.html("<p>The heron waits.</p>"))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Timer, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(loader.load(f"{tmp_path}/a.html"))
+    assert one(loader, tmp_path / "a.html").text == "The heron waits."
+
+
+def test_the_loader_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = web.Page("https://example.org/", "text", None, b"The heron waits.")
+    monkeypatch.setattr(web, "fetch", functools.partial(lambda *_, **__: page))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "a.pdf").write_bytes(corpus.pdf(["The heron waits."]))
+    with Loader(online=True) as loader:
+        loader.digest("https://example.org/")
+        one(loader, tmp_path / "a.pdf")
+        process = loader._worker._process
+        assert process is not None
+    assert process.poll() is not None
+    assert os.listdir(tmp_path) == ["a.pdf"]

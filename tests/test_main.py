@@ -65,7 +65,7 @@ def test_an_error_is_one_sentence_and_exit_code_1(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "bad" / "picture.txt").write_bytes(b"\x89PNG\0\0")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
     run = subprocess.run(
         [sys.executable, *command],

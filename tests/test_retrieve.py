@@ -1,4 +1,5 @@
 import pytest
+from conftest import ANIMALS, TopicEmbedder
 
 from rag.index import Index
 from rag.retrieve import RRF_K, HybridRetriever, fuse
@@ -10,28 +11,28 @@ def test_fusion_adds_the_reciprocal_ranks() -> None:
 
 
 def test_the_passage_found_by_meaning_and_by_words_comes_first(animals: Index) -> None:
-    hits = HybridRetriever(index=animals, k=2).search("Where do fish swim?")
+    hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=2).search("Where do fish swim?")
     assert hits[0].chunk.source == "2.txt"
-    assert hits[0].chunk.text == animals.documents["d2"].text
+    assert hits[0].chunk.text == ANIMALS[2]
     assert (hits[0].dense_rank, hits[0].word_rank) == (1, 1)
     assert hits[0].score == pytest.approx(2 / (RRF_K + 1))
     assert len(hits) == 2
 
 
 def test_a_name_that_the_vectors_do_not_know_is_found_by_its_word(animals: Index) -> None:
-    hits = HybridRetriever(index=animals, k=3).search("Rex")
+    hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=3).search("Rex")
     rex = next(hit for hit in hits if "Rex" in hit.chunk.text)
     assert rex.word_rank == 1
     assert hits[0] == rex
 
 
 def test_a_question_without_a_known_word_still_finds_the_nearest(animals: Index) -> None:
-    hits = HybridRetriever(index=animals, k=5).search("???")
+    hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=5).search("???")
     assert len(hits) == 3
     assert all(hit.word_rank is None and hit.similarity is not None for hit in hits)
 
 
 def test_it_is_a_langchain_retriever(animals: Index) -> None:
-    found = HybridRetriever(index=animals, k=1).invoke("the dog eats")
-    assert [document.page_content for document in found] == [animals.documents["d1"].text]
-    assert found[0].metadata["hit"].chunk.doc_id == "d1"
+    found = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).invoke("the dog eats")
+    assert [document.page_content for document in found] == [ANIMALS[1]]
+    assert found[0].metadata["hit"].chunk.source == "1.txt"

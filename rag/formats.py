@@ -1,0 +1,215 @@
+"""HTML and PDF files (and, through rag/archives.py, DOCX and EPUB) -> title, text and pages.
+
+Runs in the process of rag/worker.py: each parser is imported when its first file comes.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+    from pypdfium2 import PdfDocument
+
+SUFFIXES = {
+    ".txt": "text",
+    ".text": "text",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".jsonl": "jsonl",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".epub": "epub",
+}
+"""The kind of document that each suffix stands for."""
+_HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
+_START = 1024
+"""Bytes that tell a format."""
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b\ufeff\ufffe\uffff]")
+_HYPHEN_AT_LINE_END = re.compile(r"(?<=\w)(?:[\x02\ufffe]\n?|[-\u2010\u00ad]\n)(?=(\w))")
+_NOT_SHOWN = "head, script, style, template, noscript, iframe, svg, [hidden]"
+_ONLY_WRAPS = "a, b, big, code, del, em, font, i, s, small, span, strong, sub, sup, u, pre:has(> pre)"
+"""Left out of the Markdown; the last is how trafilatura gives code."""
+_AROUND = "nav, footer, aside, form, button, [role=navigation]"
+_ENOUGH = 0.4
+"""The share of a page's text (outside of links and of what stands around) that its main text must hold."""
+_NO_TITLE = re.compile(
+    r"(untitled|unknown|(document|slide|presentation)\s*\d*|microsoft (word|powerpoint) - .*"
+    r"|.*\.(docx?|dvi|html?|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|txt))",
+    re.IGNORECASE,
+)
+
+
+class FormatError(Exception):
+    """A file that cannot be read; the message goes on after its name: "is empty; leave it out"."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A document's title (None: it names none), its text, and the offsets at which its pages start."""
+
+    title: str | None
+    text: str
+    pages: tuple[int, ...] = ()
+
+
+def first_heading(text: str) -> str | None:
+    """The first Markdown heading of `text` without its marks, None without one."""
+    for match in _HEADING.finditer(text):
+        heading = match[1].strip()
+        opened = heading.rstrip("#")
+        if opened != opened.rstrip() or not opened:  # "## Pond ##", but not "# C#"
+            heading = opened.rstrip()
+        if heading:
+            return heading
+    return None
+
+
+def read(path: str, kind: str, charset: str | None = None) -> Parsed:
+    """Read the file as `kind`: "html", "pdf", "docx" or "epub".
+
+    `charset` is the one that a server named for HTML. Raises FormatError with the reason;
+    on a broken file a parser may raise anything else.
+    """
+    with open(path, "rb") as file:
+        _check_start(file.read(_START), kind)
+        file.seek(0)
+        if kind == "pdf":
+            return _read_pdf(file)
+        if kind == "html":
+            return read_html(file.read(), charset)
+        from rag.archives import read_archive
+
+        return read_archive(file, kind)
+
+
+def _check_start(start: bytes, kind: str) -> None:
+    """A wrong suffix is told by the first bytes, before a parser makes something of them."""
+    if len(start) < _START and not start.strip():
+        raise FormatError("is empty; put text in it or leave it out")
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        raise FormatError(
+            "is an old Office file or protected by a password; save it as .docx without a password or leave it out"
+        )
+    if kind == "html":
+        wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+        right = not start.startswith((b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF8"))
+        right = right and (wide or b"\0" not in start)
+    else:
+        right = b"%PDF-" in start if kind == "pdf" else start.startswith(b"PK")
+    if not right:
+        raise FormatError(f"does not look like {kind.upper()} inside; give it the right suffix or leave it out")
+
+
+def read_html(content: bytes, charset: str | None = None) -> Parsed:
+    """The main text of a page, found by trafilatura, or all that it shows where that leaves out too much.
+
+    Raises FormatError when it is not a text.
+    """
+    from bs4.dammit import UnicodeDammit
+
+    html = UnicodeDammit(content, [charset] if charset else [], is_html=True).unicode_markup
+    if html is None or "\0" in html:
+        raise FormatError("is not a text in an encoding that could be told; save it as UTF-8")
+    page = soup(html)
+    title = _html_title(page)
+    for tag in page.select(_NOT_SHOWN):
+        tag.extract()
+    text = _main_text(str(page))
+    for tag in page.select(_AROUND):
+        tag.extract()
+    own = sum(len(piece.strip()) for piece in page.strings if not piece.find_parent("a"))
+    if len(text) < own * _ENOUGH or not text:
+        text = markdown(page) or markdown(soup(html))
+    return Parsed(title or first_heading(text), text)
+
+
+def _main_text(html: str) -> str:
+    from trafilatura import extract
+    from trafilatura.settings import use_config
+
+    # Below its usual minimum it gives all text as one paragraph, menus and all.
+    config = use_config()
+    config.set("DEFAULT", "MIN_EXTRACTED_SIZE", "1")
+    main = extract(html, output_format="html", include_formatting=True, include_comments=False, config=config)
+    return markdown(soup(main)) if main else ""
+
+
+def _html_title(soup: "BeautifulSoup") -> str | None:
+    named = soup.find("meta", property="og:title")
+    candidates = [str(named.get("content") or "") if named else "", soup.title.get_text() if soup.title else ""]
+    return next((title.strip() for title in candidates if title.strip()), None)
+
+
+def soup(html: str) -> "BeautifulSoup":
+    """The parsed page."""
+    from bs4 import BeautifulSoup
+
+    return BeautifulSoup(html, "lxml")
+
+
+def markdown(soup: "BeautifulSoup") -> str:
+    """What `soup` shows, as plain paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
+    from markdownify import MarkdownConverter
+
+    for tag in soup.select(_NOT_SHOWN):
+        tag.extract()
+    for tag in soup.select(_ONLY_WRAPS):
+        tag.unwrap()
+    soup.smooth()
+    converter = MarkdownConverter(
+        heading_style="ATX",
+        bullets="-",
+        strip=["img"],
+        escape_asterisks=False,
+        escape_underscores=False,
+        table_infer_header=True,
+        newline_style="BACKSLASH",
+    )
+    return _tidy(str(converter.convert_soup(soup)).replace("\\\n", "\n"))
+
+
+def _tidy(text: str) -> str:
+    text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " "))
+    text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _read_pdf(file: IO[bytes]) -> Parsed:
+    """Page by page with PDFium."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(file)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
+            raise FormatError("is protected by a password; save it without one or leave it out") from error
+        raise
+    with document:
+        texts = list(_page_texts(document))
+        title = str(document.get_metadata_value("Title")).strip()
+    pages, at = [], 0
+    for text in texts:
+        pages.append(at)
+        at += len(text) + 2
+    whole = "\n\n".join(texts)
+    if not whole.strip():
+        raise FormatError("holds no text, probably only images of pages; run OCR on it first")
+    if not re.search(r"[^\W\d_]", title) or _NO_TITLE.fullmatch(title):
+        title = next(line for line in whole.splitlines() if line.strip())
+    return Parsed(title if 3 <= len(title) <= 150 else None, whole, tuple(min(page, len(whole)) for page in pages))
+
+
+def _page_texts(document: "PdfDocument") -> Iterator[str]:
+    for page in document:
+        text_page = page.get_textpage()
+        text = text_page.get_text_bounded().replace("\r\n", "\n").replace("\r", "\n")
+        # PDFium puts U+0002 or U+FFFE where it has joined a word divided at a line's end.
+        text = _HYPHEN_AT_LINE_END.sub(lambda match: "" if match[1].islower() else "-", text)
+        yield _tidy(text)
+        text_page.close()
+        page.close()

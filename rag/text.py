@@ -1,0 +1,94 @@
+"""Bytes -> text, whatever the encoding, and the lines of JSONL."""
+
+import json
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Iterable, Iterator
+
+from rag.formats import FormatError, Parsed
+
+_BOMS = {  # The long ones first: those of UTF-16 begin like those of UTF-32.
+    BOM_UTF8: "utf-8-sig",
+    BOM_UTF32_LE: "utf-32",
+    BOM_UTF32_BE: "utf-32",
+    BOM_UTF16_LE: "utf-16",
+    BOM_UTF16_BE: "utf-16",
+}
+_MIXED_WORD = re.compile(r"[A-Za-z][\u0370-\u06ff]|[\u0370-\u06ff][A-Za-z]")
+_OTHER_WORD = re.compile(r"[\u0370-\u06ff]{3,}")
+_CONTROL = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_ENOUGH = 200_000
+"""Bytes or characters that tell an encoding."""
+
+
+def decode(raw: bytes, charset: str | None = None) -> str:
+    """The text of `raw`, whose line ends stay: by its byte order mark, as UTF-8, in `charset`, or as chardet tells.
+
+    Raises FormatError when nothing fits.
+    """
+    encoding = next((name for bom, name in _BOMS.items() if raw.startswith(bom)), "utf-8")
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        loose = raw.decode(encoding, "replace")
+        sound = sum(not character.isascii() for character in loose) - loose.count("\ufffd")
+        if encoding != "utf-8" or sound > loose.count("\ufffd"):
+            at = error.start + len(raw) - len(error.object)
+            name = encoding.removesuffix("-sig").upper()
+            raise FormatError(
+                f"is {name} with a fault (byte {at} is 0x{raw[at]:02x}); save it anew as UTF-8"
+            ) from error
+        text = _decode_other(raw, error.start, charset)
+    sample = text[:_ENOUGH]
+    if len(_CONTROL.findall(sample)) > len(sample) / 100:
+        raise FormatError("is not a text; give it the right suffix or leave it out")
+    return text
+
+
+def _decode_other(raw: bytes, fault: int, charset: str | None) -> str:
+    """`fault` is where `raw` stops being UTF-8."""
+    if charset is not None:
+        try:
+            return raw.decode(charset)
+        except (LookupError, UnicodeDecodeError):
+            pass  # Servers are often wrong about it.
+    import chardet
+
+    first_line = raw.rfind(b"\n", 0, fault) + 1
+    told = chardet.detect(raw[first_line : first_line + _ENOUGH])["encoding"]
+    text = _decoded(raw, told or "utf-8")
+    if len(_MIXED_WORD.findall(text)) > len(_OTHER_WORD.findall(text)):
+        # In a short text the few accented letters of a Western language are easily taken for Greek or Cyrillic ones.
+        text = _decoded(raw, "cp1252")
+    return text
+
+
+def _decoded(raw: bytes, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except (LookupError, UnicodeDecodeError) as error:
+        raise FormatError("is not a text in an encoding that could be told; save it as UTF-8") from error
+
+
+def json_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Parsed | FormatError]]:
+    """The number (from 1) of each line that is not blank, and its `text` and `title`, or what is wrong with it."""
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield number, _json_line(line.removeprefix(BOM_UTF8) if number == 1 else line)
+            except FormatError as error:
+                yield number, error
+
+
+def _json_line(line: bytes) -> Parsed:
+    try:
+        item = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise FormatError("is not UTF-8; save the file as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"is not JSON ({error}); correct the line or remove it") from error
+    text = item.get("text") if isinstance(item, dict) else None
+    if not isinstance(text, str):
+        raise FormatError('is not an object with a string "text"; correct the line or remove it')
+    title = item.get("title")
+    return Parsed(title if isinstance(title, str) else None, text)

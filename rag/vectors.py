@@ -1,0 +1,116 @@
+"""The vectors of passages in a Chroma collection, by passage id."""
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self, cast
+
+import chromadb
+import numpy as np
+import numpy.typing as npt
+from chromadb.api.client import Client
+from chromadb.config import Settings as ChromaSettings
+
+Rows = npt.NDArray[np.float32]
+_COLLECTION = "passages"
+_COPY = "article-chat-"
+_MOST = 5000
+"""Rows that Chroma takes at once (its limit is 5,461)."""
+_SEARCHED = 400
+"""Candidates weighed in a search: finds every one of 1,000 random vectors among 100,000 (Chroma's 100 finds 959)."""
+
+
+class Vectors:
+    """An open collection. The methods raise chromadb.errors.ChromaError where its files are damaged."""
+
+    def __init__(self, folder: Path, copy: tempfile.TemporaryDirectory[str] | None = None) -> None:
+        self.folder = folder
+        settings = ChromaSettings(anonymized_telemetry=False)
+        client = cast(Client, chromadb.PersistentClient(str(folder), settings=settings))
+        self.close = weakref.finalize(self, _close, client, copy)
+        """Let go of the files; happens by itself when nobody holds the collection any more."""
+        if copy is None:
+            client.get_or_create_collection(
+                _COLLECTION,
+                embedding_function=None,
+                configuration={"hnsw": {"space": "cosine", "ef_search": _SEARCHED}},
+            )
+        self._rows = client.get_collection(_COLLECTION, embedding_function=None)
+
+    @classmethod
+    def edit(cls, folder: Path) -> Self:
+        """Open or make a collection that nobody reads yet."""
+        return cls(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Open a published collection and leave its files untouched; threads may share it.
+
+        Chroma writes to its files when it only opens them, so it gets a copy of its own.
+        Hence the folder may be read-only, and no reader can harm it. Raises OSError where
+        there is no room for the copy.
+        """
+        _remove_copies_of_the_dead()
+        copy = tempfile.TemporaryDirectory(prefix=f"{_COPY}{os.getpid()}-", ignore_cleanup_errors=True)
+        shutil.copytree(folder, copy.name, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        return cls(Path(copy.name), copy)
+
+    def __len__(self) -> int:
+        return self._rows.count()
+
+    def add(self, ids: Sequence[int], vectors: Rows) -> None:
+        """Store `vectors`, shape (len(ids), dimensions)."""
+        for first in range(0, len(ids), _MOST):
+            part = slice(first, first + _MOST)
+            self._rows.add([str(i) for i in ids[part]], embeddings=vectors[part])
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Drop these rows."""
+        for first in range(0, len(ids), _MOST):
+            self._rows.delete([str(i) for i in ids[first : first + _MOST]])
+
+    def warm(self) -> None:
+        """Have the vectors in memory, so that the first question does not wait for them."""
+        one = self._rows.get(limit=1, include=["embeddings"])["embeddings"]
+        if one is not None and len(one):
+            self.nearest(np.asarray(one[0], dtype=np.float32), 1)
+
+    def get(self, ids: Sequence[int]) -> dict[int, Rows]:
+        """The vectors of these rows, by id, as far as they are there."""
+        found = self._rows.get([str(i) for i in ids], include=["embeddings"])
+        vectors = found["embeddings"]
+        assert vectors is not None
+        return {int(i): np.asarray(vector, dtype=np.float32) for i, vector in zip(found["ids"], vectors, strict=True)}
+
+    def nearest(self, vector: Sequence[float] | Rows, k: int) -> list[tuple[int, float]]:
+        """The at most `k` nearest ids with their cosine (-1..1), the nearest first."""
+        found = self._rows.query(
+            query_embeddings=np.asarray([vector], dtype=np.float32),
+            n_results=k,
+            include=["distances"],
+        )
+        distances = found["distances"]
+        assert distances is not None
+        return [(int(i), 1.0 - distance) for i, distance in zip(found["ids"][0], distances[0], strict=True)]
+
+
+def _close(client: Client, copy: tempfile.TemporaryDirectory[str] | None) -> None:
+    client.close()
+    if copy is not None:
+        copy.cleanup()
+
+
+def _remove_copies_of_the_dead() -> None:
+    """Remove what processes left that were killed while they read."""
+    if os.name != "posix":  # Elsewhere the signal 0 is not a mere question.
+        return
+    for copy in Path(tempfile.gettempdir()).glob(f"{_COPY}*-*"):
+        try:
+            os.kill(int(copy.name.removeprefix(_COPY).partition("-")[0]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(copy, ignore_errors=True)
+        except (PermissionError, ValueError):  # Somebody else's.
+            continue

@@ -1,0 +1,95 @@
+"""Whether a generation is what its manifest says: files, counts, and canaries found by word and by vector.
+
+`python -m rag.verify GENERATION` runs it apart, so that a damaged file cannot end the process that asks.
+"""
+
+import argparse
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from chromadb.errors import ChromaError
+
+from rag.cache import EmbeddingCache
+from rag.errors import DamagedError
+from rag.generation import Manifest, check_files, read_manifest
+from rag.index import EMBEDDINGS, open_files
+from rag.passages import Passages, passage_text
+from rag.vectors import Vectors
+
+CANARIES = 50
+"""Passages that are looked for, spread evenly, with the newest among them."""
+_AMONG = 10
+_SAME = 0.9999
+"""Cosine above which two vectors are taken for the same."""
+
+
+def verify_apart(generation: Path, full: bool = False) -> list[str]:
+    """What is wrong with a generation, as found by another process; empty when it is sound."""
+    command = [sys.executable, "-m", "rag.verify", str(generation.resolve()), *(["--full"] if full else [])]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    found = done.stdout.splitlines()
+    if done.returncode not in {0, 1} or (done.returncode and not found):
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        found.append(f"the check itself ended early ({last[0]})")
+    return found
+
+
+def verify(generation: Path, full: bool = False) -> list[str]:
+    """What is wrong with a generation; empty when it is sound. `full` reads every passage and looks for 1,000."""
+    try:
+        manifest = read_manifest(generation)
+        check_files(generation, manifest)
+        passages, vectors = open_files(generation)
+        return [
+            *(passages.problems() if full else ()),
+            *_counts(manifest, passages, vectors),
+            *_canaries(generation, manifest, passages, vectors, 1000 if full else CANARIES),
+        ]
+    except (DamagedError, OSError, sqlite3.Error, ChromaError, KeyError) as error:
+        return [str(error)]
+
+
+def _counts(manifest: Manifest, passages: Passages, vectors: Vectors) -> Iterator[str]:
+    counts = passages.counts()
+    if (counts.documents, counts.chunks, counts.words) != (manifest.documents, manifest.chunks, manifest.words):
+        yield f"{counts} were counted, where the manifest has {manifest.documents:,} and {manifest.chunks:,}"
+    if len(vectors) != manifest.chunks:
+        yield f"there are {len(vectors):,} vectors for {manifest.chunks:,} passages"
+
+
+def _canaries(generation: Path, manifest: Manifest, passages: Passages, vectors: Vectors, count: int) -> Iterator[str]:
+    every = passages.chunk_ids()
+    ids = sorted({*every[:: max(1, len(every) // count)], *every[-5:]})
+    chunks, hashes, stored = passages.chunks(ids), passages.hashes(ids), vectors.get(ids)
+    with EmbeddingCache(generation.parent / EMBEDDINGS, manifest.embedder) as cache:
+        cached = cache.get(hashes)
+    for chunk, key in zip(chunks, hashes, strict=True):
+        if not passages.has_words(chunk.chunk_id, passage_text(chunk.title, chunk.text)):
+            yield f"the words of a passage of {chunk.source!r} do not find it"
+        vector = cached.get(key, stored.get(chunk.chunk_id))
+        found = [] if vector is None else vectors.nearest(vector, min(_AMONG, len(vectors)))
+        near = chunk.chunk_id in {i for i, cosine in found if cosine > _SAME}
+        if not near and not (found and found[-1][1] > _SAME):
+            yield f"the vector of a passage of {chunk.source!r} does not find it"
+
+
+def main() -> int:
+    """Print what is wrong, a line each; the exit code is 0 or 1."""
+    parser = argparse.ArgumentParser(prog="python -m rag.verify", description="Check a generation of the index.")
+    parser.add_argument("generation", type=Path)
+    parser.add_argument("--full", action="store_true", help="read every passage")
+    arguments = parser.parse_args()
+    found = verify(arguments.generation, arguments.full)
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    for problem in found:
+        print(" ".join(problem.split()))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""A text -> the words by which it is found: lower-cased, stemmed, without English stop words."""
+
+import re
+
+import Stemmer
+
+_WORD = re.compile(r"\b\w\w+\b")
+_STOP_WORDS = """a an and are as at be but by for if in into is it no not of on or such that the their then there these
+they this to was will with"""  # Lucene's list for English
+
+
+def tokenize(text: str) -> list[str]:
+    """The stems of the words of two or more letters in `text`, in order (Snowball's English stemmer)."""
+    stop = frozenset(_STOP_WORDS.split())
+    words = [word for word in _WORD.findall(text.lower()) if word not in stop]
+    stems: list[str] = Stemmer.Stemmer("english").stemWords(words)  # A stemmer cannot be shared between threads.
+    return stems

@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+
+import pytest
+from conftest import publish, write
+
+from rag.errors import DamagedError, NoIndexError, StoreError
+from rag.generation import check_files, current_name, generations, read_manifest, roll_back, soundest
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    """Two generations: first of a cat, then, current, of a dog."""
+    for text in ("A cat sleeps.", "A dog eats."):
+        write(tmp_path / "texts", {"a.txt": text})
+        publish(tmp_path / "index", tmp_path / "texts")
+    return tmp_path / "index"
+
+
+def test_the_current_generation_and_the_one_before_are_kept(index: Path, tmp_path: Path) -> None:
+    before = generations(index)[0]
+    write(tmp_path / "texts", {"a.txt": "A fish swims."})
+    publish(index, tmp_path / "texts")
+    assert len(generations(index)) == 2
+    assert generations(index)[1] == before
+    assert generations(index)[0].name == current_name(index)
+
+
+def test_the_manifest_holds_the_digest_of_every_file(index: Path) -> None:
+    generation = generations(index)[0]
+    manifest = read_manifest(generation)
+    there = {path.relative_to(generation).as_posix() for path in generation.rglob("*") if path.is_file()}
+    assert set(manifest.files) == there - {"manifest.json"}
+    assert (manifest.documents, manifest.chunks, manifest.words) == (1, 1, 3)
+
+
+def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(index: Path) -> None:
+    current, before = generations(index)
+    for name in [*read_manifest(current).files, "manifest.json"]:
+        path = current / name
+        whole = path.read_bytes()
+        for damaged in (whole[: len(whole) // 2], bytes(byte ^ 255 for byte in whole), None):
+            if damaged is None:
+                path.unlink()
+            else:
+                path.write_bytes(damaged)
+            if damaged == whole:
+                continue  # An empty file cannot be damaged by cutting or overwriting it.
+            with pytest.raises(DamagedError, match=name.rpartition("/")[2]):
+                check_files(current, read_manifest(current))
+            sound = soundest(index)
+            assert sound.path == before
+            assert sound.notice is not None and "python ingest.py" in sound.notice
+            path.write_bytes(whole)
+    assert soundest(index).path == current
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"20200101T000000000000-abcd"])
+def test_without_a_readable_current_the_newest_is_used(index: Path, content: bytes | None) -> None:
+    newest = generations(index)[0]
+    (index / "CURRENT").unlink()
+    if content is not None:
+        (index / "CURRENT").write_bytes(content)
+    sound = soundest(index)
+    assert sound.path == newest
+    assert sound.notice is not None and "CURRENT does not name a generation" in sound.notice
+
+
+def test_where_nothing_is_sound_the_sentence_says_how_to_repair(index: Path, tmp_path: Path) -> None:
+    for generation in generations(index):
+        (generation / "manifest.json").write_text("{}\n0\n")
+    with pytest.raises(DamagedError, match=r"is damaged \(manifest.json .*repair it with: python ingest.py"):
+        soundest(index)
+    with pytest.raises(NoIndexError, match="There is no index"):
+        soundest(tmp_path / "nowhere")
+
+
+def test_an_index_of_another_format_is_told(index: Path) -> None:
+    import hashlib
+
+    path = generations(index)[0] / "manifest.json"
+    content = json.dumps(json.loads(path.read_text().splitlines()[0]) | {"format": 1})
+    path.write_text(f"{content}\n{hashlib.sha256(content.encode()).hexdigest()}\n")
+    with pytest.raises(DamagedError, match="has format 1, not"):
+        read_manifest(path.parent)
+
+
+def test_rolling_back_goes_to_the_one_before_and_forth_again(index: Path) -> None:
+    current, before = generations(index)
+    roll_back(index)
+    assert soundest(index).path == before and soundest(index).notice is None
+    roll_back(index)
+    assert soundest(index).path == current
+    (before / "passages.sqlite").unlink()
+    with pytest.raises(StoreError, match="no other sound generation"):
+        roll_back(index)

@@ -1,0 +1,140 @@
+"""The index over its life: a machine that ingests, edits, renames, deletes, reopens, crashes and damages at random."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from conftest import EMBEDDER, TopicEmbedder, publish, write
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rag.errors import RagError
+from rag.generation import generations, roll_back, soundest
+from rag.index import Index, open_index
+from rag.update import Maker
+from rag.words import tokenize
+
+WORDS = ["cat", "dog", "fish", "sleeps", "eats", "swims", "black", "pond", "Rex", "é", "42", "🙂"]
+TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=60).map(lambda words: " ".join(words) + ".")
+NAMES = st.sampled_from(["a.txt", "b.txt", "c.md", "sub/d.txt", "sub/e.txt"])
+
+
+class Crash(BaseException):
+    """Ends a build where it stands."""
+
+
+class Fragile(TopicEmbedder):
+    """Crashes instead of embedding."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        raise Crash
+
+
+class IndexLife(RuleBasedStateMachine):
+    """`files` is what the folder holds, `published` what each generation was made of, by its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = Path(tempfile.mkdtemp())
+        self.index = self.place / "index"
+        self.files: dict[str, str] = {}
+        self.published: dict[str, dict[str, str]] = {}
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.place)
+
+    @initialize(text=TEXTS)
+    def begin(self, text: str) -> None:
+        self.edit("a.txt", text)
+        self.ingest()
+
+    @rule(name=NAMES, text=TEXTS)
+    def edit(self, name: str, text: str) -> None:
+        write(self.place / "texts", {name: text})
+        self.files[name] = text
+
+    @precondition(lambda self: len(self.files) > 1)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.files)))
+        (self.place / "texts" / name).unlink()
+        del self.files[name]
+
+    @rule(data=st.data(), name=NAMES)
+    def rename(self, data: st.DataObject, name: str) -> None:
+        old = data.draw(st.sampled_from(sorted(self.files)))
+        if old == name:
+            return
+        write(self.place / "texts", {name: ""})
+        (self.place / "texts" / old).rename(self.place / "texts" / name)
+        self.files[name] = self.files.pop(old)
+
+    @rule()
+    def ingest(self) -> None:
+        publish(self.index, self.place / "texts")
+        self.published[soundest(self.index).path.name] = dict(self.files)
+        assert soundest(self.index).notice is None
+
+    @rule()
+    def crash_while_embedding(self) -> None:
+        with suppress(Crash):
+            publish(self.index, self.place / "texts", maker=Maker(20, EMBEDDER, Fragile))
+            self.published[soundest(self.index).path.name] = dict(self.files)  # There was nothing to embed.
+
+    @rule()
+    def crash_before_publishing(self) -> None:
+        def crash(_: Path) -> list[str]:
+            raise Crash
+
+        with suppress(Crash):
+            publish(self.index, self.place / "texts", verify=crash)
+
+    @precondition(lambda self: len(generations(self.index)) > 1)
+    @rule()
+    def go_back(self) -> None:
+        with suppress(RagError):
+            roll_back(self.index)
+
+    @precondition(lambda self: len({path.name for path in generations(self.index)} & set(self.published)) > 1)
+    @rule(data=st.data())
+    def damage(self, data: st.DataObject) -> None:
+        current = soundest(self.index).path
+        name = data.draw(st.sampled_from(sorted(soundest(self.index).manifest.files)))
+        (current / name).write_bytes(b"garbage")
+        self.published.pop(current.name)
+
+    @invariant()
+    def what_is_listed_is_found_and_nothing_else(self) -> None:
+        if not self.published:
+            return
+        index = open_index(self.index, EMBEDDER)
+        expected = self.published[index.path.name]
+        listed = {source.source: source.passages for source in index.documents.listed()}
+        assert set(listed) == {(self.place / "texts" / name).as_posix() for name in expected}
+        assert {document.text for document in index.documents.values()} == set(expected.values())
+        for chunk in index.all_chunks():
+            assert index.documents[chunk.doc_id].text[chunk.start : chunk.end] == chunk.text
+            assert chunk.text in "\n".join(expected.values())
+            assert index.documents.has_words(chunk.chunk_id, chunk.text)
+            assert chunk.chunk_id in self.ids_like(index, chunk.text, chunk.title)
+        gone = {word for text in self.texts_of_others(expected) for word in tokenize(text)}
+        for word in gone - set(tokenize(" ".join(expected.values()))):
+            assert index.by_words(word, 50) == []
+
+    def ids_like(self, index: Index, text: str, title: str) -> set[int]:
+        """The ids whose vector is that of the text; after a new name the title before may still be in it."""
+        near = index.by_meaning(TopicEmbedder().embed_query(f"{title}\n{text}"), index.manifest.chunks)
+        return {i for i, cosine in near if cosine > 0.999}
+
+    def texts_of_others(self, expected: dict[str, str]) -> Iterator[str]:
+        for texts in [*self.published.values(), self.files]:
+            yield from (text for text in texts.values() if text not in expected.values())
+
+
+TestIndexLife = IndexLife.TestCase
+TestIndexLife.settings = settings(
+    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)

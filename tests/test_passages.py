@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import pytest
+from conftest import documents_of
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from rag.passages import Counts, Listed, Passages
+from rag.types import Document
+
+CATS = Document("cats", "cats.pdf", "Cats", "The black cat sleeps. It eats at night. A dog barks.", (0, 22))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    passages = Passages.edit(tmp_path / "p")
+    passages.add("cats.pdf", "d1", [CATS], 10)
+    passages.add("many.jsonl", "d2", documents_of(["Fish swim.", "A dog eats."]), 10)
+    passages.close()
+    return tmp_path / "p"
+
+
+def test_documents_and_passages_come_back_as_they_were(path: Path) -> None:
+    passages = Passages.read(path)
+    assert passages["cats"] == CATS
+    assert list(passages) == ["cats", "d0", "d1"] and len(passages) == 3
+    with pytest.raises(KeyError):
+        passages["dogs"]
+    assert passages.counts() == Counts(3, 3, 11 + 2 + 3)
+    assert passages.listed() == [
+        Listed("0.txt", "Text 0", 1),
+        Listed("1.txt", "Text 1", 1),
+        Listed("cats.pdf", "Cats", 1),
+    ]
+    third, first = passages.chunks([3, 1])
+    assert (third.text, third.page) == ("A dog eats.", None)
+    assert (first.text, first.page, first.page_breaks) == (CATS.text, 1, (22,))
+    assert (first.page_at(21), first.page_at(22)) == (1, 2)
+    with pytest.raises(KeyError):
+        passages.chunks([4])
+
+
+def test_words_find_the_best_passage_first(path: Path) -> None:
+    passages = Passages.read(path)
+    assert passages.by_words("dogs eating", 5) == [3, 1]
+    assert passages.by_words("dogs eating", 1) == [3]
+    assert passages.by_words("the of", 5) == passages.by_words("horse", 5) == []
+    assert passages.by_words('"cat" OR NEAR(x) *', 5) == [1]
+    assert passages.has_words(1, "black cat") and not passages.has_words(2, "black cat")
+
+
+def test_a_text_in_two_files_is_kept_once_and_until_both_are_gone(path: Path) -> None:
+    passages = Passages.edit(path)
+    copy = Document("cats", "copy.txt", "A copy", CATS.text)
+    assert passages.add("copy.txt", "d3", [copy], 10) == 1
+    assert passages.last_id() == 3
+    passages.remove("cats.pdf")
+    assert passages.tidy() == []
+    assert (passages["cats"].source, passages["cats"].title) == ("copy.txt", "A copy")
+    assert passages.by_words("copy", 5) == [1]
+    passages.remove("copy.txt")
+    assert passages.tidy() == [1]
+    assert "cats" not in passages and passages.by_words("cat", 5) == []
+
+
+def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path: Path) -> None:
+    passages = Passages.edit(path)
+    passages.remove("many.jsonl")
+    assert passages.tidy() == [2, 3]
+    passages.add("new.txt", "d4", [Document("new", "new.txt", "New", "A horse runs.")], 10)
+    assert [batch[0].chunk_id for batch in passages.pending(3, 10)] == [4]
+    passages.close()
+    raw = path.read_bytes()
+    assert b"Fish" not in raw and b"fish" not in raw and b"swim" not in raw
+
+
+def test_part_of_a_file_can_be_dropped(path: Path) -> None:
+    passages = Passages.edit(path)
+    passages.drop(["1.txt"])
+    assert passages.tidy() == [3]
+    assert passages.files() == {"cats.pdf": "d1", "many.jsonl": "d2"}
+
+
+def test_complaints_are_remembered_by_file(path: Path) -> None:
+    passages = Passages.edit(path)
+    passages.complain("many.jsonl", ["line 3 is no JSON"])
+    assert passages.complaints() == {"many.jsonl": ["line 3 is no JSON"]}
+
+
+def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) -> None:
+    passages = Passages.read(path)
+    batches = list(passages.pending(0, 2))
+    assert [[passage.chunk_id for passage in batch] for batch in batches] == [[1, 2], [3]]
+    assert batches[1][0].text == "Text 1\nA dog eats."
+    assert batches[0][1].hash == passages.hashes([2])[0] != passages.hashes([3])[0]
+    assert passages.count_after(1) == 2
+
+
+def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path) -> None:
+    assert list(Passages.read(path).problems()) == []
+    passages = Passages.edit(path)
+    passages._database.execute("UPDATE chunks SET start = start + 1 WHERE chunk_id = 2")
+    passages._database.execute("DELETE FROM words WHERE rowid = 3")
+    assert list(passages.problems()) == [
+        "1 passages are not what '0.txt' holds at their place",
+        "1 passages have no words",
+    ]
+
+
+def test_a_name_of_any_bytes_is_a_file(path: Path) -> None:
+    passages = Passages.edit(path)
+    passages.add("caf\udce9.txt", "d5", [Document("x", "caf\ufffd.txt", "Caf\ufffd", "Milk.")], 10)
+    assert passages.files()["caf\udce9.txt"] == "d5"
+
+
+@hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=300).filter(str.strip))
+def test_any_text_comes_back_and_every_passage_is_found_by_its_words(tmp_path: Path, text: str) -> None:
+    (tmp_path / "any").unlink(missing_ok=True)
+    passages = Passages.edit(tmp_path / "any")
+    passages.add("a", "d", [Document("a", "a", "T", text)], 20)
+    assert passages["a"].text == text
+    for chunk in passages.chunks(passages.chunk_ids()):
+        assert chunk.text == text[chunk.start : chunk.end]
+        assert passages.has_words(chunk.chunk_id, chunk.text)
+    passages.close()

@@ -1,0 +1,105 @@
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import EMBEDDER, TopicEmbedder, publish, write
+
+from rag.errors import DamagedError
+from rag.generation import generations, roll_back
+from rag.index import open_index
+from rag.reading import Reader, Reading
+from rag.settings import Settings
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    write(tmp_path / "texts", {"a.txt": "A cat sleeps."})
+    return tmp_path / "texts"
+
+
+@pytest.fixture
+def opened() -> list[Reading]:
+    return []
+
+
+@pytest.fixture
+def reader(settings: Settings, texts: Path, opened: list[Reading]) -> Reader:
+    publish(settings.index, texts)
+    return Reader(settings, open_index(settings.index, EMBEDDER), TopicEmbedder(), opened.append)
+
+
+def found(reader: Reader) -> str:
+    reading, hits = reader.find("What sleeps or eats?")
+    assert reading.whole == [hit.chunk for hit in hits]
+    return hits[0].chunk.text
+
+
+def test_the_next_question_is_answered_from_what_was_published_meanwhile(
+    settings: Settings, texts: Path, reader: Reader, opened: list[Reading]
+) -> None:
+    assert found(reader) == "A cat sleeps."
+    for text in ("A dog eats.", "A fish eats.", "A bird eats."):
+        write(texts, {"a.txt": text})
+        publish(settings.index, texts)
+    assert found(reader) == "A bird eats."
+    assert opened == [reader.now]
+    roll_back(settings.index)
+    assert found(reader) == "A fish eats."
+
+
+def test_an_index_that_cannot_be_opened_is_reported_once_and_the_one_before_stays(
+    settings: Settings, texts: Path, reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(texts, {"a.txt": "A dog eats."})
+    publish(settings.index, texts)
+    for generation in generations(settings.index):
+        (generation / "manifest.json").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert found(reader) == found(reader) == "A cat sleeps."
+    (record,) = caplog.records
+    assert "The index stays as it was opened" in record.message and "python ingest.py" in record.message
+
+
+def test_where_a_newer_one_is_damaged_the_one_before_answers_and_a_repaired_one_is_moved_to(
+    settings: Settings, texts: Path, reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(texts, {"a.txt": "A dog eats."})
+    publish(settings.index, texts)
+    (generations(settings.index)[0] / "passages.sqlite").write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        assert found(reader) == "A cat sleeps."
+    assert "so the one of" in caplog.text
+    publish(settings.index, texts)
+    assert found(reader) == "A dog eats."
+
+
+def damage_now(reader: Reader) -> None:
+    path = reader.now.index.path / "passages.sqlite"
+    path.write_bytes(b"\0" * path.stat().st_size)
+    reader.now.index.documents.close()  # What it has in memory is no longer enough.
+
+
+def test_damage_while_it_is_open_is_left_for_the_one_before(
+    settings: Settings, texts: Path, reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(texts, {"a.txt": "A dog eats."})
+    publish(settings.index, texts)
+    assert found(reader) == "A dog eats."
+    damage_now(reader)
+    assert found(reader) == "A cat sleeps."
+
+
+def test_damage_while_it_is_open_and_nothing_else_is_there_is_said(reader: Reader) -> None:
+    damage_now(reader)
+    with pytest.raises(DamagedError, match=r"repair it with: python ingest\.py"):
+        reader.find("What sleeps?")
+
+
+def test_a_long_text_is_not_read_whole(
+    settings: Settings, texts: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make: Callable[[int], Reader] = lambda words: Reader(  # noqa: E731
+        settings.model_copy(update={"whole_article_words": words}), reader.now.index, TopicEmbedder(), lambda _: None
+    )
+    assert (len(make(2).now.whole), len(make(3).now.whole)) == (0, 1)

@@ -1,0 +1,227 @@
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import EMBEDDER, TopicEmbedder, publish, write
+
+from rag.errors import DocumentError, StoreError
+from rag.generation import Corpus, generations, soundest
+from rag.index import Index, open_index
+from rag.lock import one_writer
+from rag.update import Maker
+
+TEXTS = {"cat.txt": "The black cat sleeps.", "sub/dog.md": "# Dogs\n\nA dog eats.", "fish.txt": "Fish swim."}
+
+
+class Counting(TopicEmbedder):
+    """Remembers what it embedded; breaks after `most` calls."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.texts: list[str] = []
+        self.most = most
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if self.most == 0:
+            raise KeyboardInterrupt
+        self.most -= 1
+        self.texts += texts
+        return super().embed_documents(texts)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "texts", TEXTS)
+    return tmp_path / "texts"
+
+
+@pytest.fixture
+def index(tmp_path: Path, folder: Path) -> Path:
+    publish(tmp_path / "index", folder)
+    return tmp_path / "index"
+
+
+def with_(embedder: TopicEmbedder, chunk_words: int = 20, name: str = EMBEDDER) -> Maker:
+    return Maker(chunk_words, name, lambda: embedder)
+
+
+def texts(index: Path, name: str = EMBEDDER) -> list[str]:
+    return sorted(chunk.text for chunk in open_index(index, name).all_chunks())
+
+
+def never() -> TopicEmbedder:
+    raise AssertionError("nothing has to be embedded")
+
+
+def test_unchanged_documents_are_neither_loaded_nor_embedded(
+    index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = generations(index)
+    monkeypatch.setattr("rag.load.Loader.load", lambda *_: pytest.fail("an unchanged file was loaded"))
+    outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
+    assert (outcome.changed, outcome.embedded, outcome.manifest.documents) == (False, 0, 3)
+    assert generations(index) == before
+
+
+def test_only_what_is_new_is_embedded_and_old_text_is_gone(index: Path, folder: Path) -> None:
+    write(folder, {"cat.txt": "The white cat wakes.", "bird.txt": "A bird sings."})
+    (folder / "fish.txt").unlink()
+    embedder = Counting()
+    outcome = publish(index, folder, maker=with_(embedder))
+    assert outcome.embedded == 2
+    assert sorted(embedder.texts) == ["Bird\nA bird sings.", "Cat\nThe white cat wakes."]
+    assert texts(index) == ["# Dogs\n\nA dog eats.", "A bird sings.", "The white cat wakes."]
+    opened = open_index(index, EMBEDDER)
+    assert opened.by_words("black sleeping swimming", 9) == []
+    for path in opened.path.rglob("*"):
+        assert path.is_dir() or b"Fish swim" not in path.read_bytes()
+
+
+def test_a_renamed_document_keeps_its_passages_and_is_found_by_its_new_name(index: Path, folder: Path) -> None:
+    before = {document.text: document.doc_id for document in open_index(index, EMBEDDER).documents.values()}
+    (folder / "cat.txt").rename(folder / "tom_jones.txt")
+    outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
+    assert (outcome.changed, outcome.embedded) == (True, 0)
+    opened = open_index(index, EMBEDDER)
+    document = opened.documents[before["The black cat sleeps."]]
+    assert (document.title, Path(document.source).name) == ("Tom jones", "tom_jones.txt")
+    assert [chunk.title for chunk in opened.chunks(opened.by_words("jones", 5))] == ["Tom jones"]
+
+
+def test_other_bytes_with_the_same_text_are_not_embedded(index: Path, folder: Path) -> None:
+    (folder / "cat.txt").write_bytes("\ufeffThe black cat sleeps.".encode())
+    assert publish(index, folder, maker=Maker(20, EMBEDDER, never)).embedded == 0
+
+
+def test_what_was_embedded_before_an_interruption_is_kept(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.update.BATCH", 1)
+    with pytest.raises(KeyboardInterrupt):
+        publish(tmp_path / "index", folder, maker=with_(Counting(most=2)))
+    assert [path.name for path in (tmp_path / "index").glob("*T*")] == []
+    embedder = Counting()
+    assert publish(tmp_path / "index", folder, maker=with_(embedder)).embedded == len(embedder.texts) == 1
+
+
+def test_an_interruption_leaves_the_index_as_it_was(index: Path, folder: Path) -> None:
+    write(folder, {"cat.txt": "Changed."})
+    with pytest.raises(KeyboardInterrupt):
+        publish(index, folder, maker=with_(Counting(most=0)))
+    assert "The black cat sleeps." in texts(index)
+    assert not list(index.glob("*.building"))
+
+
+def test_a_result_that_fails_its_check_is_not_published(index: Path, folder: Path) -> None:
+    write(folder, {"cat.txt": "Changed."})
+    with pytest.raises(StoreError, match=r"did not pass its check \(a bad canary\), so the old one stays"):
+        publish(index, folder, verify=lambda _: ["a bad canary"])
+    assert "The black cat sleeps." in texts(index)
+
+
+def test_what_an_interrupted_build_left_is_removed(index: Path, folder: Path) -> None:
+    (index / "20200101T000000000000-abcd.building" / "vectors").mkdir(parents=True)
+    (index / "CURRENT.1234").write_text("x")
+    publish(index, folder)
+    assert not list(index.glob("*.building")) and not list(index.glob("CURRENT.*"))
+
+
+@pytest.mark.parametrize("made", [with_(Counting(), chunk_words=30), with_(Counting(), name="other")])
+def test_other_settings_make_a_new_index(index: Path, folder: Path, made: Maker) -> None:
+    outcome = publish(index, folder, maker=made)
+    assert outcome.changed
+    assert (outcome.manifest.chunk_words, outcome.manifest.embedder) == (made.chunk_words, made.embedder)
+    assert outcome.embedded == (3 if made.embedder == "other" else 0)
+    assert texts(index, made.embedder) == sorted(["The black cat sleeps.", "# Dogs\n\nA dog eats.", "Fish swim."])
+
+
+def test_many_removals_store_the_vectors_anew(tmp_path: Path) -> None:
+    write(tmp_path / "texts", {f"{number}.txt": f"Cat number {number}." for number in range(10)})
+    publish(tmp_path / "index", tmp_path / "texts")
+    stale: list[int] = []
+    for number in range(4):
+        (tmp_path / "texts" / f"{number}.txt").unlink()
+        outcome = publish(tmp_path / "index", tmp_path / "texts", maker=Maker(20, EMBEDDER, never))
+        stale.append(outcome.manifest.stale)
+        assert len(texts(tmp_path / "index")) == 9 - number
+    assert stale == [1, 0, 1, 0]
+
+
+def test_a_damaged_index_is_repaired_from_the_cache_and_the_documents(index: Path, folder: Path) -> None:
+    for path in soundest(index).path.rglob("*.sqlite*"):
+        path.write_bytes(b"garbage")
+    outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
+    assert (outcome.changed, outcome.embedded, outcome.manifest.documents) == (True, 0, 3)
+    assert soundest(index).notice is None
+
+
+def test_a_lost_cache_costs_only_what_changed(index: Path, folder: Path) -> None:
+    write(folder, {f"{number}.txt": f"Cat number {number}." for number in range(10)})
+    publish(index, folder)
+    (index / "embeddings.sqlite").write_bytes(b"garbage" * 1000)
+    write(folder, {"cat.txt": "Changed."})
+    assert publish(index, folder).embedded == 1
+
+
+def test_unreadable_documents_are_named_each_time_and_those_in_part_too(tmp_path: Path) -> None:
+    write(tmp_path / "texts", {"a.txt": "A cat.", "b.jsonl": '{"text": "A dog."}\nno JSON\n'})
+    (tmp_path / "texts" / "c.txt").write_bytes(b"\0\0")
+    for changed in (True, False):
+        outcome = publish(tmp_path / "index", tmp_path / "texts")
+        assert outcome.changed == changed
+        first, second = sorted(outcome.problems)
+        assert "b.jsonl" in first and "c.txt" in second
+    (tmp_path / "texts" / "a.txt").write_bytes(b"\0\0")
+    assert len(publish(tmp_path / "index", tmp_path / "texts").problems) == 3
+    assert texts(tmp_path / "index") == ["A dog."]
+
+
+def test_nothing_to_read_leaves_the_index_and_gives_a_reason(index: Path, folder: Path) -> None:
+    shutil.rmtree(folder)
+    write(folder, {"a.txt": ""})
+    with pytest.raises(DocumentError, match=r"so the index was not changed; the first reason: .*a\.txt"):
+        publish(index, folder)
+    assert "The black cat sleeps." in texts(index)
+
+
+def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rag.load import Loader
+
+    page, address = tmp_path / "page.txt", "https://example.org/page.txt"
+    page.write_text("A cat sleeps.")
+    write(tmp_path / "texts", {"dog.txt": "A dog eats."})
+    digest, load = Loader.digest, Loader.load
+    monkeypatch.setattr(Loader, "digest", lambda self, source: digest(self, str(page) if "://" in source else source))
+    monkeypatch.setattr(Loader, "load", lambda self, source: load(self, str(page) if "://" in source else source))
+    publish(tmp_path / "index", tmp_path / "texts", address)
+    monkeypatch.setattr(Loader, "digest", digest)
+    write(tmp_path / "texts", {"dog.txt": "A dog sleeps."})
+    outcome = publish(tmp_path / "index", tmp_path / "texts", address)
+    assert "example.org" in outcome.problems[0]
+    assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
+
+
+def test_removed_sources_stay_out(index: Path, folder: Path) -> None:
+    corpus = Corpus((str(folder),), removed=(f"{folder.as_posix()}/cat.txt",))
+    assert publish(index, corpus=corpus).changed
+    assert texts(index) == ["# Dogs\n\nA dog eats.", "Fish swim."]
+
+
+def test_a_second_writer_is_refused(index: Path, folder: Path) -> None:
+    with one_writer(index), pytest.raises(StoreError, match=f"is being written by process {os.getpid()} "):
+        publish(index, folder)
+
+
+def test_progress_is_told_to_the_end(tmp_path: Path, folder: Path) -> None:
+    told: dict[str, tuple[int, int]] = {}
+    publish(tmp_path / "index", folder, progress=lambda what, done, total: told.update({what: (done, total)}))
+    assert told == dict.fromkeys(("Looking for changes", "Reading documents", "Embedding passages"), (3, 3))
+
+
+def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:
+    opened: Index = open_index(index, EMBEDDER)
+    for chunk in opened.all_chunks():
+        vector: Sequence[float] = TopicEmbedder().embed_query(f"{chunk.title}\n{chunk.text}")
+        assert np.allclose(opened._vectors.get([chunk.chunk_id])[chunk.chunk_id], vector, atol=1e-6)

@@ -1,0 +1,76 @@
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.vectors import Vectors
+
+ROWS = np.eye(4, dtype=np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    vectors = Vectors.edit(tmp_path / "vectors")
+    vectors.add([1, 2, 3, 4], ROWS)
+    vectors.remove([2])
+    vectors.close()
+    return tmp_path / "vectors"
+
+
+def test_the_nearest_come_first_with_their_cosine_and_the_removed_not_at_all(folder: Path) -> None:
+    vectors = Vectors.read(folder)
+    assert len(vectors) == 3
+    (first, cosine), (second, other), _ = vectors.nearest([0.6, 0.7, 0.3, 0.0], 3)
+    assert (first, second) == (1, 3)
+    assert cosine == pytest.approx(0.6 / np.sqrt(0.94), abs=1e-5) and other == pytest.approx(
+        0.3 / np.sqrt(0.94), abs=1e-5
+    )
+    assert {i: row.tolist() for i, row in vectors.get([2, 3]).items()} == {3: ROWS[2].tolist()}
+
+
+def test_more_rows_than_chroma_takes_at_once(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((5600, 8)).astype(np.float32)
+    vectors = Vectors.edit(tmp_path / "vectors")
+    vectors.add(range(5600), rows)
+    vectors.remove(range(5500))
+    assert len(vectors) == 100
+    assert vectors.nearest(rows[5599], 1)[0][0] == 5599
+    vectors.close()
+
+
+def test_an_edit_goes_on_where_the_last_one_ended(folder: Path) -> None:
+    vectors = Vectors.edit(folder)
+    vectors.add([5], ROWS[1:2])
+    vectors.close()
+    assert Vectors.read(folder).nearest(ROWS[1], 1)[0][0] == 5
+
+
+def test_a_reader_has_a_copy_that_goes_with_it(folder: Path) -> None:
+    copy = (vectors := Vectors.read(folder)).folder
+    vectors.warm()
+    assert copy.exists() and copy != folder
+    vectors.close()
+    assert not copy.exists()
+    another = Vectors.read(folder)
+    copy = another.folder
+    del another
+    assert not copy.exists()
+
+
+def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -> None:
+    code = f"import os; from pathlib import Path; from rag.vectors import Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
+    left = Path(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
+    )
+    mine = Vectors.read(folder)
+    strange = Path(tempfile.mkdtemp(prefix="article-chat-x-"))
+    try:
+        assert left.name.startswith("article-chat-") and not left.exists()
+        Vectors.read(folder).close()
+        assert mine.folder.exists() and strange.exists()
+    finally:
+        os.rmdir(strange)
