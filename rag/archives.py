@@ -1,7 +1,6 @@
 """DOCX and EPUB, both ZIP files of XML -> title and text."""
 
 import posixpath
-import re
 import zipfile
 from typing import IO, cast
 from urllib.parse import unquote
@@ -11,7 +10,6 @@ from rag.formats import FormatError, Parsed, first_heading, markdown, soup
 
 UNPACKED_LIMIT = 500_000_000
 """Bytes; an archive that unpacks to more is refused as a zip bomb."""
-_SELF_CLOSED = re.compile(r"<(a|b|div|em|h[1-6]|i|li|p|script|span|style|td|title)(\s[^<>]*)?/>")
 
 
 def read_archive(file: IO[bytes], kind: str) -> Parsed:
@@ -63,18 +61,10 @@ def _read_epub(archive: zipfile.ZipFile) -> Parsed:
     if _encrypted(archive) & set(names):
         raise FormatError("is protected against copying (DRM); leave it out")
     present = set(archive.namelist())
-    chapters = [_chapter(archive.read(name)) for name in names if name in present]
+    chapters = [markdown(soup(archive.read(name))) for name in names if name in present]
     text = "\n\n".join(chapter for chapter in chapters if chapter)
     title = package.findtext("{*}metadata/{http://purl.org/dc/elements/1.1/}title")
     return Parsed((title or "").strip() or first_heading(text), text)
-
-
-def _chapter(content: bytes) -> str:
-    from bs4.dammit import UnicodeDammit
-
-    html = UnicodeDammit(content).unicode_markup or ""
-    # To an HTML parser <title/> opens a title that runs to the end of the chapter.
-    return markdown(soup(_SELF_CLOSED.sub(r"<\1\2></\1>", html)))
 
 
 def _encrypted(archive: zipfile.ZipFile) -> set[str]:

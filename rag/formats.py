@@ -145,7 +145,7 @@ def _html_title(soup: "BeautifulSoup") -> str | None:
     return next((title.strip() for title in candidates if title.strip()), None)
 
 
-def soup(html: str) -> "BeautifulSoup":
+def soup(html: str | bytes) -> "BeautifulSoup":
     """The parsed page."""
     from bs4 import BeautifulSoup
 

@@ -113,7 +113,7 @@ def _reply(request: dict[str, str | None]) -> dict[str, object]:
     except ImportError as error:
         return {"error": f"needs the package {error.name!r}, which is not installed; install the requirements anew"}
     except Exception as error:  # noqa: BLE001 - a parser may raise anything; here it becomes the reason
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200].replace(".)", ")").rstrip(".")
         return {"error": f"cannot be read, it seems damaged ({reason}); save it anew or leave it out"}
     return asdict(parsed)
 

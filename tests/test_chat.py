@@ -3,7 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, ScriptedModel, TopicEmbedder
+from conftest import ANIMALS, ScriptedModel, TopicEmbedder, publish, write
 from langchain_core.language_models import BaseChatModel
 
 from rag.chat import LONGEST_QUESTION, Chatbot
@@ -158,6 +158,17 @@ def test_opening_without_an_index_names_the_command(settings: Settings) -> None:
     assert not is_sound(settings.index)
     with pytest.raises(StoreError, match=r"python ingest\.py"):
         Chatbot.open(settings, model=scripted(), embedder=TopicEmbedder())
+
+
+def test_the_next_question_is_answered_from_the_index_published_meanwhile(settings: Settings, animals: Index) -> None:
+    bot = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes", "Yes", "Fish fly.", "Yes"))
+    assert bot.ask(FISH).text == "Fish swim in the pond."
+    write(settings.data, {"new.txt": "Fish fly."})
+    publish(settings.index, settings.data)
+    answer = bot.ask(FISH)
+    assert answer.text == "Fish fly."
+    assert answer.citations[0].source.endswith("new.txt")
+    assert [document.text for document in bot.documents.values()] == ["Fish fly."]
 
 
 def test_an_answer_is_plain_data(settings: Settings, animals: Index) -> None:

@@ -1,0 +1,216 @@
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import corpus
+import pytest
+from defusedxml import EntitiesForbidden
+
+from rag import worker
+from rag.errors import DocumentError
+from rag.formats import FormatError, Parsed, read, read_html
+from rag.load import Loader, find_sources
+from rag.types import Document
+from rag.worker import Worker
+
+
+@pytest.fixture
+def reader() -> Iterator[Worker]:
+    made = Worker(20)
+    yield made
+    made.close()
+
+
+def parsed(tmp_path: Path, content: bytes, kind: str) -> Parsed:
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    return read(str(file), kind)
+
+
+def test_html_gives_its_main_text_with_headings_and_tables() -> None:
+    page = read_html(
+        corpus.html(
+            "<h1>The pond</h1><p>A <b>grey</b> heron waits beside <a href='/mill'>the mill</a>, still and patient.</p>"
+            "<h2>Prices</h2><table><tr><th>Fish</th><th>Price</th></tr><tr><td>Carp</td><td>4 €</td></tr></table>"
+            "<ul><li>first_thing</li><li>2 * 3</li></ul><pre><code>a = 1\nb  = 2</code></pre><img src='x.png' alt='Photo'>",
+            "Ponds &amp; herons",
+        )
+    )
+    assert page.title == "Ponds & herons"
+    assert page.text == (
+        "# The pond\n\nA grey heron waits beside the mill, still and patient.\n\n## Prices\n\n"
+        "| Fish | Price |\n| --- | --- |\n| Carp | 4 € |\n\n- first_thing\n- 2 * 3\n\n```\na = 1\nb  = 2\n```"
+    )
+
+
+def test_html_without_a_main_text_gives_all_that_it_shows() -> None:
+    page = read_html(b"<head><style>p {}</style></head><nav>Only a menu</nav><p hidden>no</p><script>x()</script>")
+    assert page == Parsed(None, "Only a menu")
+
+
+@pytest.mark.parametrize(
+    ("content", "charset"),
+    [
+        ("<meta charset='koi8-r'><p>Это пруд.</p>".encode("koi8-r"), None),
+        ("<p>Это пруд.</p>".encode("utf-16"), None),
+        ("<?xml version='1.0' encoding='utf-8'?><html><body><p>Это пруд.</p></body></html>".encode(), "no-such"),
+    ],
+)
+def test_the_encoding_of_html_is_found(tmp_path: Path, content: bytes, charset: str | None) -> None:
+    file = tmp_path / "a.html"
+    file.write_bytes(content)
+    assert read(str(file), "html", charset).text == "Это пруд."
+
+
+def test_the_encoding_that_a_server_names_counts() -> None:
+    assert read_html("<p>Une déjà vu.</p>".encode("cp1252"), "cp1252").text == "Une déjà vu."
+
+
+def test_crossed_and_unclosed_tags_lose_no_text(tmp_path: Path, reader: Worker) -> None:
+    file = tmp_path / "a.html"
+    tags = "<div><font><b>" * 500, "</div></b>" * 300
+    file.write_bytes(corpus.html(f"<p>Before it.</p>{tags[0]}Deep below.{tags[1]}<p>After.</p>"))
+    assert reader.read(str(file), "html").text.split("\n\n") == ["Before it.", "Deep below.", "After."]
+
+
+def test_pdf_gives_its_pages_and_joins_divided_words(tmp_path: Path) -> None:
+    document = parsed(
+        tmp_path, corpus.pdf(["An exam-\nple of self-\nGovernment.", "", "Third page."], "Ponds and mills"), "pdf"
+    )
+    assert document.title == "Ponds and mills"
+    assert document.text == "An example of self-Government.\n\n\n\nThird page."
+    assert [document.text[start:][:5] for start in document.pages] == ["An ex", "\n\nThi", "Third"]
+
+
+@pytest.mark.parametrize("title", ["", "untitled", "Microsoft Word - a.doc", "thesis_final.tex", "12-34"])
+def test_a_pdf_without_a_sensible_title_takes_its_first_line(tmp_path: Path, title: str) -> None:
+    assert parsed(tmp_path, corpus.pdf(["", "On herons\nThey wait."], title), "pdf").title == "On herons"
+
+
+def test_docx_gives_paragraphs_headings_and_tables(tmp_path: Path) -> None:
+    cells = "".join(f"<w:tc>{corpus.paragraph(text)}</w:tc>" for text in ("Carp", "4 €"))
+    body = corpus.heading("The pond") + corpus.paragraph("A < b_c * d.") + f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>"
+    document = parsed(tmp_path, corpus.docx(body, "Of ponds"), "docx")
+    assert document == Parsed("Of ponds", "# The pond\n\nA < b_c * d.\n\n| Carp | 4 € |\n| --- | --- |")
+    assert parsed(tmp_path, corpus.docx(body), "docx").title == "The pond"
+
+
+def test_epub_gives_its_chapters_in_the_order_of_reading(tmp_path: Path) -> None:
+    book = corpus.epub(
+        ["<h1>One</h1><p>The <i>first</i>.<br/>Line.</p>", "<h1>Two</h1><p>The&#160;second.</p>"], "Both"
+    )
+    assert parsed(tmp_path, book, "epub") == Parsed("Both", "# One\n\nThe first.\nLine.\n\n# Two\n\nThe second.")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("picture", "does not look like HTML"),
+        ("page", "does not look like PDF"),
+        ("locked", "protected by a password"),
+        ("scanned", "run OCR"),
+        ("paper", "does not look like DOCX"),
+        ("old", "old Office file or protected by a password"),
+        ("bomb", "unpacks to more than 500 MB"),
+        ("no list", "names no list of its chapters"),
+        ("rights", "protected against copying"),
+    ],
+)
+def test_the_reason_for_a_refusal_is_said(tmp_path: Path, name: str, reason: str) -> None:
+    suffix, make = corpus.BROKEN[name]
+    with pytest.raises(FormatError, match=reason):
+        parsed(tmp_path, make(random.Random(1)), suffix[1:])
+
+
+def test_entities_are_refused_before_they_are_expanded(tmp_path: Path) -> None:
+    with pytest.raises(EntitiesForbidden):
+        parsed(tmp_path, corpus.BROKEN["laughs"][1](random.Random(1)), "docx")
+
+
+def test_the_worker_starts_without_the_large_libraries() -> None:
+    loaded = (
+        "import sys, rag.worker; print({'torch', 'chromadb', 'langchain_core', 'numpy', 'lxml'} & set(sys.modules))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "set()\n"
+    )
+
+
+def test_a_worker_that_hangs_is_stopped_and_replaced(tmp_path: Path) -> None:
+    hanging = Worker(0.5, "import time; time.sleep(60)")
+    began = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(FormatError, match=r"took longer than 0\.5 seconds"):
+            hanging.read("a.pdf", "pdf")
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["import os; input(); os.abort()", "raise SystemExit", "input(); print('{\"title\": ', end='')"],
+)
+def test_a_worker_that_crashes_is_replaced(program: str) -> None:
+    crashing = Worker(20, program)
+    for _ in range(2):
+        with pytest.raises(FormatError, match="made its reader crash"):
+            crashing.read("a.pdf", "pdf")
+
+
+def test_a_worker_that_died_between_two_documents_is_replaced(tmp_path: Path, reader: Worker) -> None:
+    file = tmp_path / "a.html"
+    file.write_bytes(corpus.html("<p>The heron waits.</p>"))
+    reader.read(str(file), "html")
+    process = reader._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert reader.read(str(file), "html").text == "The heron waits."
+
+
+def test_a_document_that_needs_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "MEMORY", 300_000_000)
+    (tmp_path / "large.html").write_bytes(b"<p>" + b"The heron waits. " * 4_000_000)
+    (tmp_path / "small.html").write_bytes(b"<p>The heron waits.")
+    with Loader(seconds=60) as loader:
+        [large] = loader.load(f"{tmp_path}/large.html")
+        assert loader._worker._process is None  # It may not give the memory back.
+        [small] = loader.load(f"{tmp_path}/small.html")
+    assert "too much memory" in str(large)
+    assert isinstance(small, Document)
+
+
+def test_what_a_parser_prints_is_no_reply(tmp_path: Path) -> None:
+    noisy = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import rag.worker as w; "
+        "w.read = lambda *_: (print('{}', flush=True), w.Parsed('T', 'x'))[1]; w.serve(2 * 10**9, 60)"
+    )
+    reader = Worker(20, noisy)
+    try:
+        assert reader.read("a.pdf", "pdf") == Parsed("T", "x")
+    finally:
+        reader.close()
+
+
+def test_of_mixed_files_exactly_the_broken_ones_are_reported(tmp_path: Path) -> None:
+    broken = corpus.write_mixed(tmp_path, 260)
+    sources = find_sources([str(tmp_path)])
+    assert len(sources) == 260
+    with Loader(seconds=20) as loader:
+        reported = {s for s in sources if any(isinstance(result, DocumentError) for result in loader.load(s))}
+    assert reported == broken
+
+
+@pytest.mark.parametrize("name", corpus.SOUND)
+def test_damaged_files_give_documents_or_reasons(tmp_path: Path, name: str) -> None:
+    suffix, make = corpus.SOUND[name]
+    sound = make(random.Random(1))
+    file = tmp_path / f"a{suffix}"
+    with Loader(seconds=20) as loader:
+        for seed in range(5 if name == "deep" else 60):
+            file.write_bytes(corpus.fuzz(sound, seed))
+            for result in loader.load(file.as_posix()):
+                assert isinstance(result, Document | DocumentError)
+                assert not isinstance(result, DocumentError) or "longer than" not in str(result), (name, seed)

@@ -1,0 +1,239 @@
+import gzip
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from rag.errors import DocumentError
+from rag.web import REDIRECTS, IpAddress, Page, fetch, is_address, is_public
+
+Reply = tuple[int, dict[str, str], bytes]
+HTML = {"Content-Type": "text/html; charset=koi8-r"}
+
+
+class Site:
+    """A server on loopback: `replies` by path, `asked` the headers of what came."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, Reply] = {"/": (200, HTML, b"<p>Pond</p>")}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append((self.path, dict(self.headers)))
+                status, headers, body = site.replies.get(self.path, (404, {}, b""))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def get(self, path: str = "/", allowed: Callable[[IpAddress], bool] = lambda _: True, megabytes: int = 20) -> Page:
+        return fetch(self.url + path, online=True, seconds=10, megabytes=megabytes, allowed=allowed)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_addresses_are_told_from_paths() -> None:
+    assert is_address("https://example.org")
+    assert is_address("HTTP://example.org")
+    assert not is_address("http")
+    assert not is_address("notes/http://a")
+
+
+def test_without_consent_nothing_is_asked(site: Site) -> None:
+    with pytest.raises(DocumentError, match=r"needs your consent; allow it with --online or RAG_ONLINE=true\."):
+        fetch(site.url, online=False, allowed=lambda _: True)
+    assert site.asked == []
+
+
+def test_a_page_is_fetched_with_what_the_server_says_of_it(site: Site) -> None:
+    page = site.get("/")
+    assert page == Page(f"{site.url}/", "html", "koi8-r", b"<p>Pond</p>")
+    [(path, headers)] = site.asked
+    assert path == "/"
+    assert headers["Host"] == site.url.removeprefix("http://")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("application/xhtml+xml", "html"),
+        ("Text/Plain", "text"),
+        ("application/pdf", "pdf"),
+        ("text/markdown", "markdown"),
+    ],
+)
+def test_the_content_type_tells_the_kind(site: Site, content_type: str, kind: str) -> None:
+    site.replies["/"] = 200, {"Content-Type": content_type}, b"x"
+    assert (site.get().kind, site.get().charset) == (kind, None)
+
+
+def test_redirects_are_followed_to_the_page(site: Site) -> None:
+    site.replies["/old"] = 302, {"Location": "a/b"}, b""
+    site.replies["/a/b"] = 308, {"Location": "//" + site.url.removeprefix("http://") + "/?q=1#part"}, b""
+    site.replies["/?q=1"] = 200, HTML, b"found"
+    assert site.get("/old").content == b"found"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ((404, HTML, b""), "answers with status 404"),
+        ((200, {"Content-Type": "image/png"}, b"x"), "holds 'image/png', not HTML, text or PDF"),
+        ((200, {}, b"x"), "holds 'no content type'"),
+        ((200, HTML | {"Content-Length": "9"}, b"x"), "cannot be fetched"),
+        ((200, HTML | {"Content-Encoding": "br"}, b"x"), "packed in a way that cannot be read"),
+        ((200, HTML | {"Content-Encoding": "gzip"}, b"not packed at all"), "cannot be fetched"),
+        ((200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"x" * 99)[:-9]), "breaks off"),
+        ((200, HTML, b"x" * 1_000_001), "is larger than 1 MB"),
+        ((200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(bytes(300_000_000), 1)), "is larger than 1 MB"),
+        ((302, {"Location": "/"}, b""), f"redirects more than {REDIRECTS} times"),
+        ((302, {"Location": "file:///etc/passwd"}, b""), "leads to 'file:/etc/passwd', which is not an http"),
+        ((302, {"Location": "http://me:secret@127.0.0.1/"}, b""), "holds a user name or password"),
+        ((302, {"Location": "http://[::1"}, b""), "not valid"),
+    ],
+)
+def test_the_reason_for_a_refusal_is_said(site: Site, reply: Reply, reason: str) -> None:
+    site.replies["/"] = reply
+    with pytest.raises(DocumentError) as caught:
+        site.get(megabytes=1)
+    assert str(caught.value).startswith(repr(f"{site.url}/"))
+    assert reason in str(caught.value)
+
+
+def test_a_page_packed_unasked_is_unpacked(site: Site) -> None:
+    site.replies["/"] = 200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"Pond " * 200_000)
+    assert site.get(megabytes=1).content == b"Pond " * 200_000
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1", "192.168.1.1",
+        "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1",
+        "::ffff:a9fe:a9fe", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::", "2001:0:1::1", "2001:db8::1",
+        "fc00::1", "fe80::1", "fec0::1", "ff02::1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_public_is_told(number: str) -> None:
+    assert not is_public(ipaddress.ip_address(number))
+
+
+@pytest.mark.parametrize(
+    "number", ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::1.1.1.1", "2002:101:101::"]
+)
+def test_a_public_address_is_told(number: str) -> None:
+    assert is_public(ipaddress.ip_address(number))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "0",
+        "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1.", "１２７.0.0.1", "%31%32%37.0.0.1",
+    ],
+)  # fmt: skip
+def test_inner_addresses_are_refused_in_every_spelling(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise AssertionError("a connection was made")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(DocumentError, match=r"not an address of the public internet|not a valid|no address is known"):
+        fetch(f"http://{host}/", online=True, seconds=5)
+
+
+def test_a_redirect_to_an_inner_address_is_refused(site: Site) -> None:
+    site.replies["/start"] = 302, {"Location": f"{site.url}/secret"}, b""
+    site.replies["/secret"] = 200, HTML, b"secret"
+    seen: list[IpAddress] = []
+
+    def only_the_first(address: IpAddress) -> bool:
+        seen.append(address)
+        return len(seen) == 1 or is_public(address)
+
+    with pytest.raises(DocumentError, match=r"leads to 127\.0\.0\.1, which is not an address of the public internet"):
+        site.get("/start", allowed=only_the_first)
+    assert [path for path, _ in site.asked] == ["/start"]
+
+
+def test_every_address_of_a_name_must_be_public(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (number, 80)) for number in ("1.1.1.1", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+    with pytest.raises(DocumentError, match=r"leads to 127\.0\.0\.1"):
+        fetch("http://two.example/", online=True, seconds=5)
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that says something else when it is asked again changes nothing."""
+    asked = []
+    resolve = socket.getaddrinfo
+
+    def rebind(host: str, *rest: object, **more: object) -> object:
+        asked.append(host)
+        return resolve("127.0.0.1" if asked.count("pond.example") == 1 else "127.0.0.2", *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    seen = []
+    port = site.url.rsplit(":", 1)[1]
+    address = f"http://pond.example:{port}/"
+    fetch(address, online=True, seconds=5, allowed=lambda ip: not seen.append(str(ip)))
+    assert seen == ["127.0.0.1"]
+    assert asked.count("pond.example") == 1
+    assert site.asked[0][1]["Host"] == f"pond.example:{port}"
+
+
+def test_proxies_of_the_environment_are_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert site.get().content == b"<p>Pond</p>"
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Slow: "])
+def test_a_server_that_drips_its_answer_is_left(sent: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stop = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(sent)
+                while not stop.wait(0.05) and sent:
+                    connection.sendall(b"x")
+                stop.wait(20)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        began = time.monotonic()
+        try:
+            with pytest.raises(DocumentError, match="did not answer within 1 seconds"):
+                fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/", online=True, seconds=1, allowed=lambda _: True)
+        finally:
+            stop.set()
+        assert time.monotonic() - began < 5
+        thread.join(5)
+
+
+def test_an_address_where_nobody_listens_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(DocumentError, match=rf"'http://127\.0\.0\.1:{port}/' cannot be fetched"):
+        fetch(f"http://127.0.0.1:{port}/", online=True, seconds=5, allowed=lambda _: True)
