@@ -7,6 +7,7 @@ import pytest
 
 import ingest
 from rag import Answer, Chatbot, Hit, Settings
+from rag.generation import Corpus
 from rag.model import open_model
 
 pytestmark = pytest.mark.model
@@ -16,7 +17,7 @@ ROOT = Path(ingest.__file__).parent
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     read = Settings(data=ROOT / "data", index=tmp_path_factory.mktemp("index"), model="", base_url="")
-    assert ingest.ingest(read, [read.data]) == 0
+    assert ingest.ingest(read, Corpus((str(read.data),))) == 0
     return read
 
 
