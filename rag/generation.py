@@ -1,61 +1,29 @@
 """Generations of the index: complete folders that never change, one of them current.
 
-`index/CURRENT` names the current generation. Each holds a manifest with the size and
-the SHA-256 of its every file, so that whatever was cut short, overwritten or lost is
-known before anything reads it.
+`index/CURRENT` names the current generation and what it is made of. Each generation
+holds a manifest with the size and the SHA-256 of its every file, so that whatever was
+cut short, overwritten or lost is known before anything reads it.
 """
 
-import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import DamagedError, NoIndexError, StoreError
+from rag.manifest import Corpus, Manifest, check_files, corpus_of, read_manifest, to_disk
 
-FORMAT = 2
 REPAIR = "repair it with: python ingest.py"
 _CURRENT = "CURRENT"
-_MANIFEST = "manifest.json"
 _BUILDING = ".building"
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What an index is made of: files, folders and web addresses, and patterns of what to take and leave there.
-
-    `named` tells paths that were named for it from those of the settings; `removed` are
-    sources that were taken out and stay out until they are named.
-    """
-
-    paths: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    named: bool = False
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a generation holds. `files` has the size in bytes and the SHA-256 of each by its relative path.
-
-    `stale` counts the vectors that were removed but still take up room.
-    """
-
-    format: int
-    created: str
-    embedder: str
-    chunk_words: int
-    documents: int
-    chunks: int
-    words: int
-    stale: int
-    corpus: Corpus
-    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+_NAME = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
+_FRESH_CURRENT = re.compile(r"CURRENT\.[0-9a-f]{8}")
 
 
 def new_generation(folder: Path) -> Path:
@@ -67,93 +35,82 @@ def new_generation(folder: Path) -> Path:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what interrupted builds left. Only who holds the lock may do this."""
-    for path in [*folder.glob(f"*{_BUILDING}"), *folder.glob(f"{_CURRENT}.*")]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in folder.iterdir():
+        if path.name.endswith(_BUILDING) and _NAME.fullmatch(path.name.removesuffix(_BUILDING)):
+            shutil.rmtree(path)
+        elif _FRESH_CURRENT.fullmatch(path.name):
+            path.unlink()
 
 
-def seal(generation: Path, manifest: Manifest) -> None:
-    """Write the manifest with the digests of all files, and have everything on the disk. Raises OSError."""
-    paths = sorted(path for path in generation.rglob("*") if path.is_file())
-    files = {path.relative_to(generation).as_posix(): (path.stat().st_size, digest(path)) for path in paths}
-    content = json.dumps(asdict(manifest) | {"files": files})
-    checksum = hashlib.sha256(content.encode()).hexdigest()
-    (generation / _MANIFEST).write_text(f"{content}\n{checksum}\n", encoding="utf-8")
-    for path in [
-        *paths,
-        generation / _MANIFEST,
-        *(path for path in generation.rglob("*") if path.is_dir()),
-        generation,
-    ]:
-        _to_disk(path)
-
-
-def publish(generation: Path) -> Path:
+def publish(generation: Path, corpus: Corpus) -> Path:
     """Make a sealed generation the current one, by renaming; returns where it is now. Raises OSError."""
     published = generation.with_name(generation.name.removesuffix(_BUILDING))
     os.replace(generation, published)
-    make_current(published)
+    make_current(published, corpus)
     return published
 
 
-def make_current(generation: Path) -> None:
+def make_current(generation: Path, corpus: Corpus) -> None:
     """Let readers open this generation from now on. Raises OSError."""
     folder = generation.parent
     fresh = folder / f"{_CURRENT}.{secrets.token_hex(4)}"
-    fresh.write_text(generation.name, encoding="utf-8")
-    _to_disk(fresh)
+    fresh.write_text(f"{generation.name}\n{json.dumps(asdict(corpus))}\n", encoding="utf-8")
+    to_disk(fresh)
     os.replace(fresh, folder / _CURRENT)
-    _to_disk(folder)
+    to_disk(folder)
 
 
 def current_name(folder: Path) -> str | None:
     """The name of the current generation, None where CURRENT is not there or cannot be read."""
     try:
-        return (folder / _CURRENT).read_text(encoding="utf-8").strip() or None
+        return (folder / _CURRENT).read_text(encoding="utf-8").partition("\n")[0].strip() or None
     except (OSError, ValueError):
         return None
 
 
-def generations(folder: Path) -> list[Path]:
-    """The published generations: the current one first, then the newest first."""
-    current = current_name(folder)
-    complete = [path for path in folder.glob("*T*-*") if path.is_dir() and path.suffix != _BUILDING]
+def last_corpus(folder: Path) -> Corpus | None:
+    """What the index was made of, as CURRENT or a manifest has it; None where nothing was published.
+
+    Raises DamagedError when it can no longer be told.
+    """
+    try:
+        return corpus_of(json.loads((folder / _CURRENT).read_text(encoding="utf-8").partition("\n")[2]))
+    except (OSError, ValueError, TypeError, AttributeError):
+        found = generations(folder)
+    for generation in found:
+        with suppress(DamagedError):
+            return read_manifest(generation).corpus
+    if found:
+        raise DamagedError(
+            f"The index in {str(folder)!r} is so damaged that what it was made of cannot be told; "
+            "name the documents again: python ingest.py PATH"
+        )
+    return None
+
+
+def generations(folder: Path, current: str | None = None) -> list[Path]:
+    """The published generations: the one that is (or is given as) current first, then the newest first.
+
+    Raises StoreError when the folder cannot be read.
+    """
+    current = current or current_name(folder)
+    try:
+        complete = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"The index in {str(folder)!r} cannot be read ({error.strerror}); "
+            "see that it is a folder that you may read, or set RAG_INDEX to another one."
+        ) from error
     return sorted(complete, key=lambda path: (path.name == current, path.name), reverse=True)
 
 
-def remove_old(folder: Path, keep: int = 2) -> None:
-    """Remove all generations but the current one and the newest others, `keep` in all."""
-    for path in generations(folder)[keep:]:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def read_manifest(generation: Path) -> Manifest:
-    """The manifest of a generation. Raises DamagedError."""
-    try:
-        content, checksum = (generation / _MANIFEST).read_text(encoding="utf-8").splitlines()
-        if hashlib.sha256(content.encode()).hexdigest() != checksum:
-            raise ValueError("its checksum is wrong")
-        fields = json.loads(content)
-        if fields["format"] != FORMAT:
-            raise DamagedError(f"it has format {fields['format']}, not {FORMAT}")
-        named = bool(fields["corpus"].pop("named"))
-        corpus = Corpus(**{name: tuple(values) for name, values in fields["corpus"].items()}, named=named)
-        return Manifest(**fields | {"corpus": corpus, "files": {k: tuple(v) for k, v in fields["files"].items()}})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DamagedError(f"{_MANIFEST} cannot be read: {error}") from error
-
-
-def check_files(generation: Path, manifest: Manifest) -> None:
-    """Compare every file with the manifest. Raises DamagedError, naming the first that is not as it was written."""
-    for name, (size, expected) in manifest.files.items():
-        path = generation / name
-        try:
-            found = path.stat().st_size
-            if found != size:
-                raise DamagedError(f"{name} has {found:,} bytes instead of {size:,}")
-            if digest(path) != expected:
-                raise DamagedError(f"{name} was overwritten")
-        except OSError as error:
-            raise DamagedError(f"{name} cannot be read: {error.strerror}") from error
+def remove_others(folder: Path, keep: Collection[str]) -> None:
+    """Remove all generations but these."""
+    for path in generations(folder):
+        if path.name not in keep:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -168,12 +125,24 @@ class Sound:
 def soundest(folder: Path) -> Sound:
     """The current generation, or where it is damaged the newest one that is not.
 
-    Raises NoIndexError where nothing was published, DamagedError where nothing is sound.
+    Raises NoIndexError where nothing was published, DamagedError where nothing is sound,
+    StoreError where the folder cannot be read.
     """
-    wrong: list[str] = []
-    found = generations(folder)
-    if found and current_name(folder) != found[0].name:
-        wrong.append("CURRENT does not name a generation")
+    while True:
+        current = current_name(folder)
+        try:
+            sound = _soundest(folder, current)
+        except StoreError:
+            if current == current_name(folder):
+                raise
+            continue  # What seemed lost was replaced while it was looked at.
+        if sound.notice is None or current == current_name(folder):
+            return sound
+
+
+def _soundest(folder: Path, current: str | None) -> Sound:
+    found = generations(folder, current)
+    wrong = ["CURRENT does not name a generation"] if found and current != found[0].name else []
     for generation in found:
         try:
             manifest = read_manifest(generation)
@@ -191,33 +160,24 @@ def _notice(folder: Path, wrong: str, manifest: Manifest) -> str:
     return f"The index in {str(folder)!r} is damaged ({wrong}), so the one of {manifest.created} is used; {REPAIR}"
 
 
+def others(folder: Path) -> list[tuple[Path, Manifest]]:
+    """The sound generations that are not current, the newest first."""
+    found = []
+    for generation in generations(folder):
+        with suppress(DamagedError):
+            if generation.name != current_name(folder):
+                manifest = read_manifest(generation)
+                check_files(generation, manifest)
+                found.append((generation, manifest))
+    return found
+
+
 def roll_back(folder: Path) -> Manifest:
     """Make the newest sound generation that is not current the current one; returns its manifest.
 
-    Raises StoreError when there is none.
+    Raises StoreError when there is none, OSError when the folder cannot be written.
     """
-    for generation in generations(folder)[1:] if current_name(folder) else []:
-        try:
-            manifest = read_manifest(generation)
-            check_files(generation, manifest)
-        except DamagedError:
-            continue
-        make_current(generation)
+    for generation, manifest in others(folder):
+        make_current(generation, manifest.corpus)
         return manifest
     raise StoreError(f"The index in {str(folder)!r} has no other sound generation to go back to.")
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    if os.name == "nt":  # Windows cannot sync what is not open for writing.
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

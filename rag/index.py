@@ -9,7 +9,8 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError, NoIndexError, StoreError
-from rag.generation import REPAIR, Manifest, current_name, soundest
+from rag.generation import REPAIR, current_name, soundest
+from rag.manifest import Manifest
 from rag.passages import Passages
 from rag.types import Chunk
 from rag.vectors import Vectors
@@ -94,5 +95,5 @@ def explained(folder: Path) -> Iterator[None]:
     """Turns the errors of the stores into a DamagedError."""
     try:
         yield
-    except (OSError, sqlite3.Error, ChromaError, KeyError) as error:
+    except (OSError, ValueError, sqlite3.Error, ChromaError, KeyError) as error:
         raise DamagedError(f"The index in {str(folder)!r} cannot be read ({error}); {REPAIR}") from error

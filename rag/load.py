@@ -34,7 +34,7 @@ def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Seq
     and by its name. A folder that cannot be read is given as if it were a document, so that loading
     reports it. Raises DocumentError when a path does not exist or nothing is found.
     """
-    included, excluded = (GitIgnoreSpec.from_lines(patterns) for patterns in (include, exclude))
+    included, excluded = _patterns(include), _patterns(exclude)
 
     def wanted(*names: str) -> bool:
         return (not include or any(map(included.match_file, names))) and not any(map(excluded.match_file, names))
@@ -57,6 +57,13 @@ def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Seq
         hint = "change the patterns or " if include or exclude else ""
         raise DocumentError(f"No document was found in {names}; {hint}put files there ({', '.join(SUFFIXES)}).")
     return sorted(files.values()) + sorted(addresses)
+
+
+def _patterns(patterns: Sequence[str]) -> GitIgnoreSpec:
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise DocumentError(f"A pattern of {', '.join(patterns)!r} cannot be used ({error}); correct it.") from error
 
 
 def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator[str]:
@@ -88,7 +95,7 @@ class Loader:
 
     def __init__(self, online: bool = False, seconds: float = 60.0, megabytes: int = 200) -> None:
         """`online` is the consent to fetch web addresses; `seconds` and `megabytes` bound each document."""
-        self._online = online
+        self.online = online
         self._seconds = seconds
         self._megabytes = megabytes
         self._worker = Worker(seconds)
@@ -146,7 +153,7 @@ class Loader:
 
     def _fetch(self, source: str) -> _Fetched:
         if source not in self._fetched:
-            page = web.fetch(source, online=self._online, seconds=min(self._seconds, 30.0))
+            page = web.fetch(source, online=self.online, seconds=min(self._seconds, 30.0))
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="rag-")
             number, path = tempfile.mkstemp(dir=self._folder.name)
             with open(number, "wb") as file:
@@ -229,8 +236,11 @@ def _document(source: str, parsed: Parsed, line: int | None = None) -> Document:
     if not text.strip():
         raise FormatError("is empty; put text in it or leave it out")
     title = replace_surrogates(" ".join((parsed.title or "").split())[:200] or name)
-    doc_id = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return Document(doc_id=doc_id, source=replace_surrogates(source), title=title, text=text, pages=parsed.pages)
+    # With the pages, or a text file would be cited by the pages of a PDF that holds the same.
+    content = text if not parsed.pages else f"{parsed.pages}\0{text}"
+    doc_id = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    titled = bool((parsed.title or "").strip())
+    return Document(doc_id, replace_surrogates(source), title, text, parsed.pages, titled)
 
 
 def _name_in_words(source: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,18 +24,20 @@ def one_writer(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        (folder / _OWNER).write_text(f"process {os.getpid()} since {now}", encoding="utf-8")
     except Timeout as error:
         raise StoreError(
             f"The index in {str(folder)!r} is being written by {owner(folder)}; wait until that has ended."
         ) from error
     except OSError as error:
+        lock.release()
         raise unwritable(folder, error) from error
     try:
-        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        (folder / _OWNER).write_text(f"process {os.getpid()} since {now}", encoding="utf-8")
         yield
     finally:
-        (folder / _OWNER).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / _OWNER).unlink(missing_ok=True)
         lock.release()
 
 
@@ -65,5 +67,5 @@ def unwritable(folder: Path, error: Exception) -> StoreError:
     """The sentence for an index folder that cannot be written."""
     return StoreError(
         f"The index cannot be written in {str(folder)!r} ({getattr(error, 'strerror', None) or error}); "
-        "free space there, or set RAG_INDEX to a folder that you can write."
+        "see that there is room and that you may write there, or set RAG_INDEX to another folder."
     )

@@ -9,7 +9,8 @@ class Document:
     """A text as it was read. Every offset in this package counts characters of `text`.
 
     `doc_id` is made of the text, so that a file that only moved is the same document.
-    `pages` holds the offset at which each page starts, page 1 first; empty where there are none.
+    `pages` holds the offset at which each page starts, page 1 first; empty where there are
+    none. `titled` tells a title of its own from one made of the file's name.
     """
 
     doc_id: str
@@ -17,6 +18,7 @@ class Document:
     title: str
     text: str
     pages: tuple[int, ...] = ()
+    titled: bool = True
 
     def page(self, offset: int) -> int | None:
         """The number of the page (from 1) that holds the character at `offset`, None without pages."""

@@ -3,42 +3,28 @@
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
 
 from rag.cache import EmbeddingCache
-from rag.errors import DocumentError, StoreError
-from rag.generation import (
-    FORMAT,
-    Corpus,
-    Manifest,
-    Sound,
-    generations,
-    new_generation,
-    publish,
-    remove_old,
-    remove_unfinished,
-    seal,
-    soundest,
-)
+from rag.edit import Editor
+from rag.embedding import store_vectors
+from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
+from rag.generation import Sound, generations, new_generation, publish, remove_others, remove_unfinished, soundest
 from rag.index import EMBEDDINGS, PASSAGES, VECTORS
 from rag.load import Loader, find_sources
 from rag.lock import one_writer, unwritable
+from rag.manifest import FORMAT, Corpus, Manifest, seal
 from rag.passages import Passages
 from rag.types import Document
-from rag.vectors import Vectors
 from rag.verify import verify_apart
 from rag.weights import Progress, silent
 
-BATCH = 512
-"""Passages embedded and stored at once."""
 _MOST_STALE = 0.2
 """Share of removed vectors from which on the vectors are stored anew."""
 
@@ -82,95 +68,116 @@ def update(
     with one_writer(folder):
         try:
             remove_unfinished(folder)
-            base = None if rebuild else _base(folder, maker)
-            return _Update(folder, corpus, maker, loader, base, progress, verify).run()
+            before = _soundest(folder)
+            return _Update(folder, corpus, maker, loader, before, rebuild, progress, verify).run()
         except (OSError, sqlite3.Error, ChromaError) as error:
             raise unwritable(folder, error) from error
 
 
-def _base(folder: Path, maker: Maker) -> Sound | None:
-    """The generation to start from, where a sound one was made in the same way."""
-    with suppress(StoreError):
-        sound = soundest(folder)
-        made = (sound.manifest.embedder, sound.manifest.chunk_words)
-        return sound if made == (maker.embedder, maker.chunk_words) else None
-    return None
+def _soundest(folder: Path) -> Sound | None:
+    try:
+        return soundest(folder)
+    except (NoIndexError, DamagedError):
+        return None
 
 
 class _Update:
-    """One run of `update`, under the lock."""
+    """One run of `update`, under the lock.
+
+    `before` is what readers have now; `base` is the same where it was made in the same
+    way, so that the new generation can start from it.
+    """
 
     def __init__(
-        self, folder: Path, corpus: Corpus, maker: Maker, loader: Loader, base: Sound | None, progress: Progress,
-        verify: Callable[[Path], list[str]],
+        self, folder: Path, corpus: Corpus, maker: Maker, loader: Loader, before: Sound | None, rebuild: bool,
+        progress: Progress, verify: Callable[[Path], list[str]],
     ) -> None:  # fmt: skip
         self._folder, self._corpus, self._maker, self._loader = folder, corpus, maker, loader
-        self._base, self._progress, self._verify = base, progress, verify
+        self._before, self._progress, self._verify = before, progress, verify
+        made = before and (before.manifest.embedder, before.manifest.chunk_words)
+        self._base = None if rebuild or made != (maker.embedder, maker.chunk_words) else before
         self._problems: list[str] = []
+        self._kept: list[str] = []
         self._embedded = 0
 
     def run(self) -> Outcome:
-        known, complaints = self._known()
-        fresh, gone = self._changes(known)
-        for file in known.keys() - gone:
-            self._problems += complaints.get(file, [])
+        known, complaints = self._known(self._before)
+        fresh, gone = self._changes(known if self._base else {}, known)
+        for file in complaints.keys() - gone - fresh.keys():
+            self._problems += complaints[file]
         base = self._base
         if base and not (fresh or gone or base.notice) and base.manifest.corpus == self._corpus:
             return Outcome(base.manifest, False, tuple(self._problems), 0)
         generation = new_generation(self._folder)
         try:
-            return self._build(generation, known, fresh, gone)
+            return self._build(generation, known if base else {}, fresh, gone)
         finally:
             shutil.rmtree(generation, ignore_errors=True)
 
-    def _known(self) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """The digests of the files in the base, and what could not be read in them."""
-        if self._base is None:
+    def _known(self, sound: Sound | None) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """The digests of the files in a generation, and what could not be read in them."""
+        if sound is None:
             return {}, {}
-        with closing(Passages.read(self._base.path / PASSAGES)) as passages:
+        with closing(Passages.read(sound.path / PASSAGES)) as passages:
             return passages.files(), passages.complaints()
 
-    def _changes(self, known: dict[str, str]) -> tuple[dict[str, str], set[str]]:
-        """The files to read with their digests, and the files of the base that are gone or will be read anew."""
+    def _changes(self, held: dict[str, str], known: dict[str, str]) -> tuple[dict[str, str], set[str]]:
+        """The files to read with their digests, and the files of `held` that are gone or will be read anew.
+
+        A web address that is out of reach is kept as it is `known`.
+        """
         fresh: dict[str, str] = {}
-        gone = set(known)
+        gone = set(held)
         found = find_sources(self._corpus.paths, self._corpus.include, self._corpus.exclude)
         sources = [source for source in found if source not in self._corpus.removed]
         for number, source in enumerate(sources, 1):
             try:
-                digest = self._loader.digest(source)
+                digest = self._digest(source)
             except DocumentError as error:
-                self._problems.append(str(error))
-                if "://" in source:  # What is out of reach for now is kept as it was.
+                if "://" in source and source in known:
+                    self._kept += [] if source in held else [source]
                     gone.discard(source)
+                if not (source in known and "://" in source and not self._loader.online):
+                    self._problems.append(str(error))
                 continue
-            if known.get(source) == digest:
+            if held.get(source) == digest:
                 gone.discard(source)
             else:
                 fresh[source] = digest
             self._progress("Looking for changes", number, len(sources))
         return fresh, gone
 
+    def _digest(self, source: str) -> str:
+        """That of the file, and of what was removed of it."""
+        parts = sorted(removed for removed in self._corpus.removed if removed.startswith(f"{source}#"))
+        digest = self._loader.digest(source)
+        return f"{digest} without {', '.join(parts)}" if parts else digest
+
     def _build(self, generation: Path, known: dict[str, str], fresh: dict[str, str], gone: set[str]) -> Outcome:
         base = self._base
         if base:
             shutil.copytree(base.path, generation, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
-        with closing(Passages.edit(generation / PASSAGES)) as passages:
+        with closing(Editor.edit(generation / PASSAGES)) as passages:
             first = passages.last_id()
             self._read(passages, fresh, gone)
-            removed = passages.tidy()
+            removed = passages.tidy(self._maker.chunk_words)
             if base and passages.files() == known and base.manifest.corpus == self._corpus and not base.notice:
                 return Outcome(base.manifest, False, tuple(self._problems), 0)
             counts = passages.counts()
             if not counts.chunks:
-                reason = f"the first reason: {self._problems[0]}" if self._problems else "name others."
-                raise DocumentError(f"No document could be read, so the index was not changed; {reason}")
+                reason = f"the first reason: {self._problems[0]}" if self._problems else "name documents to read."
+                raise DocumentError(
+                    "No document could be read, so the index stays as it was "
+                    f"(to be without one, delete {str(self._folder)!r}); {reason}"
+                )
             stale = base.manifest.stale + len(removed) if base else 0
             if stale > _MOST_STALE * counts.chunks:
                 shutil.rmtree(generation / VECTORS)
                 first, stale, removed = 0, 0, []
             with EmbeddingCache(self._folder / EMBEDDINGS, self._maker.embedder) as cache:
-                self._store_vectors(generation, passages, cache, first, removed)
+                self._embedded = store_vectors(
+                    generation / VECTORS, passages, cache, self._maker.load_embedder, first, removed, self._progress
+                )
         created = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         manifest = Manifest(
             FORMAT, created, self._maker.embedder, self._maker.chunk_words,
@@ -179,12 +186,13 @@ class _Update:
         seal(generation, manifest)
         if wrong := self._verify(generation):
             raise StoreError(f"The new index did not pass its check ({wrong[0]}), so the old one stays; try again.")
-        publish(generation)
-        remove_old(self._folder)
-        self._forget_vectors()
+        published = publish(generation, self._corpus)
+        with suppress(OSError, sqlite3.Error):  # The new index is there; the next run tidies what is left.
+            remove_others(self._folder, {published.name, *([self._before.path.name] if self._before else [])})
+            self._forget_vectors()
         return Outcome(manifest, True, tuple(self._problems), self._embedded)
 
-    def _read(self, passages: Passages, fresh: dict[str, str], gone: set[str]) -> None:
+    def _read(self, passages: Editor, fresh: dict[str, str], gone: set[str]) -> None:
         for file in gone:
             passages.remove(file)
         for number, (file, digest) in enumerate(fresh.items(), 1):
@@ -193,47 +201,17 @@ class _Update:
                 passages.complain(file, wrong)
             self._problems += wrong
             self._progress("Reading documents", number, len(fresh))
-        passages.drop(self._corpus.removed)
+        if self._kept and self._before:
+            with closing(Passages.read(self._before.path / PASSAGES)) as before:
+                for file in self._kept:
+                    passages.add(file, before.files()[file], before.of_file(file), self._maker.chunk_words)
 
     def _documents(self, file: str, wrong: list[str]) -> Iterator[Document]:
         for found in self._loader.load(file):
             if isinstance(found, DocumentError):
                 wrong.append(str(found))
-            else:
+            elif found.source not in self._corpus.removed:
                 yield found
-
-    def _store_vectors(
-        self, generation: Path, passages: Passages, cache: EmbeddingCache, first: int, removed: list[int]
-    ) -> None:
-        """Bring the vectors to what the passages are; Chroma stores a batch while the next one is embedded."""
-        embedder: Embeddings | None = None
-        total, done = passages.count_after(first), 0
-        vectors = Vectors.edit(generation / VECTORS)
-        storing: Future[None] | None = None
-        try:
-            with ThreadPoolExecutor(1) as side:
-                vectors.remove(removed)
-                for batch in passages.pending(first, BATCH):
-                    found = cache.get([passage.hash for passage in batch])
-                    if missing := {passage.hash: passage.text for passage in batch if passage.hash not in found}:
-                        embedder = embedder or self._maker.load_embedder()
-                        rows = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
-                        made = dict(zip(missing, rows, strict=True))
-                        cache.put(made)
-                        found |= made
-                        self._embedded += len(made)
-                    if storing:
-                        storing.result()
-                    storing = side.submit(
-                        vectors.add, [passage.chunk_id for passage in batch],
-                        np.stack([found[passage.hash] for passage in batch]),
-                    )  # fmt: skip
-                    done += len(batch)
-                    self._progress("Embedding passages", done, total)
-                if storing:
-                    storing.result()
-        finally:
-            vectors.close()
 
     def _forget_vectors(self) -> None:
         """Keep in the cache what the kept generations hold."""

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from chromadb.errors import ChromaError
 
-from rag.cache import EmbeddingCache
 from rag.errors import DamagedError
-from rag.generation import Manifest, check_files, read_manifest
-from rag.index import EMBEDDINGS, open_files
-from rag.passages import Passages, passage_text
+from rag.index import open_files
+from rag.manifest import Manifest, check_files, read_manifest
+from rag.passages import Passages
 from rag.vectors import Vectors
 
 CANARIES = 50
@@ -48,7 +47,7 @@ def verify(generation: Path, full: bool = False) -> list[str]:
         return [
             *(passages.problems() if full else ()),
             *_counts(manifest, passages, vectors),
-            *_canaries(generation, manifest, passages, vectors, 1000 if full else CANARIES),
+            *_canaries(passages, vectors, 1000 if full else CANARIES),
         ]
     except (DamagedError, OSError, sqlite3.Error, ChromaError, KeyError) as error:
         return [str(error)]
@@ -62,16 +61,14 @@ def _counts(manifest: Manifest, passages: Passages, vectors: Vectors) -> Iterato
         yield f"there are {len(vectors):,} vectors for {manifest.chunks:,} passages"
 
 
-def _canaries(generation: Path, manifest: Manifest, passages: Passages, vectors: Vectors, count: int) -> Iterator[str]:
+def _canaries(passages: Passages, vectors: Vectors, count: int) -> Iterator[str]:
     every = passages.chunk_ids()
     ids = sorted({*every[:: max(1, len(every) // count)], *every[-5:]})
-    chunks, hashes, stored = passages.chunks(ids), passages.hashes(ids), vectors.get(ids)
-    with EmbeddingCache(generation.parent / EMBEDDINGS, manifest.embedder) as cache:
-        cached = cache.get(hashes)
-    for chunk, key in zip(chunks, hashes, strict=True):
-        if not passages.has_words(chunk.chunk_id, passage_text(chunk.title, chunk.text)):
+    stored = vectors.get(ids)
+    for chunk in passages.chunks(ids):
+        if not passages.has_words(chunk.chunk_id, f"{chunk.title} {chunk.text}"):
             yield f"the words of a passage of {chunk.source!r} do not find it"
-        vector = cached.get(key, stored.get(chunk.chunk_id))
+        vector = stored.get(chunk.chunk_id)
         found = [] if vector is None else vectors.nearest(vector, min(_AMONG, len(vectors)))
         near = chunk.chunk_id in {i for i, cosine in found if cosine > _SAME}
         if not near and not (found and found[-1][1] > _SAME):

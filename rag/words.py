@@ -4,7 +4,7 @@ import re
 
 import Stemmer
 
-_WORD = re.compile(r"\b\w\w+\b")
+_WORD = re.compile(r"[^\W_]{2,}")
 _STOP_WORDS = """a an and are as at be but by for if in into is it no not of on or such that the their then there these
 they this to was will with"""  # Lucene's list for English
 

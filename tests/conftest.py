@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import FakeListChatModel
 from pydantic import Field
 
-from rag.generation import Corpus
+from rag.manifest import Corpus
 from rag.index import Index, open_index
 from rag.load import Loader
 from rag.settings import Settings

@@ -53,3 +53,23 @@ def test_a_damaged_file_is_replaced_by_an_empty_one(tmp_path: Path, content: byt
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         EmbeddingCache(tmp_path / "nowhere" / "e", "mini")
+
+
+def test_damage_inside_the_file_costs_what_it_held_and_no_more(tmp_path: Path) -> None:
+    many = {bytes([number]) * 32: VECTOR for number in range(200)}
+    with EmbeddingCache(tmp_path / "e", "mini") as cache:
+        cache.put(many)
+    whole = bytearray((tmp_path / "e").read_bytes())
+    for offset in range(4096, len(whole), 4096):
+        whole[offset : offset + 2000] = b"\xff" * 2000
+    for use in ("get", "put", "keep"):
+        (tmp_path / "e").write_bytes(whole)
+        with EmbeddingCache(tmp_path / "e", "mini") as cache:
+            if use == "get":
+                assert cache.get(list(many)) == {}
+            elif use == "put":
+                cache.put(many)
+            else:
+                cache.keep(many)
+            cache.put({ONE: VECTOR})
+            assert list(cache.get([ONE])) == [ONE]

@@ -7,7 +7,7 @@ import pytest
 
 import ingest
 from rag import Answer, Chatbot, Hit, Settings
-from rag.generation import Corpus
+from rag.manifest import Corpus
 from rag.model import open_model
 
 pytestmark = pytest.mark.model

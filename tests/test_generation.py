@@ -5,7 +5,8 @@ import pytest
 from conftest import publish, write
 
 from rag.errors import DamagedError, NoIndexError, StoreError
-from rag.generation import check_files, current_name, generations, read_manifest, roll_back, soundest
+from rag.generation import current_name, generations, last_corpus, others, remove_unfinished, roll_back, soundest
+from rag.manifest import Corpus, check_files, read_manifest
 
 
 @pytest.fixture
@@ -75,6 +76,44 @@ def test_where_nothing_is_sound_the_sentence_says_how_to_repair(index: Path, tmp
         soundest(tmp_path / "nowhere")
 
 
+def test_what_it_is_made_of_is_known_while_current_or_a_manifest_can_be_read(index: Path, tmp_path: Path) -> None:
+    made = Corpus((str(tmp_path / "texts"),))
+    assert last_corpus(tmp_path / "nowhere") is None
+    for generation in generations(index):
+        (generation / "manifest.json").write_text("{}")
+    assert last_corpus(index) == made
+    (index / "CURRENT").unlink()
+    with pytest.raises(DamagedError, match=r"name the documents again: python ingest\.py PATH"):
+        last_corpus(index)
+
+
+def test_what_else_is_in_the_folder_is_left_alone(index: Path, tmp_path: Path) -> None:
+    for name in ("Tax-2023", "My-Thesis-draft", "old.building"):
+        (index / name).mkdir()
+    (index / "CURRENT.txt").write_text("mine")
+    remove_unfinished(index)
+    write(tmp_path / "texts", {"a.txt": "A fish swims."})
+    publish(index, tmp_path / "texts")
+    left = {path.name for path in index.iterdir()}
+    assert {"Tax-2023", "My-Thesis-draft", "old.building", "CURRENT.txt"} < left
+    assert len(generations(index)) == 2
+
+
+def test_a_folder_that_is_none_or_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="see that it is a folder that you may read"):
+        soundest(tmp_path / "file")
+
+
+def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between reading CURRENT and looking at the folder another process publishes."""
+    current, before = generations(index)
+    names = iter([before.name, current.name])
+    monkeypatch.setattr("rag.generation.current_name", lambda _: next(names, current.name))
+    (before / "passages.sqlite").unlink()
+    assert soundest(index).path == current and soundest(index).notice is None
+
+
 def test_an_index_of_another_format_is_told(index: Path) -> None:
     import hashlib
 
@@ -91,6 +130,8 @@ def test_rolling_back_goes_to_the_one_before_and_forth_again(index: Path) -> Non
     assert soundest(index).path == before and soundest(index).notice is None
     roll_back(index)
     assert soundest(index).path == current
+    assert [path for path, _ in others(index)] == [before]
     (before / "passages.sqlite").unlink()
+    assert others(index) == []
     with pytest.raises(StoreError, match="no other sound generation"):
         roll_back(index)

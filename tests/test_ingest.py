@@ -122,12 +122,84 @@ def test_what_was_removed_stays_out_until_it_is_named(
     assert "There is no document 'data/horse.txt' in the index; see the names with --list." in capsys.readouterr().err
 
 
+def test_a_folder_a_spelling_and_a_path_that_gave_nothing_can_be_removed(
+    settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(data, {"old/dog.txt": "A dog eats.", "old/many.jsonl": '{"text": "Fish swim."}\n'})
+    write(Path(), {"bad.txt": ""})
+    assert run("data", "bad.txt") == 1
+    assert run("--remove", "./bad.txt", str(data / "old" / "many.jsonl")) == 0
+    assert texts(settings) == ["A dog eats.", "The black cat sleeps."]
+    assert run("--remove", "data/old") == 0
+    assert texts(settings) == ["The black cat sleeps."]
+    assert run("--add", str(data / "old" / "many.jsonl")) == 0
+    assert texts(settings) == ["Fish swim.", "The black cat sleeps."]
+
+
+def test_what_was_named_and_is_gone_can_be_taken_out(
+    settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(Path("notes"), {"dog.txt": "A dog eats."})
+    run("data", "notes")
+    Path("notes").rename("elsewhere")
+    assert run() == 1
+    assert "'notes' is no longer there; bring it back, or take it out with --remove." in capsys.readouterr().err
+    assert run("--remove", "notes") == 0
+    assert texts(settings) == ["The black cat sleeps."]
+
+
+def test_remembered_paths_are_not_looked_for_elsewhere(
+    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAG_INDEX", str(settings.index))
+    write(Path("notes"), {"dog.txt": "A dog eats."})
+    write(Path("other/notes"), {"fish.txt": "Fish swim."})
+    run("notes")
+    monkeypatch.chdir("other")
+    assert run() == 1
+    assert "The documents were named in" in capsys.readouterr().err
+    assert texts(settings) == ["A dog eats."]
+
+
+def test_patterns_are_remembered_with_the_paths_each_by_itself(settings: Settings, data: Path) -> None:
+    write(data, {"dog.md": "A dog eats.", "old/fish.md": "Fish swim."})
+    run("data", "--exclude", "old/")
+    run("--include", "*.md")
+    assert texts(settings) == ["A dog eats."]
+
+
+def test_where_it_is_lost_what_the_index_was_made_of_the_documents_have_to_be_named(
+    settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(Path("notes"), {"dog.txt": "A dog eats."})
+    run("notes")
+    (generations(settings.index)[0] / "manifest.json").write_text("")
+    assert run() == 0  # CURRENT has it too.
+    assert texts(settings) == ["A dog eats."]
+    (generations(settings.index)[0] / "manifest.json").write_text("")
+    (settings.index / "CURRENT").write_text("")
+    assert run() == 1
+    assert "name the documents again: python ingest.py PATH" in capsys.readouterr().err
+    assert run("notes") == 0
+    assert texts(settings) == ["A dog eats."]
+
+
+def test_questions_to_the_index_go_with_nothing_else(settings: Settings) -> None:
+    with pytest.raises(SystemExit):
+        run("--status", "data")
+
+
+def test_a_pattern_that_is_none_is_told(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--exclude", "!") == 1
+    assert "cannot be used" in capsys.readouterr().err
+
+
 def test_the_last_document_is_not_removed_by_mistake(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run()
     assert run("--remove", "data/cat.txt") == 1
-    assert "the index was not changed" in capsys.readouterr().err
+    assert "stays as it was (to be without one, delete 'index'); name documents to read." in capsys.readouterr().err
     assert texts(settings) == ["The black cat sleeps."]
 
 

@@ -43,3 +43,10 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match=r"cannot be written in .*file"), one_writer(tmp_path / "file"):
         pass
+
+
+def test_where_the_owner_cannot_be_written_the_lock_is_let_go(tmp_path: Path) -> None:
+    (tmp_path / "LOCK.owner").mkdir()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="see that there is room"), one_writer(tmp_path):
+            pass

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from rag.edit import Editor
 from rag.passages import Counts, Listed, Passages
 from rag.types import Document
 
@@ -14,7 +16,7 @@ CATS = Document("cats", "cats.pdf", "Cats", "The black cat sleeps. It eats at ni
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    passages = Passages.edit(tmp_path / "p")
+    passages = Editor.edit(tmp_path / "p")
     passages.add("cats.pdf", "d1", [CATS], 10)
     passages.add("many.jsonl", "d2", documents_of(["Fish swim.", "A dog eats."]), 10)
     passages.close()
@@ -51,23 +53,33 @@ def test_words_find_the_best_passage_first(path: Path) -> None:
 
 
 def test_a_text_in_two_files_is_kept_once_and_until_both_are_gone(path: Path) -> None:
-    passages = Passages.edit(path)
-    copy = Document("cats", "copy.txt", "A copy", CATS.text)
-    assert passages.add("copy.txt", "d3", [copy], 10) == 1
-    assert passages.last_id() == 3
+    passages = Editor.edit(path)
+    horse = Document("horse", "horse.txt", "Horse", "A foal runs.", titled=False)
+    passages.add("horse.txt", "d3", [horse], 10)
+    assert passages.add("stable.txt", "d3", [replace(horse, source="stable.txt", title="Stable")], 10) == 1
+    assert passages.last_id() == 4
+    passages.remove("horse.txt")
+    assert passages.tidy(10) == []
+    assert (passages["horse"].source, passages["horse"].title) == ("stable.txt", "Stable")
+    assert passages.by_words("stable", 5) == [4] and passages.by_words("horse", 5) == []
+    passages.remove("stable.txt")
+    assert passages.tidy(10) == [4]
+    assert "horse" not in passages and passages.by_words("foal", 5) == []
+
+
+def test_another_title_of_its_own_makes_the_passages_anew(path: Path) -> None:
+    passages = Editor.edit(path)
     passages.remove("cats.pdf")
-    assert passages.tidy() == []
-    assert (passages["cats"].source, passages["cats"].title) == ("copy.txt", "A copy")
-    assert passages.by_words("copy", 5) == [1]
-    passages.remove("copy.txt")
-    assert passages.tidy() == [1]
-    assert "cats" not in passages and passages.by_words("cat", 5) == []
+    passages.add("cats.pdf", "d3", [replace(CATS, title="Felines")], 10)
+    assert passages.tidy(10) == [1]
+    assert [pending.text.split("\n")[0] for (pending,) in passages.pending(3, 5)] == ["Felines"]
+    assert passages.by_words("felines", 5) == [4]
 
 
 def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path: Path) -> None:
-    passages = Passages.edit(path)
+    passages = Editor.edit(path)
     passages.remove("many.jsonl")
-    assert passages.tidy() == [2, 3]
+    assert passages.tidy(10) == [2, 3]
     passages.add("new.txt", "d4", [Document("new", "new.txt", "New", "A horse runs.")], 10)
     assert [batch[0].chunk_id for batch in passages.pending(3, 10)] == [4]
     passages.close()
@@ -75,33 +87,33 @@ def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path
     assert b"Fish" not in raw and b"fish" not in raw and b"swim" not in raw
 
 
-def test_part_of_a_file_can_be_dropped(path: Path) -> None:
-    passages = Passages.edit(path)
-    passages.drop(["1.txt"])
-    assert passages.tidy() == [3]
-    assert passages.files() == {"cats.pdf": "d1", "many.jsonl": "d2"}
+def test_the_documents_of_a_file(path: Path) -> None:
+    passages = Passages.read(path)
+    assert passages.of_file("cats.pdf") == [CATS]
+    assert [document.text for document in passages.of_file("many.jsonl")] == ["Fish swim.", "A dog eats."]
 
 
 def test_complaints_are_remembered_by_file(path: Path) -> None:
-    passages = Passages.edit(path)
+    passages = Editor.edit(path)
     passages.complain("many.jsonl", ["line 3 is no JSON"])
     assert passages.complaints() == {"many.jsonl": ["line 3 is no JSON"]}
 
 
 def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) -> None:
-    passages = Passages.read(path)
+    passages = Editor.edit(path)
     batches = list(passages.pending(0, 2))
     assert [[passage.chunk_id for passage in batch] for batch in batches] == [[1, 2], [3]]
     assert batches[1][0].text == "Text 1\nA dog eats."
-    assert batches[0][1].hash == passages.hashes([2])[0] != passages.hashes([3])[0]
+    assert [batches[0][0].hash, batches[0][1].hash, batches[1][0].hash] == list(passages.all_hashes())
+    assert len(set(passages.all_hashes())) == 3
     assert passages.count_after(1) == 2
 
 
 def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path) -> None:
     assert list(Passages.read(path).problems()) == []
-    passages = Passages.edit(path)
-    passages._database.execute("UPDATE chunks SET start = start + 1 WHERE chunk_id = 2")
-    passages._database.execute("DELETE FROM words WHERE rowid = 3")
+    passages = Editor.edit(path)
+    passages.database.execute("UPDATE chunks SET start = start + 1 WHERE chunk_id = 2")
+    passages.database.execute("DELETE FROM words WHERE rowid = 3")
     assert list(passages.problems()) == [
         "1 passages are not what '0.txt' holds at their place",
         "1 passages have no words",
@@ -109,7 +121,7 @@ def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path
 
 
 def test_a_name_of_any_bytes_is_a_file(path: Path) -> None:
-    passages = Passages.edit(path)
+    passages = Editor.edit(path)
     passages.add("caf\udce9.txt", "d5", [Document("x", "caf\ufffd.txt", "Caf\ufffd", "Milk.")], 10)
     assert passages.files()["caf\udce9.txt"] == "d5"
 
@@ -118,7 +130,7 @@ def test_a_name_of_any_bytes_is_a_file(path: Path) -> None:
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=300).filter(str.strip))
 def test_any_text_comes_back_and_every_passage_is_found_by_its_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "any").unlink(missing_ok=True)
-    passages = Passages.edit(tmp_path / "any")
+    passages = Editor.edit(tmp_path / "any")
     passages.add("a", "d", [Document("a", "a", "T", text)], 20)
     assert passages["a"].text == text
     for chunk in passages.chunks(passages.chunk_ids()):

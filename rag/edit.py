@@ -1,0 +1,173 @@
+"""Making the texts of a new generation of those of the one before: what is added, removed, renamed."""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from rag.passages import FIRST_SOURCE, Passages, term
+from rag.split import split
+from rag.types import Document
+from rag.words import tokenize
+
+_SCHEMA = """
+CREATE TABLE files (file BLOB PRIMARY KEY, digest TEXT NOT NULL, problems TEXT NOT NULL);
+CREATE TABLE sources (
+    file BLOB NOT NULL, source TEXT NOT NULL, title TEXT NOT NULL, titled INTEGER NOT NULL, doc_id TEXT NOT NULL
+);
+CREATE INDEX sources_by_file ON sources (file);
+CREATE INDEX sources_by_document ON sources (doc_id, source);
+CREATE TABLE documents (
+    doc_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, pages TEXT NOT NULL, titled INTEGER NOT NULL
+);
+CREATE TABLE chunks (
+    chunk_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    text TEXT NOT NULL, page INTEGER, page_breaks TEXT NOT NULL, hash BLOB NOT NULL, words INTEGER NOT NULL
+);
+CREATE INDEX chunks_by_document ON chunks (doc_id);
+CREATE VIRTUAL TABLE words USING fts5 (stems, tokenize = "ascii");
+"""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A passage that awaits its vector: its id, the hash of what is embedded, and that text."""
+
+    chunk_id: int
+    hash: bytes
+    text: str
+
+
+def embedded_text(title: str, titled: int, text: str) -> str:
+    """What is embedded: the passage, and before it the title, unless that is only the name of the file.
+
+    A file's name may change from day to day, and must not cost a new vector.
+    """
+    return f"{title}\n{text}" if titled else text
+
+
+class Editor(Passages):
+    """Passages in a file that nobody reads yet."""
+
+    @classmethod
+    def edit(cls, path: Path) -> Self:
+        """Open or make a file that nobody reads yet. `close` it to have it all on the disk."""
+        new = not path.exists()
+        database = sqlite3.connect(path)
+        # A crash throws the whole unpublished generation away, so there is nothing to journal.
+        database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;")
+        if new:
+            database.executescript(_SCHEMA)
+        return cls(database)
+
+    def close(self) -> None:
+        """Keep what was written, and close the file."""
+        self.database.commit()
+        self.database.close()
+
+    def pending(self, after: int, size: int) -> Iterator[list[Pending]]:
+        """The passages with an id above `after`, `size` at a time."""
+        query = (
+            "SELECT chunk_id, hash, title, titled, chunks.text FROM chunks JOIN documents USING (doc_id) "
+            "WHERE chunk_id > ? ORDER BY chunk_id LIMIT ?"
+        )
+        while rows := self.rows(query, [after, size]):
+            yield [Pending(chunk_id, hashed, embedded_text(*embedded)) for chunk_id, hashed, *embedded in rows]
+            after = rows[-1][0]
+
+    def count_after(self, chunk_id: int) -> int:
+        """How many passages have a higher id."""
+        ((count,),) = self.rows("SELECT count(*) FROM chunks WHERE chunk_id > ?", [chunk_id])
+        return int(count)
+
+    def last_id(self) -> int:
+        """The highest id that was ever given, 0 where there was none: ids are not used again."""
+        rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
+        return int(rows[0][0]) if rows else 0
+
+    def add(self, file: str, digest: str, documents: Iterable[Document], chunk_words: int) -> int:
+        """Take in the documents of a file; one whose text is known already is not split again. Returns how many."""
+        raw, count = os.fsencode(file), 0
+        for document in documents:
+            values = [raw, document.source, document.title, document.titled, document.doc_id]
+            self.database.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", values)
+            if document.doc_id not in self:
+                self._add(document, chunk_words)
+            count += 1
+        if count:
+            self.database.execute("INSERT INTO files VALUES (?, ?, '[]')", [raw, digest])
+        return count
+
+    def _add(self, document: Document, chunk_words: int) -> None:
+        self.database.execute(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
+            [document.doc_id, document.title, document.text, json.dumps(document.pages), document.titled],
+        )
+        for chunk in split(document, chunk_words):
+            embedded = embedded_text(document.title, document.titled, chunk.text)
+            row = self.database.execute(
+                "INSERT INTO chunks (doc_id, start, end, text, page, page_breaks, hash, words) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    chunk.doc_id, chunk.start, chunk.end, chunk.text, chunk.page, json.dumps(chunk.page_breaks),
+                    hashlib.sha256(embedded.encode()).digest(), len(chunk.text.split()),
+                ],
+            )  # fmt: skip
+            self._add_words(row.lastrowid, document.title, chunk.text)
+
+    def _add_words(self, chunk_id: int | None, title: str, text: str) -> None:
+        terms = " ".join(map(term, tokenize(f"{title}\n{text}")))
+        self.database.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)", [chunk_id, terms])
+
+    def complain(self, file: str, problems: Sequence[str]) -> None:
+        """Remember what could not be read in a file of which the rest was."""
+        self.database.execute(
+            "UPDATE files SET problems = ? WHERE file = ?", [json.dumps(list(problems)), os.fsencode(file)]
+        )
+
+    def remove(self, file: str) -> None:
+        """Forget a file. Its documents go with `tidy`, unless another file holds them too."""
+        for table in ("files", "sources"):
+            self.database.execute(f"DELETE FROM {table} WHERE file = ?", [os.fsencode(file)])
+
+    def tidy(self, chunk_words: int) -> list[int]:
+        """Drop the documents that no file holds, follow new titles, leave no old text behind.
+
+        Returns the ids of the passages that are gone.
+        """
+        gone = self._drop("doc_id NOT IN (SELECT doc_id FROM sources)")
+        for doc_id in self._retitled():
+            document = self._as_first_named(doc_id)
+            if document.titled or self[doc_id].titled:
+                gone += self._drop("doc_id = ?", doc_id)
+                self._add(document, chunk_words)
+            else:  # The title is in the words alone, so the vectors stay.
+                self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [document.title, doc_id])
+                for chunk_id, text in self.rows("SELECT chunk_id, text FROM chunks WHERE doc_id = ?", [doc_id]):
+                    self.database.execute("DELETE FROM words WHERE rowid = ?", [chunk_id])
+                    self._add_words(chunk_id, document.title, text)
+        self.database.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self.database.commit()
+        self.database.execute("VACUUM")
+        return gone
+
+    def _drop(self, where: str, *values: str) -> list[int]:
+        gone = [chunk_id for (chunk_id,) in self.rows(f"SELECT chunk_id FROM chunks WHERE {where}", values)]
+        self.database.executemany("DELETE FROM words WHERE rowid = ?", [(chunk_id,) for chunk_id in gone])
+        self.database.execute(f"DELETE FROM chunks WHERE {where}", values)
+        self.database.execute(f"DELETE FROM documents WHERE {where}", values)
+        return gone
+
+    def _retitled(self) -> list[str]:
+        title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in ("title", "titled"))
+        changed = f"SELECT doc_id FROM documents WHERE title != {title} OR titled != {titled}"
+        return [doc_id for (doc_id,) in self.rows(changed)]
+
+    def _as_first_named(self, doc_id: str) -> Document:
+        query = "SELECT title, titled FROM sources WHERE doc_id = ? ORDER BY source LIMIT 1"
+        ((title, titled),) = self.rows(query, [doc_id])
+        return replace(self[doc_id], title=title, titled=bool(titled))

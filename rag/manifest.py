@@ -1,0 +1,117 @@
+"""The manifest of a generation: what it holds and what it is made of, with the digest of its every file."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rag.errors import DamagedError
+
+FORMAT = 2
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What an index is made of: files, folders and web addresses, and patterns of what to take and leave there.
+
+    `named` tells paths that were named for it from those of the settings, and `place` is
+    where they were named. `removed` are sources that stay out until they are named.
+    """
+
+    paths: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    named: bool = False
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a generation holds. `files` has the size in bytes and the SHA-256 of each by its relative path.
+
+    `stale` counts the vectors that were removed but still take up room.
+    """
+
+    format: int
+    created: str
+    embedder: str
+    chunk_words: int
+    documents: int
+    chunks: int
+    words: int
+    stale: int
+    corpus: Corpus
+    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+
+def seal(generation: Path, manifest: Manifest) -> None:
+    """Write the manifest with the digests of all files, and have everything on the disk. Raises OSError."""
+    paths = sorted(path for path in generation.rglob("*") if path.is_file())
+    files = {path.relative_to(generation).as_posix(): (path.stat().st_size, digest(path)) for path in paths}
+    content = json.dumps(asdict(manifest) | {"files": files})
+    checksum = hashlib.sha256(content.encode()).hexdigest()
+    (generation / _MANIFEST).write_text(f"{content}\n{checksum}\n", encoding="utf-8")
+    for path in [
+        *paths,
+        generation / _MANIFEST,
+        *(path for path in generation.rglob("*") if path.is_dir()),
+        generation,
+    ]:
+        to_disk(path)
+
+
+def read_manifest(generation: Path) -> Manifest:
+    """The manifest of a generation. Raises DamagedError."""
+    try:
+        content, _, checksum = (generation / _MANIFEST).read_text(encoding="utf-8").partition("\n")
+        if hashlib.sha256(content.encode()).hexdigest() != checksum.strip():
+            raise ValueError("its checksum is wrong")
+        fields = json.loads(content)
+        if fields["format"] != FORMAT:
+            raise DamagedError(f"it has format {fields['format']}, not {FORMAT}")
+        files = {name: (int(size), str(digest)) for name, (size, digest) in fields["files"].items()}
+        return Manifest(**fields | {"corpus": corpus_of(fields["corpus"]), "files": files})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedError(f"{_MANIFEST} cannot be read: {error}") from error
+
+
+def corpus_of(fields: dict[str, Any]) -> Corpus:
+    """The corpus that `asdict` made these fields of. Raises TypeError or AttributeError for others."""
+    values: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return Corpus(**values)
+
+
+def check_files(generation: Path, manifest: Manifest) -> None:
+    """Compare every file with the manifest. Raises DamagedError, naming the first that is not as it was written."""
+    for name, (size, expected) in manifest.files.items():
+        path = generation / name
+        try:
+            found = path.stat().st_size
+            if found != size:
+                raise DamagedError(f"{name} has {found:,} bytes instead of {size:,}")
+            if digest(path) != expected:
+                raise DamagedError(f"{name} was overwritten")
+        except OSError as error:
+            raise DamagedError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_disk(path: Path) -> None:
+    """Have a file or a folder on the disk, not only in the system's memory. Raises OSError."""
+    if os.name == "nt":  # Windows cannot sync what is not open for writing.
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
