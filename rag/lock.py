@@ -1,6 +1,7 @@
 """One writer at a time: a lock that the system lets go of when its process ends, however it ends."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from rag.errors import StoreError
 
 _LOCK = "LOCK"
 _OWNER = "LOCK.owner"
+_LOOKS, _BETWEEN = 20, 0.05
+"""How often, and with how many seconds between, the owner is looked up."""
 
 
 @contextmanager
@@ -56,11 +59,13 @@ def writer(folder: Path) -> str | None:
 
 
 def owner(folder: Path) -> str:
-    """The process that says it holds the lock."""
-    try:
-        return (folder / _OWNER).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return "another process"
+    """The process that says it holds the lock; it writes so a moment after it has got it."""
+    for _ in range(_LOOKS):
+        with suppress(OSError, ValueError):
+            if named := (folder / _OWNER).read_text(encoding="utf-8"):
+                return named
+        time.sleep(_BETWEEN)
+    return "another process"
 
 
 def unwritable(folder: Path, error: Exception) -> StoreError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import StoreError
-from rag.lock import one_writer, writer
+from rag.lock import one_writer, owner, writer
 
 HOLD = "import sys; from pathlib import Path; from rag.lock import one_writer\nwith one_writer(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
 
@@ -50,3 +50,8 @@ def test_where_the_owner_cannot_be_written_the_lock_is_let_go(tmp_path: Path) ->
     for _ in range(2):
         with pytest.raises(StoreError, match="see that there is room"), one_writer(tmp_path):
             pass
+
+
+def test_an_owner_that_has_just_got_the_lock_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: (tmp_path / "LOCK.owner").write_text("process 7"))
+    assert owner(tmp_path) == "process 7"
