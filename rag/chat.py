@@ -15,7 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from rag.cite import cite, settle
-from rag.condense import earlier_turn
+from rag.condense import earlier_turn, last_turn
 from rag.confidence import declines, estimate, outlook, yes_probability
 from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
@@ -150,7 +150,9 @@ class Chatbot:
         earlier = earlier_turn(question, history)
         searched = f"{earlier} {question}" if earlier else question
         clock.mark("rewrite")
-        reading, ranked = self._reader.find(searched)
+        # Searched both ways: what a question leans on cannot always be told from its words.
+        other = question if earlier else f"{last_turn(history)} {question}".strip()
+        reading, ranked = self._reader.find(searched, [other])
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits

@@ -45,17 +45,17 @@ class Reader:
         self._seen = index.current
         self.now = self._read(index)
 
-    def find(self, searched: str) -> tuple[Reading, list[Hit]]:
-        """The newest index and what is found there; where its files were damaged meanwhile, a sound one.
+    def find(self, question: str, also: Sequence[str] = ()) -> tuple[Reading, list[Hit]]:
+        """The newest index and what is found there for the question, put in other words `also`.
 
-        Raises DamagedError where none is sound.
+        Where its files were damaged meanwhile, a sound one is taken. Raises DamagedError where none is sound.
         """
         reading = self._newest()
         try:
-            found = reading.retriever.invoke(searched)
+            found = reading.retriever.invoke(question, also=also)
         except DamagedError:
             reading = self._newest(again=True)
-            found = reading.retriever.invoke(searched)
+            found = reading.retriever.invoke(question, also=also)
         return reading, [document.metadata["hit"] for document in found]
 
     def _newest(self, again: bool = False) -> Reading:
