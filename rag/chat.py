@@ -15,13 +15,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from rag.cite import cite, settle
+from rag.clean import clean
 from rag.condense import earlier_turn, last_turn
 from rag.confidence import declines, estimate, outlook, yes_probability
 from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
 from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.index import Index
-from rag.load import replace_surrogates
 from rag.model import explained, is_embedded, open_model
 from rag.prompts import ABSTENTION, ANSWER, CHECK, CONFIRM
 from rag.reading import Reader, Reading, fitting, open_reported
@@ -246,7 +246,7 @@ def _joined(chunks: Sequence[Chunk]) -> str:
 
 def checked(question: str) -> str:
     """The question without white space around it. Raises QuestionError when it is blank or too long."""
-    question = replace_surrogates(question).strip()
+    question = clean(question).strip()
     if not question:
         raise QuestionError("The question is empty; type one.")
     if len(question) > LONGEST_QUESTION:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from pathspec import GitIgnoreSpec
 
 from rag import web
+from rag.clean import clean, replace_surrogates
 from rag.errors import DocumentError
 from rag.formats import SUFFIXES, FormatError, Parsed, first_heading
 from rag.text import decode, json_lines
@@ -230,17 +232,25 @@ def _document(source: str, parsed: Parsed, line: int | None = None) -> Document:
     name = _name_in_words(source)
     if line is not None:
         source, name = f"{source}#{line}", f"{name} {line}"
-    text = parsed.text if parsed.text.isascii() else replace_surrogates(parsed.text)
-    if "\0" in text:
+    if "\0" in parsed.text:
         raise FormatError("holds NUL characters, so it is not a text; convert it or leave it out")
+    text, pages = _cleaned(parsed)
     if not text.strip():
         raise FormatError("is empty; put text in it or leave it out")
-    title = replace_surrogates(" ".join((parsed.title or "").split())[:200] or name)
+    title = clean(" ".join((parsed.title or "").split())[:200]) or clean(name)
     # With the pages, or a text file would be cited by the pages of a PDF that holds the same.
-    content = text if not parsed.pages else f"{parsed.pages}\0{text}"
+    content = text if not pages else f"{pages}\0{text}"
     doc_id = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     titled = bool((parsed.title or "").strip())
-    return Document(doc_id, replace_surrogates(source), title, text, parsed.pages, titled)
+    return Document(doc_id, replace_surrogates(source), title, text, pages, titled)
+
+
+def _cleaned(parsed: Parsed) -> tuple[str, tuple[int, ...]]:
+    """The text without what nobody sees, and where its pages start then."""
+    borders = [*parsed.pages, len(parsed.text)] if parsed.pages else [0, len(parsed.text)]
+    parts = [clean(parsed.text[a:b]) for a, b in pairwise(borders)]
+    starts = accumulate((len(part) for part in parts[:-1]), initial=0)
+    return "".join(parts), tuple(starts) if parsed.pages else ()
 
 
 def _name_in_words(source: str) -> str:
@@ -248,8 +258,3 @@ def _name_in_words(source: str) -> str:
         parts = urlsplit(source)
         source = unquote(parts.path.rstrip("/")) or parts.netloc
     return Path(source).stem.replace("_", " ").replace("-", " ").strip().capitalize() or Path(source).name
-
-
-def replace_surrogates(text: str) -> str:
-    """`text` with U+FFFD for what no file could hold: the undecodable bytes of a name or an argument."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

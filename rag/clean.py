@@ -1,0 +1,38 @@
+"""Taking out of a text what no reader sees but a model obeys: template tokens and invisible characters."""
+
+import re
+
+_TOKENS = re.compile(
+    r"<[|｜][^<>\n]{0,60}?[|｜]>"  # ChatML, Llama 3, Phi, DeepSeek: <|im_start|>, <|eot_id|>, <｜User｜>
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Mistral
+    r"|<</?SYS>>"  # Llama 2
+    r"|</?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|tool_call|tool_response|think)>",  # Gemma, Qwen and others
+    re.IGNORECASE,
+)
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls, but not the white ones and the next-line character
+    r"\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"  # tags and variation selectors, in which text can be hidden
+    r"|(?<=[\x21-\x7e])[\u200c\u200d\ufe00-\ufe0f]+(?=[\x21-\x7e])"  # joiners, but where a script needs them
+)
+
+
+def clean(text: str) -> str:
+    """`text` without the special tokens of chat templates, invisible characters and lone surrogates.
+
+    Engines parse such tokens wherever they stand, and text can hide in characters that
+    no font shows (Unicode TR 36; tag characters and bidirectional controls).
+    """
+    text = _INVISIBLE.sub(_white, text if text.isascii() else replace_surrogates(text))
+    while (shorter := _TOKENS.sub("", text)) != text:  # One can be hidden in the middle of another.
+        text = shorter
+    return text
+
+
+def _white(match: re.Match[str]) -> str:
+    return "\n" if match[0] in "\u2028\u2029" else ""
+
+
+def replace_surrogates(text: str) -> str:
+    """`text` with U+FFFD for what no file could hold: the undecodable bytes of a name or an argument."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
