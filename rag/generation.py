@@ -61,10 +61,16 @@ def make_current(generation: Path, corpus: Corpus) -> None:
 
 
 def current_name(folder: Path) -> str | None:
-    """The name of the current generation, None where CURRENT is not there or cannot be read."""
+    """The name of the current generation, None where CURRENT is not there or is not as it was written."""
+    current = _read_current(folder)
+    return current and current[0]
+
+
+def _read_current(folder: Path) -> tuple[str, Corpus] | None:
     try:
-        return (folder / _CURRENT).read_text(encoding="utf-8").partition("\n")[0].strip() or None
-    except (OSError, ValueError):
+        name, fields = (folder / _CURRENT).read_text(encoding="utf-8").splitlines()
+        return name, corpus_of(json.loads(fields))
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -73,10 +79,9 @@ def last_corpus(folder: Path) -> Corpus | None:
 
     Raises DamagedError when it can no longer be told.
     """
-    try:
-        return corpus_of(json.loads((folder / _CURRENT).read_text(encoding="utf-8").partition("\n")[2]))
-    except (OSError, ValueError, TypeError, AttributeError):
-        found = generations(folder)
+    if current := _read_current(folder):
+        return current[1]
+    found = generations(folder)
     for generation in found:
         with suppress(DamagedError):
             return read_manifest(generation).corpus

@@ -56,11 +56,13 @@ def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(
     assert soundest(index).path == current
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"20200101T000000000000-abcd"])
-def test_without_a_readable_current_the_newest_is_used(index: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"20200101T000000000000-abcd", "cut"])
+def test_without_a_readable_current_the_newest_is_used(index: Path, content: bytes | str | None) -> None:
     newest = generations(index)[0]
+    if content == "cut":
+        content = (index / "CURRENT").read_bytes()[:-10]
     (index / "CURRENT").unlink()
-    if content is not None:
+    if isinstance(content, bytes):
         (index / "CURRENT").write_bytes(content)
     sound = soundest(index)
     assert sound.path == newest
