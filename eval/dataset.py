@@ -1,5 +1,7 @@
 """A question set: one JSON object a line -> Questions."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +23,12 @@ class Question:
     abstaining is right. `must` holds groups of alternatives, of which a right answer has
     one of every group. `polarity` is the right answer to a yes-or-no question. `evidence`
     are verbatim substrings of the documents (of those in `doc_ids`, where the index knows
-    them). `history` are the earlier turns, each a question and its answer.
+    them). `near_doc_ids` are documents that only seem to answer. `history` are the earlier
+    turns, each a question and its answer.
+
+    So in MTRAG a `partial` question is answerable, and an `underspecified` or a
+    `conversational` one, which have no answers, are right when the chatbot abstains: it
+    does not ask back, and saying nothing is the nearest that it can do.
     """
 
     id: str
@@ -33,6 +40,7 @@ class Question:
     polarity: Literal["yes", "no"] | None = None
     evidence: tuple[str, ...] = ()
     doc_ids: tuple[str, ...] = ()
+    near_doc_ids: tuple[str, ...] = ()
 
     @property
     def answerable(self) -> bool:
@@ -70,6 +78,29 @@ def load(path: Path) -> list[Question]:
     if not questions:
         raise DatasetError(f"The question set {str(path)!r} holds no question; write one JSON object a line.")
     return questions
+
+
+def select(questions: Sequence[Question], kinds: Sequence[str] | None, limit: int | None) -> list[Question]:
+    """The first `limit` questions of the given kinds. Raises DatasetError for a kind that the set lacks."""
+    there = dict.fromkeys(question.kind for question in questions)
+    for kind in kinds or []:
+        if kind not in there:
+            raise DatasetError(f"The set has no question of the kind {kind!r}; its kinds are: {', '.join(there)}.")
+    return [question for question in questions if not kinds or question.kind in kinds][:limit]
+
+
+def sample(questions: Sequence[Question], size: int | None, seed: int) -> list[Question]:
+    """`size` questions drawn without replacement, in their order; all of them where there are no more.
+
+    Answerable and unanswerable ones keep their shares, rounded to whole questions.
+    """
+    if size is None or size >= len(questions):
+        return list(questions)
+    strata = [[number for number, one in enumerate(questions) if one.answerable is side] for side in (True, False)]
+    answerable = round(size * len(strata[0]) / len(questions))
+    drawn = random.Random(seed)
+    chosen = drawn.sample(strata[0], answerable) + drawn.sample(strata[1], size - answerable)
+    return [questions[number] for number in sorted(chosen)]
 
 
 def _parse(line: str, path: Path, number: int) -> Question:

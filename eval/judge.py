@@ -8,7 +8,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable
 from tqdm import tqdm
 
-from eval.run import Record
+from eval.record import Record
 from rag.errors import ModelError
 from rag.model import explained
 from rag.settings import Settings

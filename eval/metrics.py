@@ -1,4 +1,4 @@
-"""Scores, all pure functions that one can work out by hand; a share without a denominator is None."""
+"""Scores of one question, all pure functions that one can work out by hand."""
 
 import re
 import string
@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from sklearn.metrics import precision_recall_fscore_support
-
 from eval.dataset import Question
 from rag.types import Document
+from rag.words import tokenize
 
 F1_ENOUGH = 0.6
+LONG = 20
+"""Words; where every reference is longer, no answer of one or two sentences contains it or comes near in F1."""
+GIST_ENOUGH = 0.5
+"""Of the evidence sentences of CLAP NQ 90% share so much with a reference, of the other sentences beside them 8%."""
+GIST_WORDS = 3
+"""Different words that an answer needs to have a gist: "Yes." is in every reference that begins so."""
 
 _FOLDED = str.maketrans(
     {
@@ -109,6 +113,49 @@ def contains(text: str, references: Sequence[str]) -> bool:
     return any(f" {wanted} " in words for reference in references if (wanted := normalise(reference)))
 
 
+def is_long(question: Question) -> bool:
+    """Whether the references are so long that `correct` asks too much: each has more than LONG words."""
+    return bool(question.answers) and not question.must and all(len(one.split()) > LONG for one in question.answers)
+
+
+def gist(text: str, references: Sequence[str]) -> bool:
+    """Whether the answer and a long reference say much the same: the lenient measure beside `correct`.
+
+    Of the different word stems of the shorter text, the longer one has at least the share
+    GIST_ENOUGH (the overlap coefficient of Szymkiewicz and Simpson). It rewards an answer for being
+    on the reference's matter, and it sees neither a "not" nor what is left out.
+    """
+    said = frozenset(tokenize(fold(text)))
+    return len(said) >= GIST_WORDS and any(
+        len(said & wanted) >= GIST_ENOUGH * min(len(said), len(wanted))
+        for wanted in (frozenset(tokenize(fold(reference))) for reference in references)
+        if wanted
+    )
+
+
+def rouge_l(text: str, references: Sequence[str]) -> float:
+    """The best ROUGE-L over `references` (Lin 2004), which CLAP NQ reports (Rosenthal et al. 2024).
+
+    It is the harmonic mean (0..1) of the shares of the words of answer and reference, as
+    `normalise` leaves them, that are in the longest sequence common to both.
+    """
+    said = normalise(text).split()
+    return max((_rouge_l(said, normalise(reference).split()) for reference in references), default=0.0)
+
+
+def _rouge_l(said: list[str], wanted: list[str]) -> float:
+    if not said or not wanted:
+        return float(said == wanted)
+    longest = [0] * (len(wanted) + 1)
+    for word in said:
+        diagonal = 0
+        for place, other in enumerate(wanted, 1):
+            above = longest[place]
+            longest[place] = diagonal + 1 if word == other else max(above, longest[place - 1])
+            diagonal = above
+    return 2 * longest[-1] / (len(said) + len(wanted))
+
+
 # Passages and citations
 
 
@@ -150,34 +197,3 @@ def reciprocal_rank(hits: Sequence[Place], evidence: Sequence[Evidence]) -> floa
     """One over the rank (from 1) of the first hit that overlaps an evidence span, 0 where none does."""
     found = relevant(hits, evidence)
     return 1 / (found.index(True) + 1) if True in found else 0.0
-
-
-# Over all questions
-
-
-def share(values: Sequence[bool | float]) -> float | None:
-    """The mean of `values`; None where there are none."""
-    return float(np.mean(values)) if values else None
-
-
-def abstention(unanswerable: Sequence[bool], abstained: Sequence[bool]) -> tuple[float | None, float | None]:
-    """Precision and recall of abstaining, one truth value a question in each sequence.
-
-    The precision is None where nothing was abstained from, the recall where all is answerable.
-    """
-    if not unanswerable:
-        return None, None
-    nan = float("nan")
-    precisions, recalls, _, _ = precision_recall_fscore_support(
-        unanswerable, abstained, labels=[True], average=None, zero_division=nan
-    )
-    return _number(precisions[0]), _number(recalls[0])
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def percentile(values: Sequence[float], percent: float) -> float | None:
-    """The `percent` percentile (0..100) of `values`, interpolated; None where there are none."""
-    return float(np.percentile(values, percent)) if values else None

@@ -1,219 +1,207 @@
-"""Records -> a summary, a text table, and a results file."""
+"""`python -m eval report`: results -> one HTML page without scripts, with nothing fetched from anywhere."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path, PurePath
-from typing import Any
+import argparse
+from collections.abc import Iterable, Sequence
+from html import escape
 
-from eval.metrics import Place, abstention, covered, percentile, reciprocal_rank, relevant, share
-from eval.run import Record
-from rag.errors import RagError
-from rag.settings import Settings
-from rag.types import Document
+from eval.metrics import Place, covered, relevant
+from eval.options import RESULTS
+from eval.plots import Line, Plot, svg
+from eval.record import Record
+from eval.results import Result, newest, read, write
+from eval.statistics import distribution, reliability, risk_coverage, share
+from eval.style import STYLE
+from eval.summary import summarise, waits
+from eval.table import Rows, Summaries, kind_rows, overall_rows
+from rag.types import Citation, Sentence
 
-Scores = dict[str, float | None]
-"""Shares and means in 0..1, times in seconds, and counts, by name; None where undefined."""
-
-COLUMNS = {
-    "n": "n",
-    "right": "right",
-    "share": "share",
-    "f1": "F1",
-    "recall_1": "recall@1",
-    "recall_k": "recall@{k}",
-    "mrr": "MRR",
-    "citation_precision": "cite prec",
-    "citation_recall": "cite rec",
-    "judged": "judge",
-}
+Runs = dict[str, Sequence[Record]]
+"""Records by the name of their run: the chain, and with several results the file as well."""
 
 
-class ReportError(RagError):
-    """The results cannot be written."""
+def main(options: argparse.Namespace) -> int:
+    """Write the page. Raises ReportError."""
+    results = [read(path) for path in options.results or [newest(RESULTS)]]
+    write(options.out, page(results))
+    print(f"Report: {options.out}")
+    return 0
 
 
-def summarise(records: Sequence[Record], k: int) -> dict[str, Any]:
-    """`kinds`: the scores by kind, in the order of the questions; `all`: those of all records; `overall`: the rest."""
-    kinds = dict.fromkeys(record.question.kind for record in records)
-    return {
-        "k": k,
-        "kinds": {kind: scores([one for one in records if one.question.kind == kind], k) for kind in kinds},
-        "all": scores(records, k),
-        "overall": overall(records),
+def page(results: Sequence[Result]) -> str:
+    """The whole page; all text that comes from documents, questions and answers is escaped."""
+    many = len(results) > 1
+    runs = {
+        f"{one.path.stem} {chain}" if many else chain: records
+        for one in results
+        for chain, records in one.chains.items()
     }
-
-
-def scores(records: Sequence[Record], k: int) -> Scores:
-    """The columns of the table.
-
-    Recall and MRR are over the questions with evidence, citation precision and recall over
-    those of them that were answered by a chain that cites; spans are pooled over questions.
-    """
-    known = [one for one in records if one.evidence]
-    cited = [(_cited(one), one.evidence) for one in known if one.question.answerable and one.sentences]
-    return {
-        "n": len(records),
-        "right": sum(one.correct for one in records),
-        "share": share([one.correct for one in records]),
-        "f1": share([one.f1 for one in records if one.f1 is not None]),
-        "recall_1": share([span for one in known for span in covered(one.hits[:1], one.evidence)]),
-        "recall_k": share([span for one in known for span in covered(one.hits[:k], one.evidence)]),
-        "mrr": share([reciprocal_rank(one.hits, one.evidence) for one in known]),
-        "citation_precision": share([one for places, evidence in cited for one in relevant(places, evidence)]),
-        "citation_recall": share([span for places, evidence in cited for span in covered(places, evidence)]),
-        "judged": share([one.judged for one in records if one.judged is not None]),
-    }
-
-
-def _cited(record: Record) -> list[Place]:
-    return [Place(one.doc_id, one.start, one.end) for one in record.citations]
-
-
-def overall(records: Sequence[Record]) -> Scores:
-    """Abstention, support of sentences, times in seconds (failed questions left out), and counts."""
-    unanswerable = [not one.question.answerable for one in records]
-    abstained = [one.abstained for one in records]
-    sentences = [sentence for one in records for sentence in one.sentences]
-    times = [one.times for one in records if one.error is None]
-    waits = {
-        "passages": [time.passages for time in times if time.passages is not None],
-        "first_token": [time.first_token for time in times if time.first_token is not None],
-        "total": [time.total for time in times],
-    }
-    abstention_precision, abstention_recall = abstention(unanswerable, abstained)
-    return {
-        "abstention_precision": abstention_precision,
-        "abstention_recall": abstention_recall,
-        "unanswerable": sum(unanswerable),
-        "unanswerable_abstained": sum(one.abstained and not one.question.answerable for one in records),
-        "answerable": len(records) - sum(unanswerable),
-        "answerable_abstained": sum(one.abstained and one.question.answerable for one in records),
-        "supported": share([sentence.supported for sentence in sentences]),
-        "cited": share([bool(sentence.citations) for sentence in sentences]),
-        **{f"{name}_p{percent}": percentile(values, percent) for name, values in waits.items() for percent in (50, 95)},
-        "failed": sum(one.error is not None for one in records),
-        "evidence_not_found": sum(len(one.question.evidence) - len(one.evidence) for one in records),
-    }
-
-
-def table(summaries: Mapping[str, Mapping[str, Any]]) -> str:
-    """The scores by kind, one line a chain below each other, then the overall ones, a column a chain."""
-    first = next(iter(summaries.values()))
-    columns = [name for name in COLUMNS if any(one["all"][name] is not None for one in summaries.values())]
-    many = len(summaries) > 1
-    rows = [["kind", *(["chain"] if many else []), *(COLUMNS[name].format(k=first["k"]) for name in columns)]]
-    for kind in [*first["kinds"], "all"]:
-        for chain, summary in summaries.items():
-            values = summary["all"] if kind == "all" else summary["kinds"][kind]
-            rows.append([kind, *([chain] if many else []), *(_cell(values[name]) for name in columns)])
-    parts = [aligned(rows, 2 if many else 1), _overall_table({name: one["overall"] for name, one in summaries.items()})]
-    if count := first["overall"]["evidence_not_found"]:
-        spans = "span that is" if count == 1 else "spans that are"
-        parts.append(f"Left out: {count} evidence {spans} in no indexed document.")
-    return "\n\n".join(parts)
-
-
-def _overall_table(chains: Mapping[str, Scores]) -> str:
-    def line(label: str, text: str) -> list[str]:
-        return [label, *(text.format(**{key: _cell(value) for key, value in one.items()}) for one in chains.values())]
-
-    return aligned(
-        [
-            ["", *chains],
-            line("abstention precision", "{abstention_precision}"),
-            line("abstention recall", "{abstention_recall}"),
-            line("abstained, unanswerable", "{unanswerable_abstained} of {unanswerable}"),
-            line("abstained, answerable", "{answerable_abstained} of {answerable}"),
-            line("sentences supported", "{supported}"),
-            line("sentences cited", "{cited}"),
-            line("passages, s (p50 / p95)", "{passages_p50} / {passages_p95}"),
-            line("first token, s (p50 / p95)", "{first_token_p50} / {first_token_p95}"),
-            line("end, s (p50 / p95)", "{total_p50} / {total_p95}"),
-            line("failed", "{failed}"),
-        ],
-        1,
+    k = max(one.k for one in results)
+    titles = {doc_id: title for one in results for doc_id, title in one.titles.items()}
+    summaries: Summaries = {name: summarise(records, k) for name, records in runs.items()}
+    parts = [
+        "<h1>How well were the questions answered?</h1>",
+        *(f"<p>{escape(_made(one))}</p>" for one in results),
+        _table("By kind", kind_rows(summaries), 2 if len(runs) > 1 else 1),
+        _table("Over all questions, with 95% bootstrap intervals", overall_rows(summaries), 1),
+        '<div class="plots">',
+        *(
+            f"<figure><h2>{escape(one.title)}</h2>{svg(one)}<p>{escape(one.about)}</p></figure>"
+            for one in plots(runs, k)
+        ),
+        "</div>",
+        *_questions(runs, titles),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>Evaluation</title><style>{STYLE}</style></head><body><main>\n"
+        + "\n".join(parts)
+        + "\n</main></body></html>\n"
     )
 
 
-def _cell(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return str(value) if isinstance(value, int) else f"{value:.2f}"
+def _made(result: Result) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in result.settings.items() if value != "")
+    return f"{result.path.name}: the set {result.questions}, measured {result.made}. Settings: {settings}."
 
 
-def aligned(rows: Sequence[Sequence[str]], left: int) -> str:
-    """The rows under each other, two spaces between columns; the first `left` columns flush left, the rest right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = zip(row, widths, range(len(row)), strict=True)
-        padded = [cell.ljust(width) if number < left else cell.rjust(width) for cell, width, number in cells]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
+def _table(title: str, rows: Rows, left: int) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        kinds = [""] * left + [' class="n"'] * (len(cells) - left)
+        return "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+
+    head, *body = rows
+    lines = "\n".join(f"<tr>{row(cells, 'td')}</tr>" for cells in body)
+    return f'<h2>{escape(title)}</h2><div class="wide"><table><tr>{row(head, "th")}</tr>\n{lines}</table></div>'
 
 
-def wrong(records: Sequence[Record]) -> str:
-    """The wrong answers: id and question, and the answer or the failure below; empty where all are right."""
-    return "\n".join(
-        f"{one.question.id}: {one.question.question}\n    {f'Failed: {one.error}' if one.error else one.text}"
-        for one in records
-        if not one.correct
+def plots(runs: Runs, k: int) -> list[Plot]:
+    """Risk and coverage, reliability, times, recall by k. A run whose confidence is only 0 or 1 has no first two."""
+    graded = {name: records for name, records in runs.items() if len({one.confidence for one in records}) > 2}
+    trust: dict[str, Line] = {}
+    for name, records in graded.items():
+        given = _given(records)
+        trust[f"{name}: the answer is right"] = reliability(
+            [one.confidence for one in given], [one.right for one in given]
+        )
+        trust[f"{name}: the question is answerable"] = reliability(
+            [one.confidence for one in records], [one.question.answerable for one in records]
+        )
+    times = {
+        f"{name}: {what.replace('_', ' ')}": distribution(values)
+        for name, records in runs.items()
+        for what, values in waits(records).items()
+    }
+    recalls = {name: [(n, value) for n in range(1, k + 1) if (value := _recall(records, n)) is not None]
+               for name, records in runs.items()}  # fmt: skip
+    return [
+        Plot("Risk and coverage", "questions answered", "wrong answers among these",
+             "If only the surest answers were given. Lower is better; what was held back is not drawn.",
+             {name: _risk(records) for name, records in graded.items()}, shares=True),
+        Plot("Reliability", "confidence", "share that came true",
+             "On the diagonal the confidence is a true probability.", trust, shares=True, diagonal=True),
+        Plot("Times", "seconds", "share of questions", "Until the passages, the first token and the end.", times),
+        Plot("Recall", "k", "recall@k", "The share of the evidence in the first k passages.", recalls),
+    ]  # fmt: skip
+
+
+def _given(records: Iterable[Record]) -> list[Record]:
+    return [one for one in records if not one.abstained and one.error is None]
+
+
+def _risk(records: Sequence[Record]) -> Line:
+    given = _given(records)
+    return risk_coverage([one.confidence for one in given], [one.right for one in given], len(records))
+
+
+def _recall(records: Sequence[Record], k: int) -> float | None:
+    return share([span for one in records for span in covered(one.hits[:k], one.evidence)])
+
+
+def _questions(runs: Runs, titles: dict[str, str]) -> list[str]:
+    """Every question, those that some run got wrong first."""
+    asked: dict[tuple[object, ...], dict[str, Record]] = {}
+    for name, records in runs.items():
+        for one in records:
+            asked.setdefault((one.question.id, one.question.question, one.question.history), {})[name] = one
+    wrong = [one for one in asked.values() if not all(record.right for record in one.values())]
+    right = [one for one in asked.values() if all(record.right for record in one.values())]
+    return [
+        f"<h2>Wrong: {len(wrong)} of {len(asked)}</h2>",
+        *(_question(one, titles) for one in wrong),
+        f"<h2>Right: {len(right)} of {len(asked)}</h2>",
+        *(_question(one, titles) for one in right),
+    ]
+
+
+def _question(answers: dict[str, Record], titles: dict[str, str]) -> str:
+    first = next(iter(answers.values()))
+    question = first.question
+    marks = "".join(f'<b class="{_verdict(one)}">{"✓" if one.right else "✗"}</b>' for one in answers.values())
+    history = "".join(f"<p><i>{escape(earlier)}</i><br>{escape(answer)}</p>" for earlier, answer in question.history)
+    reference = "".join(f"<p>{escape(text)}</p>" for text in question.answers) or "<p>The documents do not answer.</p>"
+    evidence = "".join(f"<blockquote>{escape(text)}</blockquote>" for text in question.evidence) or "<p>None.</p>"
+    parts = [
+        f"<section><h3>Before</h3>{history}</section>" if history else "",
+        *(_answer(name, one) for name, one in answers.items()),
+        f"<section><h3>Reference</h3>{reference}</section>",
+        f"<section><h3>Evidence</h3>{evidence}</section>",
+        *(_citations(name, one) for name, one in answers.items() if one.citations),
+        *(_found(name, one, titles) for name, one in answers.items()),
+    ]
+    return (
+        f"<details><summary>{marks} <small>{escape(question.id)} · {escape(question.kind)}</small> "
+        f'{escape(question.question)}</summary><div class="sides">{"".join(parts)}</div></details>'
     )
 
 
-def public_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that bear on the results: numbers and switches, and the bare names of model and embedder.
-
-    Keys, addresses and folders are left out.
-    """
-    values = settings.model_dump(exclude={"host", "port"})
-    kept = {name: value for name, value in values.items() if isinstance(value, bool | int | float)}
-    return {**kept, "model": _bare(settings.model), "embedder": _bare(settings.embedder)}
+def _verdict(record: Record) -> str:
+    return "right" if record.right else "wrong"
 
 
-def _bare(name: str) -> str:
-    path = PurePath(name)
-    return path.name if path.is_absolute() or name.startswith((".", "~")) or path.suffix == ".gguf" else name
+def _answer(name: str, record: Record) -> str:
+    said = "".join(map(_sentence, record.sentences))
+    text = f"Failed: {escape(record.error)}" if record.error else said or escape(record.text)
+    facts = [
+        _verdict(record) + (", abstained" if record.abstained else ""),
+        f"confidence {record.confidence:.2f}",
+        f"{record.times.total:.1f} s",
+        *([f"F1 {record.f1:.2f}"] if record.f1 is not None else []),
+        *([f"judged {'right' if record.judged else 'wrong'}"] if record.judged is not None else []),
+    ]
+    return (
+        f'<section><h3>Answer, {escape(name)}</h3><p>{text}</p><p class="{_verdict(record)}">'
+        f"{escape('; '.join(facts))}</p></section>"
+    )
 
 
-def save(
-    folder: Path,
-    *,
-    settings: Settings,
-    questions: str,
-    documents: Mapping[str, Document],
-    chains: Mapping[str, Sequence[Record]],
-    summaries: Mapping[str, Mapping[str, Any]],
-) -> Path:
-    """Write `folder`/<UTC time>.json with the settings, the summaries and every record, and return its path.
-
-    `questions` is the name of the question set. The messages of failed questions are left
-    out, since they may name folders. Raises ReportError.
-    """
-    now = datetime.now(UTC)
-    result = {
-        "made": now.isoformat(timespec="seconds"),
-        "questions": questions,
-        "settings": public_settings(settings),
-        "documents": [
-            {"doc_id": one.doc_id, "title": one.title, "characters": len(one.text)} for one in documents.values()
-        ],
-        "summaries": summaries,
-        "records": {name: [_plain(record) for record in records] for name, records in chains.items()},
-    }
-    path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
-    try:
-        path.write_text(json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ReportError(f"{str(path)!r} cannot be written ({error.strerror}); name another --out folder.") from error
-    return path
+def _sentence(sentence: Sentence) -> str:
+    numbers = "".join(f"<sup>{citation.number}</sup>" for citation in sentence.citations)
+    support = "" if sentence.supported else ' class="unsupported"'
+    return f"<span{support}>{escape(sentence.text)}{numbers}</span> "
 
 
-def _plain(record: Record) -> dict[str, Any]:
-    values = asdict(record)
-    del values["error"]
-    for citation in [*values["citations"], *(one for text in values["sentences"] for one in text["citations"])]:
-        del citation["source"]
-    return values
+def _citations(name: str, record: Record) -> str:
+    hits = relevant([Place(one.doc_id, one.start, one.end) for one in record.citations], record.evidence)
+    listed = "".join(
+        f"<blockquote><b>{one.number}</b> {_where(one)}{' · touches the evidence' if hit else ''}<br>"
+        f"{escape(one.quote)}</blockquote>"
+        for one, hit in zip(record.citations, hits, strict=True)
+    )
+    return f"<section><h3>Citations, {escape(name)}</h3>{listed}</section>"
+
+
+def _where(citation: Citation) -> str:
+    return f"<small>{escape(citation.title)}{'' if citation.page is None else f', page {citation.page}'}</small>"
+
+
+def _found(name: str, record: Record, titles: dict[str, str]) -> str:
+    hits = relevant(record.hits, record.evidence)
+    listed = "".join(
+        f"<li>{escape(titles.get(place.doc_id, place.doc_id))}, {place.start}–{place.end}"
+        f"{' · holds evidence' if hit else ''}</li>"
+        for place, hit in zip(record.hits, hits, strict=True)
+    )
+    searched = "" if record.searched == record.question.question else f"<p>Searched: {escape(record.searched)}</p>"
+    return f"<section><h3>Passages found, {escape(name)}</h3>{searched}<ol>{listed}</ol></section>"

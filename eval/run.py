@@ -1,16 +1,17 @@
 """One chain over the questions -> Records."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
 from tqdm import tqdm
 
 from eval.dataset import Question
-from eval.metrics import Evidence, Place, correct, locate, token_f1
+from eval.kept import Kept
+from eval.metrics import Evidence, Place, correct, gist, is_long, locate, rouge_l, token_f1
+from eval.record import Record, Times
 from rag.errors import RagError
-from rag.types import Answer, Citation, Document, Hit, Sentence
+from rag.types import Answer, Document, Hit
 
 
 class Chain(Protocol):
@@ -20,47 +21,30 @@ class Chain(Protocol):
         """First the hits, then pieces of the answer's text, last the Answer. Raises RagError."""
 
 
-@dataclass(frozen=True)
-class Times:
-    """Seconds from putting the question until the passages, the first text and the end; None: never came."""
-
-    passages: float | None
-    first_token: float | None
-    total: float
-
-
-@dataclass(frozen=True)
-class Record:
-    """A question and what one chain made of it.
-
-    `searched` is the question after any rewriting, `evidence` the places of the evidence
-    spans that are in the documents, `f1` None for an unanswerable question, `judged` the
-    verdict of the judge, None where there is none. Where the question failed, `error`
-    is the message and the record counts as a wrong answer.
-    """
-
-    question: Question
-    searched: str
-    text: str
-    abstained: bool
-    confidence: float
-    hits: tuple[Place, ...]
-    citations: tuple[Citation, ...]
-    sentences: tuple[Sentence, ...]
-    evidence: tuple[Evidence, ...]
-    times: Times
-    correct: bool
-    f1: float | None
-    error: str | None = None
-    error_kind: str | None = None
-    judged: bool | None = None
-
-
 def run(
-    chain: Chain, questions: Sequence[Question], documents: Mapping[str, Document], name: str = "chat"
+    chain: Chain,
+    questions: Sequence[Question],
+    documents: Mapping[str, Document],
+    name: str = "chat",
+    kept: Kept | None = None,
 ) -> list[Record]:
-    """A Record for every question, in order; a progress bar called `name` goes to stderr."""
-    return [ask(chain, question, documents) for question in tqdm(questions, desc=name, unit="question")]
+    """A Record for every question, in order; a progress bar called `name`, with the time left, goes to stderr.
+
+    Questions that `kept` has are not asked again, and it gets the others as they are answered.
+    """
+    known = kept.records if kept else {}
+    records = []
+    done = sum(question.id in known for question in questions)
+    with tqdm(total=len(questions), initial=done, desc=name, unit="question") as bar:
+        for question in questions:
+            if question.id in known:
+                records.append(known[question.id])
+                continue
+            records.append(ask(chain, question, documents))
+            if kept:
+                kept.add(records[-1])
+            bar.update()
+    return records
 
 
 def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> Record:
@@ -85,6 +69,8 @@ def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> 
         times=times,
         correct=correct(question, answer.text, answer.abstained),
         f1=_f1(question, answer),
+        rouge_l=_rouge_l(question, answer),
+        gist=not answer.abstained and gist(answer.text, question.answers) if is_long(question) else None,
     )
 
 
@@ -109,6 +95,12 @@ def _f1(question: Question, answer: Answer) -> float | None:
     return 0.0 if answer.abstained else token_f1(answer.text, question.answers)
 
 
+def _rouge_l(question: Question, answer: Answer) -> float | None:
+    if not is_long(question):
+        return None
+    return 0.0 if answer.abstained else rouge_l(answer.text, question.answers)
+
+
 def _failed(question: Question, evidence: tuple[Evidence, ...], times: Times, error: RagError) -> Record:
     return Record(
         question=question,
@@ -125,4 +117,6 @@ def _failed(question: Question, evidence: tuple[Evidence, ...], times: Times, er
         f1=0.0 if question.answerable else None,
         error=str(error),
         error_kind=type(error).__name__,
+        rouge_l=0.0 if is_long(question) else None,
+        gist=False if is_long(question) else None,
     )

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from eval.dataset import DatasetError, Question, load
+from eval.dataset import DatasetError, Question, load, sample, select
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
@@ -23,7 +25,7 @@ def test_load_reads_every_key(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         '{"id": "1", "kind": "k", "question": "Why?", "answers": ["So."], "history": [["Who?", "He."]],'
-        ' "must": [["so", "thus"]], "polarity": "yes", "evidence": ["It is so."], "doc_ids": ["d"]}\n',
+        ' "must": [["so", "thus"]], "polarity": "yes", "evidence": ["It is so."], "doc_ids": ["d"], "near_doc_ids": ["n"]}\n',
     )
     assert load(path) == [
         Question(
@@ -36,6 +38,7 @@ def test_load_reads_every_key(tmp_path: Path) -> None:
             polarity="yes",
             evidence=("It is so.",),
             doc_ids=("d",),
+            near_doc_ids=("n",),
         )
     ]
 
@@ -111,3 +114,32 @@ def test_the_evidence_of_the_shipped_set_is_verbatim_in_the_article() -> None:
         if text not in article
     ]
     assert missing == []
+
+
+def question(number: int, answerable: bool, kind: str = "k") -> Question:
+    return Question(id=str(number), kind=kind, question="?", answers=("a",) if answerable else ())
+
+
+def test_select_keeps_the_order() -> None:
+    questions = [question(0, True, "fact"), question(1, False, "outside"), question(2, True, "fact")]
+    assert select(questions, ["fact"], None) == [questions[0], questions[2]]
+    assert select(questions, None, 2) == questions[:2]
+    with pytest.raises(DatasetError, match="'orders'; its kinds are: fact, outside"):
+        select(questions, ["orders"], None)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 45), st.integers(0, 5))
+def test_a_sample_keeps_the_order_and_the_shares(answerable: list[bool], size: int, seed: int) -> None:
+    questions = [question(number, one) for number, one in enumerate(answerable)]
+    drawn = sample(questions, size, seed)
+    assert len(drawn) == min(size, len(questions))
+    assert [one for one in questions if one in drawn] == drawn
+    exact = len(drawn) * sum(answerable) / len(answerable)
+    assert abs(sum(one.answerable for one in drawn) - exact) <= 0.5
+    assert sample(questions, size, seed) == drawn
+
+
+def test_another_seed_draws_another_sample() -> None:
+    questions = [question(number, True) for number in range(50)]
+    assert len({tuple(one.id for one in sample(questions, 5, seed)) for seed in range(10)}) > 5
+    assert sample(questions, None, 0) == questions

@@ -12,10 +12,11 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 
-from eval.dataset import DatasetError, Question
+from eval.dataset import Question
 from eval.judge import judge
 from eval.metrics import Place
-from eval.run import Times, run
+from eval.record import Times
+from eval.run import run
 from rag.errors import ModelError, StoreError
 from rag.settings import read_settings
 from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
@@ -145,7 +146,7 @@ class _Opens:
 @pytest.fixture
 def questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A set of the three questions; the command opens the scripted bot."""
-    monkeypatch.setattr("eval.__main__.Chatbot", _Opens)
+    monkeypatch.setattr("eval.measure.Chatbot", _Opens)
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "set.jsonl"
     rows = [
@@ -201,10 +202,108 @@ def test_the_command_fails_with_one_sentence(
         command("--limit", "0")
 
 
-def test_select_keeps_the_order() -> None:
-    from eval.__main__ import select
+class Impatient(ScriptedBot):
+    """Is interrupted when it is asked about the age."""
 
-    assert select([CHIEF, AGE, CITY], ["fact"], None) == [CHIEF, CITY]
-    assert select([CHIEF, AGE, CITY], None, 2) == [CHIEF, AGE]
-    with pytest.raises(DatasetError, match="'orders'"):
-        select([CHIEF], ["orders"], None)
+    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+        if question == AGE.question:
+            raise KeyboardInterrupt
+        return super().stream(question, history)
+
+
+def opens(monkeypatch: pytest.MonkeyPatch, bot: ScriptedBot) -> ScriptedBot:
+    """Let the command open this bot."""
+
+    class Opener:
+        @classmethod
+        @contextmanager
+        def open(cls, *_: object, **__: object) -> Iterator[ScriptedBot]:
+            yield bot
+
+    monkeypatch.setattr("eval.measure.Chatbot", Opener)
+    return bot
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    questions: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens(monkeypatch, Impatient())
+    assert command("--questions", str(questions)) == 130
+    assert "Interrupted; 1 of 3 answers are kept, the same command goes on there." in capsys.readouterr().err
+    bot = opens(monkeypatch, ScriptedBot())
+    assert command("--questions", str(questions)) == 0
+    assert [asked for asked, _ in bot.asked] == [AGE.question, CITY.question]
+    read = capsys.readouterr()
+    assert "1 of 3 answers of chat were kept; --again starts anew." in read.err
+    assert re.search(r"^all +3 +2", read.out, re.MULTILINE)
+    assert [path.suffix for path in Path("results").iterdir()] == [".json"]
+
+
+def test_another_run_or_again_starts_anew(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opens(monkeypatch, Impatient())
+    assert command("--questions", str(questions)) == 130
+    bot = opens(monkeypatch, ScriptedBot())
+    assert command("--questions", str(questions), "--limit", "2") == 0
+    assert len(bot.asked) == 2
+    bot = opens(monkeypatch, ScriptedBot())
+    assert command("--questions", str(questions), "--again") == 0
+    assert len(bot.asked) == 3
+    assert not Path("results/partial").exists()
+
+
+def test_a_figure_below_its_threshold_fails_the_command(
+    questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounds = tmp_path / "thresholds.toml"
+    bounds.write_text("[chat]\nright = 0.6\ntotal_p50 = {most = 60}\n", encoding="utf-8")
+    asked = ("--questions", str(questions), "--thresholds", str(bounds))
+    assert command(*asked) == 0
+    bounds.write_text("[chat]\nright = 0.7\nfailed = {most = 0}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert command(*asked) == 1
+    read = capsys.readouterr()
+    assert read.err.endswith(
+        "right of chat is 0.667, below its threshold 0.7.\nfailed of chat is 1, above its threshold 0.\n"
+    )
+    assert "Results: " in read.out
+    bounds.write_text("[chat]\nrigth = 0.7\n", encoding="utf-8")
+    assert command(*asked) == 1
+    assert "names the figure 'rigth'; the known ones: right, " in capsys.readouterr().err
+
+
+def test_a_sample_is_asked(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = opens(monkeypatch, ScriptedBot())
+    assert command("--questions", str(questions), "--sample", "2", "--seed", "3") == 0
+    kinds = {one.question: one.answerable for one in (CHIEF, AGE, CITY)}
+    assert sorted(kinds[asked] for asked, _ in bot.asked) == [False, True]
+
+
+def test_a_folder_is_indexed_and_its_questions_asked(
+    questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[tuple[Path, Path]] = []
+    monkeypatch.setattr("eval.measure.build", lambda folder, settings, out: built.append((folder, out)) or settings)
+    monkeypatch.setattr("eval.measure.mapped", lambda all_of, *_: [replace(one, doc_ids=("d",)) for one in all_of])
+    bot = opens(monkeypatch, ScriptedBot())
+    folder = tmp_path / "set"
+    folder.mkdir()
+    assert command("--data", str(folder)) == 1
+    assert f"or draft some with: python -m eval draft {folder}" in capsys.readouterr().err
+    questions.rename(folder / "questions.jsonl")
+    assert command("--data", str(folder), "--kind", "nearly said") == 0
+    assert built == [(folder, Path("results"))]
+    assert [asked for asked, _ in bot.asked] == [AGE.question]
+    (result,) = Path("results").glob("*.json")
+    written = json.loads(result.read_text(encoding="utf-8"))
+    assert written["questions"] == "set"
+    assert written["records"]["chat"][0]["question"]["doc_ids"] == ["d"]
+
+
+def test_the_other_commands_are_told_from_the_run() -> None:
+    from eval.options import parse
+
+    assert parse([]).command == parse(["--limit", "1"]).command == "run"
+    assert parse(["compare", "a.json", "b.json"]).results == [Path("a.json"), Path("b.json")]
+    assert parse(["retrieve", "--k", "5", "1"]).k == [5, 1]
+    assert parse(["report"]).out == Path("report.html")
+    assert parse(["draft", "notes"]).count == 20

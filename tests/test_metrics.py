@@ -1,7 +1,5 @@
 """Every expected number here can be worked out by hand."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,18 +7,18 @@ from hypothesis import strategies as st
 from eval.dataset import Question
 from eval.metrics import (
     Place,
-    abstention,
     contains,
     correct,
     covered,
     fold,
+    gist,
+    is_long,
     locate,
     normalise,
-    percentile,
     reciprocal_rank,
     relevant,
+    rouge_l,
     says,
-    share,
     token_f1,
 )
 from rag.types import Document
@@ -138,6 +136,48 @@ def test_contains_needs_whole_words_in_order() -> None:
     assert not contains("anything", ["The"])
 
 
+LONG = "The black cats sleep in the garden all day, and every night they hunt for mice in the old mill by the river."
+
+
+def test_a_question_is_long_where_every_reference_is_and_no_facts_are_listed() -> None:
+    def long(*answers: str, must: tuple[tuple[str, ...], ...] = ()) -> bool:
+        return is_long(Question(id="1", kind="k", question="?", answers=answers, must=must))
+
+    assert len(LONG.split()) == 23
+    assert long(LONG)
+    assert not long(LONG, "They hunt.")
+    assert not long(LONG, must=(("mice",),))
+    assert not long()
+    assert not long(" ".join(["word"] * 20))
+
+
+def test_gist_is_half_of_the_words_of_the_shorter_text() -> None:
+    # Stems of the reference: black cat sleep garden all day everi night hunt mice old mill river.
+    assert gist("Cats hunt at night, dogs sing.", [LONG])  # cat hunt night of cat hunt night dog sing
+    assert not gist("Cats sing at dusk, and dogs hunt foxes.", [LONG])  # cat hunt of cat sing dusk dog hunt fox
+    assert gist("Cats sing at dusk, and dogs hunt foxes.", [LONG, "Dogs hunt foxes."])
+    assert not gist("The cats.", [LONG])  # Too short to tell.
+    assert not gist("", [LONG])
+    assert not gist("Cats hunt mice.", ["the"])
+
+
+def test_rouge_l_is_the_longest_common_sequence() -> None:
+    # Common in order: police killed gunman (3) of 4 and 5 words.
+    assert rouge_l("police killed the gunman quickly", ["police have killed one gunman"]) == pytest.approx(6 / 9)
+    assert rouge_l("gunman police", ["police gunman"]) == pytest.approx(2 / 4)
+    assert rouge_l("cats", ["dogs"]) == 0
+    assert rouge_l("cats", ["dogs", "The cats!"]) == 1
+    assert rouge_l("", ["cats"]) == 0
+    assert rouge_l("cats", []) == 0
+
+
+@given(TEXTS, TEXTS)
+def test_rouge_l_is_symmetric_and_never_more_than_f1(text: str, other: str) -> None:
+    assert rouge_l(text, [other]) == pytest.approx(rouge_l(other, [text]))
+    assert 0 <= rouge_l(text, [other]) <= token_f1(text, [other]) + 1e-9
+    assert rouge_l(text, [text]) == 1
+
+
 def test_locate_finds_every_occurrence_and_drops_what_is_nowhere() -> None:
     documents = {
         "x": Document("x", "x.txt", "X", "one two one"),
@@ -176,29 +216,3 @@ def test_more_hits_never_cover_less(hits: list[Place], spans: list[Place], k: in
     assert sum(covered(hits[:k], evidence)) <= sum(covered(hits, evidence)) <= len(evidence)
     assert 0 <= reciprocal_rank(hits, evidence) <= 1
     assert (reciprocal_rank(hits, evidence) > 0) == any(covered(hits, evidence))
-
-
-def test_abstention() -> None:
-    # Abstained three times, twice rightly; four questions were unanswerable.
-    unanswerable = [True, True, True, True, False, False]
-    abstained = [True, True, False, False, True, False]
-    assert abstention(unanswerable, abstained) == (2 / 3, 1 / 2)
-    assert abstention([True, False], [False, False]) == (None, 0)
-    assert abstention([False, False], [True, False]) == (0, None)
-    assert abstention([], []) == (None, None)
-
-
-def test_share_and_percentile() -> None:
-    assert share([True, False, True, True]) == 0.75
-    assert share([]) is None
-    assert percentile([1, 2, 3, 4, 5], 50) == 3
-    assert percentile([0, 10], 95) == pytest.approx(9.5)
-    assert percentile([], 50) is None
-
-
-@given(st.lists(st.floats(0, 100), min_size=1, max_size=20))
-def test_percentiles_lie_within_the_values(values: list[float]) -> None:
-    median, high = percentile(values, 50), percentile(values, 95)
-    assert median is not None and high is not None
-    assert median <= high or math.isclose(median, high)
-    assert min(values) - 1e-9 <= median and high <= max(values) + 1e-9

@@ -1,0 +1,154 @@
+"""`python -m eval retrieve`: how often the evidence is found, by meaning, by words and by both; no chat model."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from langchain_core.embeddings import Embeddings
+
+from eval.dataset import DatasetError, Question, load, sample, select
+from eval.folder import CORPUS, build, mapped, question_file
+from eval.metrics import Evidence, Place, covered, locate, reciprocal_rank
+from eval.options import QUESTIONS
+from eval.results import make_folder
+from eval.statistics import share
+from eval.table import aligned
+from rag import read_settings
+from rag.condense import earlier_turn, last_turn
+from rag.embed import embedder_name, make_embedder
+from rag.index import Index, open_index
+from rag.retrieve import POOL, HybridRetriever
+from rag.settings import Settings
+
+Asked = tuple[Question, tuple[Evidence, ...]]
+"""A question with the places of its evidence."""
+Way = Callable[[Question], list[int]]
+
+
+class _Once(Embeddings):
+    """Embeds each question once, for all the ways to find."""
+
+    def __init__(self, embedder: Embeddings) -> None:
+        self._all = embedder.embed_documents
+        self._one = cache(embedder.embed_query)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self._all(texts)
+
+    def embed_query(self, text: str) -> list[float]:
+        return self._one(text)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print a table for the sets. Raises RagError."""
+    settings = read_settings()
+    make_folder(options.out)
+    embedder = make_embedder(settings)
+    k = sorted(set(options.k))
+    rows = [["set", "questions", "asked", "found by", *(f"recall@{one}" for one in k), f"MRR@{k[-1]}"]]
+    for folder in options.data or [None]:
+        rows += _set_rows(folder, settings, embedder, k, options)
+    print(aligned(rows, 4))
+    return 0
+
+
+def _set_rows(
+    folder: Path | None, settings: Settings, embedder: Embeddings, k: list[int], options: argparse.Namespace
+) -> list[list[str]]:
+    questions = load(question_file(folder) if folder else QUESTIONS)
+    some = sample(select(questions, options.kind, options.limit), options.sample, options.seed)
+    chosen = {question.id for question in some}
+    indexes = {"": build(folder, settings, options.out) if folder else settings}
+    if options.untitled:
+        indexes[", untitled"] = build(_untitled(folder, options.out), settings, options.out)
+    rows = []
+    for name, made in indexes.items():
+        index = open_index(made.index, embedder_name(made))
+        known = mapped(questions, folder, index.documents) if folder else questions
+        asked = [(one, locate(one, index.documents)) for one in known if one.id in chosen and one.evidence]
+        rows += rows_of([one for one in asked if one[1]], index, embedder, k, options.documents, name)
+    title = folder.resolve().name if folder else QUESTIONS.name
+    return [[title, *row] for row in rows]
+
+
+def _untitled(folder: Path | None, out: Path) -> Path:
+    """A folder with the same `corpus.jsonl` without its titles. Raises DatasetError where there is none."""
+    if folder is None or not (folder / CORPUS).is_file():
+        raise DatasetError(f"--untitled needs a set with {CORPUS}; name one with --data.")
+    made = out / f"{folder.resolve().name}-untitled"
+    make_folder(made)
+    with (folder / CORPUS).open(encoding="utf-8") as lines, (made / CORPUS).open("w", encoding="utf-8") as file:
+        for line in lines:
+            if line.strip():
+                item = json.loads(line)
+                file.write(json.dumps({name: item[name] for name in item if name != "title"}) + "\n")
+    return made
+
+
+def rows_of(
+    asked: Sequence[Asked], index: Index, embedder: Embeddings, k: Sequence[int], documents: bool, name: str = ""
+) -> list[list[str]]:
+    """A row for each way to ask and to find: the recall at every k and the MRR at the largest.
+
+    The recall of a question is the share of its evidence spans that the first k passages
+    overlap, and the figure is the mean over questions, as BEIR has it (Thakur et al. 2021).
+    With `documents` different documents are ranked, each by its first passage.
+    """
+    some = [question for question, _ in asked]
+    spans = [evidence for _, evidence in asked]
+    rows = []
+    for wording, finder, find in _ways(index, _Once(embedder), k[-1], any(one.history for one in some)):
+        ranking = [_places(index, find(question), documents) for question in some]
+        rows.append([str(len(asked)), wording, f"{finder}{name}", *_figures(spans, ranking, k)])
+    return rows
+
+
+def _ways(index: Index, embedder: Embeddings, k: int, conversations: bool) -> Iterator[tuple[str, str, Way]]:
+    """How it is worded, what finds it, and the way from a question to ids of passages, best first."""
+    pool = max(POOL, k)
+    retriever = HybridRetriever(index=index, embedder=embedder, k=pool)
+
+    def search(text: str, *also: str) -> list[int]:
+        return [hit.chunk.chunk_id for hit in retriever.search(text, also=also)]
+
+    wordings: dict[str, Callable[[Question], str]] = {"last turn": lambda one: one.question}
+    if conversations:
+        wordings["with the turn before"] = lambda one: _wordings(one)[0]
+    finders: dict[str, Callable[[str], list[int]]] = {
+        "meaning": lambda text: [i for i, _ in index.by_meaning(embedder.embed_query(text), pool)],
+        "words": lambda text: index.by_words(text, pool),
+        "both": search,
+    }
+    for wording, worded in wordings.items():
+        for finder, find in finders.items():
+            yield wording, finder, _one_after_the_other(worded, find)
+    if conversations:
+        yield "both wordings", "both", lambda one: search(*_wordings(one))
+
+
+def _one_after_the_other(worded: Callable[[Question], str], find: Callable[[str], list[int]]) -> Way:
+    return lambda question: find(worded(question))
+
+
+def _wordings(question: Question) -> tuple[str, str]:
+    """What the chatbot searches for: with the turn before where the question leans on it, and the other way round."""
+    earlier = earlier_turn(question.question, question.history)
+    other = last_turn(question.history) if not earlier else ""
+    return f"{earlier} {question.question}".strip(), f"{other} {question.question}".strip()
+
+
+def _places(index: Index, chunk_ids: list[int], documents: bool) -> list[Place]:
+    chunks = index.chunks(chunk_ids)
+    if documents:
+        return [Place(doc_id, 0, sys.maxsize) for doc_id in dict.fromkeys(one.doc_id for one in chunks)]
+    return [Place(one.doc_id, one.start, one.end) for one in chunks]
+
+
+def _figures(spans: Sequence[tuple[Evidence, ...]], ranking: Sequence[list[Place]], k: Sequence[int]) -> list[str]:
+    both = list(zip(spans, ranking, strict=True))
+    recalls = [share([share(covered(places[:n], evidence)) or 0.0 for evidence, places in both]) for n in k]
+    ranks = share([reciprocal_rank(places[: k[-1]], evidence) for evidence, places in both])
+    return ["–" if value is None else f"{value:.3f}" for value in (*recalls, ranks)]

@@ -1,0 +1,81 @@
+"""Figures that must not fall, in a TOML file: a table for each chain, a bound for each figure."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.summary import figures, summarise
+from rag.errors import RagError
+
+
+class ThresholdError(RagError):
+    """A file of thresholds cannot be read, or names what is not measured."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The least and the most that a figure of a chain may be; None where there is no such bound."""
+
+    chain: str
+    figure: str
+    least: float | None
+    most: float | None
+
+
+def read_thresholds(path: Path, chains: Sequence[str]) -> list[Threshold]:
+    """The thresholds of a file such as
+
+        [chat]
+        right = 0.7                       # at least
+        first_token_p50 = {most = 20}     # seconds
+
+    Raises ThresholdError when it cannot be read, or names a chain that is not among
+    `chains`, a figure that `figures` does not have, or a bound that is not a number.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ThresholdError(
+            f"The thresholds {str(path)!r} cannot be read ({error.strerror}); name a file that exists."
+        ) from error
+    except ValueError as error:
+        raise ThresholdError(f"The thresholds {str(path)!r} are not TOML ({error}); correct them.") from error
+    known = list(figures(summarise([], 1)))
+    found = []
+    for chain, table in tables.items():
+        if chain not in chains or not isinstance(table, dict):
+            raise ThresholdError(
+                f"{str(path)!r} names the chain {chain!r}, and those measured are: {', '.join(chains)}; correct it."
+            )
+        for figure, bound in table.items():
+            if figure not in known:
+                raise ThresholdError(f"{str(path)!r} names the figure {figure!r}; the known ones: {', '.join(known)}.")
+            found.append(_threshold(path, chain, figure, bound))
+    return found
+
+
+def _threshold(path: Path, chain: str, figure: str, bound: object) -> Threshold:
+    bounds: dict[str, Any] = bound if isinstance(bound, dict) else {"least": bound}
+    sound = bounds and bounds.keys() <= {"least", "most"}
+    if not sound or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in bounds.values()):
+        raise ThresholdError(
+            f"The bound of {figure!r} in {str(path)!r} is {bound!r}; write a number, or {{least = 0.7, most = 0.9}}."
+        )
+    return Threshold(chain, figure, bounds.get("least"), bounds.get("most"))
+
+
+def broken(thresholds: Sequence[Threshold], summaries: Mapping[str, dict[str, Any]]) -> list[str]:
+    """One sentence for each threshold that the figures do not keep; an undefined figure keeps none."""
+    sentences = []
+    for one in thresholds:
+        value = figures(summaries[one.chain])[one.figure]
+        name = f"{one.figure} of {one.chain}"
+        if value is None:
+            sentences.append(f"{name} has no value here, so its threshold cannot be kept.")
+        elif one.least is not None and value < one.least:
+            sentences.append(f"{name} is {value:.3g}, below its threshold {one.least:g}.")
+        elif one.most is not None and value > one.most:
+            sentences.append(f"{name} is {value:.3g}, above its threshold {one.most:g}.")
+    return sentences
