@@ -11,9 +11,9 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import FakeListChatModel
 from pydantic import Field
 
-from rag.manifest import Corpus
 from rag.index import Index, open_index
 from rag.load import Loader
+from rag.manifest import Corpus
 from rag.settings import Settings
 from rag.types import Document
 from rag.update import Maker, Outcome, update

@@ -1,0 +1,155 @@
+"""A process of its own that does one job and says at every step where it is, so that it can be ended at any of them.
+
+The job is a line of JSON on standard input; every line on standard output is a JSON object.
+`serve` forks such processes, for to import everything takes longer than most jobs.
+"""
+
+import functools
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ingest
+import rag.update
+from rag.errors import RagError
+from rag.index import open_index
+from rag.load import Loader
+from rag.manifest import Corpus
+from rag.update import Maker
+from rag.verify import verify, verify_apart
+from trials.library import EMBEDDER, WORDS, HashEmbedder
+
+_STEPS = {
+    "find_sources": "looking", "new_generation": "copying", "store_vectors": "storing", "seal": "sealing",
+    "publish": "publishing", "remove_others": "removing", "generations": "forgetting",
+}  # fmt: skip
+"""The functions of rag.update with which a step begins."""
+
+
+def say(**event: object) -> None:
+    """Tell the parent."""
+    print(json.dumps(event | {"at": time.monotonic()}), flush=True)
+
+
+def _announce_steps() -> None:
+    for name, step in _STEPS.items():
+        setattr(rag.update, name, _announced(getattr(rag.update, name), step))
+
+
+def _announced(function: Callable[..., Any], step: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def announced(*arguments: Any, **options: Any) -> Any:
+        say(step=step)
+        return function(*arguments, **options)
+
+    return announced
+
+
+class _Slow(HashEmbedder):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        time.sleep(self._seconds)
+        return super().embed_documents(texts)
+
+
+def _update(job: dict[str, Any]) -> dict[str, object]:
+    _announce_steps()
+
+    def checked(generation: Path) -> list[str]:
+        say(step="checking")
+        return verify_apart(generation) if job.get("apart", True) else verify(generation)
+
+    def progress(what: str, done: int, total: int) -> None:
+        if done == 1 and what == "Reading documents":
+            say(step="reading")
+
+    maker = Maker(WORDS, EMBEDDER, lambda: _Slow(job.get("pause", 0.0)))
+    with Loader() as loader:
+        began = time.monotonic()
+        say(step="starting")
+        outcome = rag.update.update(
+            Path(job["index"]), Corpus((job["texts"],)), maker, loader, progress=progress, verify=checked
+        )
+        seconds = time.monotonic() - began
+    return {
+        "changed": outcome.changed, "embedded": outcome.embedded, "problems": list(outcome.problems),
+        "chunks": outcome.manifest.chunks, "seconds": seconds, "peak": _peak(),
+    }  # fmt: skip
+
+
+def _read_only(job: dict[str, Any]) -> dict[str, object]:
+    """Ingest and read in a folder that may not be written; as root, after becoming nobody."""
+    open_index(Path(job["index"]), EMBEDDER)  # Imports what a user may not be allowed to read.
+    if os.getuid() == 0:
+        os.setuid(65534)
+    os.environ |= {"RAG_INDEX": job["index"]}
+    writable = os.access(job["index"], os.W_OK)
+    code = ingest.main([job["texts"]])
+    sys.stderr.flush()
+    index = open_index(Path(job["index"]), EMBEDDER)
+    texts = [chunk.text for chunk in index.chunks(index.by_words(job["canary"], 1))]
+    return {"writable": writable, "code": code, "texts": texts}
+
+
+def _peak() -> int:
+    """The most memory that this process had, in bytes (not `ru_maxrss`, which starts at what the parent had)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def main() -> None:
+    """Do the job."""
+    job = json.loads(sys.stdin.readline() or "{}")
+    if not job:
+        return
+    tempfile.tempdir = os.environ["TMPDIR"] = job["temporary"]
+    if limit := job.get("limit"):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        say(done={"update": _update, "read-only": _read_only}[job["do"]](job))
+    except RagError as error:
+        say(refused=str(error), kind=type(error).__name__)
+
+
+def serve(parent: socket.socket) -> None:
+    """Fork a process for every two files that come, its input and its output; its number is the answer.
+
+    A number that comes is that of such a process; its exit code is the answer. Until then its number stays its own.
+    """
+    while True:
+        message, files, *_ = socket.recv_fds(parent, 100, 2)
+        if not message:
+            break
+        if not files:
+            parent.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(int(message), 0)[1]))
+        elif pid := os.fork():
+            for file in files:
+                os.close(file)
+            parent.send(b"%d" % pid)
+        else:
+            os.setsid()
+            parent.close()
+            for file, number in ((files[0], 0), (files[1], 1), (files[1], 2)):
+                os.dup2(file, number)
+            for file in files:
+                os.close(file)
+            main()
+            break
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,74 @@
+"""How much of an update's time is spent embedding."""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+from langchain_core.embeddings import Embeddings
+
+from rag.edit import Editor
+from rag.embed import make_embedder
+from rag.generation import generations
+from rag.index import PASSAGES
+from rag.load import Loader
+from rag.manifest import Corpus
+from rag.settings import Settings
+from rag.split import sentence_spans
+from rag.update import Maker, update
+from rag.verify import verify_apart
+from trials.finding import Finding
+from trials.library import EMBEDDER, HashEmbedder
+
+_ROOT = Path(__file__).parents[2]
+_WORDS = 110
+_TARGET = 0.9
+
+
+def throughput(folder: Path, short: bool) -> Finding:
+    """Embed passages alone and within an update, by turns, with an embedder that is loaded and warm."""
+    count, times = (60, 1) if short else (1500, 3)
+    _write(folder / "texts", count)
+    _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda generation: [])
+    with closing(Editor.read(generations(folder / "counted")[0] / PASSAGES)) as passages:
+        texts = [one.text for batch in passages.pending(0, 1000) for one in batch]
+    embedder = make_embedder(Settings(_env_file=None, embedder=""))
+    embedder.embed_documents(texts[:64])
+    ratios, alone, whole = [], [], []
+    for number in range(times):
+        began = time.perf_counter()
+        embedder.embed_documents(texts)
+        alone.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        _update(folder / f"index {number}", folder / "texts", embedder)
+        whole.append(time.perf_counter() - began)
+        ratios.append(alone[-1] / whole[-1])
+    wrong = [] if short or median(ratios) >= _TARGET else [f"{median(ratios):.3f} is less than {_TARGET}"]
+    return Finding(
+        f"{len(texts):,} passages of about {_WORDS} words embedded alone and in an update, {times} times by turns",
+        f"alone {median(alone):.1f} s, in an update {median(whole):.1f} s: {median(ratios):.3f} of its throughput "
+        f"({min(ratios):.3f} to {max(ratios):.3f})",
+        tuple(wrong),
+    )
+
+
+def _write(folder: Path, count: int) -> None:
+    """Documents of ten passages or so each, made of the sentences of this project's own texts."""
+    rng = random.Random(4)
+    sources = [(_ROOT / name).read_text(encoding="utf-8") for name in ("data/article.txt", "README.md", "LICENSE")]
+    sentences = [text[span.start : span.end] for text in sources for span in sentence_spans(text)]
+    sentences = [" ".join(one.split()) for one in sentences if one[-1:] == "." and 8 <= len(one.split()) <= 40]
+    folder.mkdir()
+    for number in range(count // 10):
+        paragraphs: list[str] = []
+        while sum(len(one.split()) for one in paragraphs) < 10 * _WORDS:
+            paragraphs.append(" ".join(rng.sample(sentences, 5)))
+        (folder / f"text-{number}.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
+
+
+def _update(index: Path, texts: Path, embedder: Embeddings, verify: Callable[[Path], list[str]] = verify_apart) -> None:
+    with Loader() as loader:
+        maker = Maker(_WORDS, EMBEDDER, lambda: embedder)
+        update(index, Corpus((str(texts),)), maker, loader, verify=verify)
