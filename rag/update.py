@@ -69,6 +69,9 @@ def update(
         try:
             remove_unfinished(folder)
             before = _soundest(folder)
+            # An update that was killed while it removed old ones may have left more.
+            kept = {path.name for path in generations(folder)[:2]} | ({before.path.name} if before else set())
+            remove_others(folder, kept)
             return _Update(folder, corpus, maker, loader, before, rebuild, progress, verify).run()
         except (OSError, sqlite3.Error, ChromaError) as error:
             raise unwritable(folder, error) from error

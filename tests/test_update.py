@@ -169,6 +169,15 @@ def test_what_an_interrupted_build_left_is_removed(index: Path, folder: Path) ->
     assert not list(index.glob("*.building")) and not list(index.glob("CURRENT.*"))
 
 
+def test_what_an_update_left_that_was_killed_while_removing_is_removed(index: Path, folder: Path) -> None:
+    write(folder, {"cat.txt": "The second cat."})
+    publish(index, folder)
+    current, before = generations(index)
+    shutil.copytree(before, index / "20200101T000000000000-abcd")
+    assert not publish(index, folder).changed
+    assert generations(index) == [current, before]
+
+
 @pytest.mark.parametrize("made", [with_(Counting(), chunk_words=30), with_(Counting(), name="other")])
 def test_other_settings_make_a_new_index(index: Path, folder: Path, made: Maker) -> None:
     outcome = publish(index, folder, maker=made)

@@ -132,14 +132,13 @@ def differences(index: Index, library: Library, texts: Mapping[str, str], first:
     passages = sum(text.count("\n") for text in texts.values())
     if index.manifest.chunks != passages:
         wrong.append(f"{index.manifest.chunks:,} passages instead of {passages:,}")
-    for name, line in _canaries(texts, first):
+    for name, line in _canaries(texts, first, random.Random(index.path.name)):
         wrong += _lost(index, library, name, line)
     return wrong
 
 
-def _canaries(texts: Mapping[str, str], first: Sequence[str]) -> list[tuple[str, str]]:
+def _canaries(texts: Mapping[str, str], first: Sequence[str], rng: random.Random) -> list[tuple[str, str]]:
     """Names and lines: half of the canaries from the `first` documents, the others from everywhere."""
-    rng = random.Random(len(texts))
     some = rng.choices([name for name in first if name in texts] or sorted(texts), k=CANARIES // 2)
     others = rng.choices(sorted(texts), k=CANARIES - len(some))
     return [(name, rng.choice(texts[name].splitlines())) for name in some + others]
@@ -153,5 +152,5 @@ def _lost(index: Index, library: Library, name: str, line: str) -> list[str]:
         return [f"a passage of {name!r} is not found by its words"]
     ((nearest, cosine),) = index.by_meaning(vector(line).tolist(), 1)
     if nearest != found[0].chunk_id or cosine < _SAME:
-        return [f"a passage of {name!r} is not found by its vector"]
+        return [f"passage {found[0].chunk_id} of {name!r} is not found by its vector, but one with cosine {cosine:.4f}"]
     return []
