@@ -1,10 +1,10 @@
 """A question set: one JSON object a line -> Questions."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -51,11 +51,27 @@ class Question:
 _ADAPTER = TypeAdapter(Question)
 
 
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_Named)
+
+
 def load(path: Path) -> list[Question]:
     """The questions of a JSON Lines file in its order; keys that a Question lacks are left out.
 
+    Raises DatasetError as `load_items` does.
+    """
+    return load_items(path, _ADAPTER, "a question", _problem)
+
+
+def load_items(path: Path, adapter: TypeAdapter[_Item], what: str, problem: Callable[[_Item], str]) -> list[_Item]:
+    """What the lines of a JSON Lines file hold, each `what`; `problem` says what is wrong with one, "" for nothing.
+
     Raises DatasetError, naming the file, the line and the next step, when the file cannot
-    be read, holds no question, or has a line that is not a question with an id of its own.
+    be read, holds none, or has a line that is not `what` with an id of its own.
     """
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
@@ -66,18 +82,21 @@ def load(path: Path) -> list[Question]:
     except UnicodeDecodeError as error:
         raise DatasetError(f"The question set {str(path)!r} is not UTF-8 text; save it as UTF-8.") from error
     seen: dict[str, int] = {}
-    questions = []
+    items = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        question = _parse(line, path, number)
-        if question.id in seen:
-            raise _bad(path, number, f"the id {question.id!r} is that of line {seen[question.id]} too")
-        seen[question.id] = number
-        questions.append(question)
-    if not questions:
-        raise DatasetError(f"The question set {str(path)!r} holds no question; write one JSON object a line.")
-    return questions
+        item, wrong = _parse(line, adapter, problem)
+        if item and item.id in seen:
+            wrong = f"the id {item.id!r} is that of line {seen[item.id]} too"
+        if not item or wrong:
+            raise DatasetError(f"Line {number} of {str(path)!r} is not {what} ({wrong}); correct that line.")
+        seen[item.id] = number
+        items.append(item)
+    if not items:
+        noun = what.partition(" ")[2]
+        raise DatasetError(f"The question set {str(path)!r} holds no {noun}; write one JSON object a line.")
+    return items
 
 
 def select(questions: Sequence[Question], kinds: Sequence[str] | None, limit: int | None) -> list[Question]:
@@ -103,23 +122,25 @@ def sample(questions: Sequence[Question], size: int | None, seed: int) -> list[Q
     return [questions[number] for number in sorted(chosen)]
 
 
-def _parse(line: str, path: Path, number: int) -> Question:
+def _parse(line: str, adapter: TypeAdapter[_Item], problem: Callable[[_Item], str]) -> tuple[_Item | None, str]:
+    """What the line holds, or None and what is wrong with it."""
     try:
-        question = _ADAPTER.validate_json(line, strict=True)
+        item = adapter.validate_json(line, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise _bad(path, number, f"{key + ': ' if key else ''}{first['msg']}") from error
+        return None, f"{key + ': ' if key else ''}{first['msg']}"
+    wrong = problem(item)
+    return (None if wrong else item), wrong
+
+
+def _problem(question: Question) -> str:
     if not question.id.strip() or not question.question.strip():
-        raise _bad(path, number, "the id or the question is blank")
+        return "the id or the question is blank"
     if question.must and not question.answers:
-        raise _bad(path, number, "it has 'must' but no 'answers'")
+        return "it has 'must' but no 'answers'"
     if any(not group or not all(word.strip() for word in group) for group in question.must):
-        raise _bad(path, number, "'must' has an empty group or a blank alternative")
+        return "'must' has an empty group or a blank alternative"
     if not all(text.strip() for text in (*question.answers, *question.evidence)):
-        raise _bad(path, number, "'answers' or 'evidence' has a blank text")
-    return question
-
-
-def _bad(path: Path, number: int, reason: str) -> DatasetError:
-    return DatasetError(f"Line {number} of {str(path)!r} is not a question ({reason}); correct that line.")
+        return "'answers' or 'evidence' has a blank text"
+    return ""

@@ -4,7 +4,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from tqdm import tqdm
 
-from eval.folder import corpus_of
+from eval.folder import corpus_of, names
 from eval.metrics import contains
 from eval.results import ReportError, write
 from rag import Settings, read_settings
@@ -22,7 +22,7 @@ from rag.load import Loader, find_sources
 from rag.model import explained, open_model
 from rag.progress import terminal_progress
 from rag.split import sentence_spans, split
-from rag.types import Chunk
+from rag.types import Chunk, Document
 from rag.words import tokenize
 
 UNANSWERABLE_EVERY = 4
@@ -56,15 +56,9 @@ _ANSWER = re.compile(r"^\W*answer\W*:[\s*]*(.+)$", re.IGNORECASE | re.MULTILINE)
 
 
 def main(options: argparse.Namespace) -> int:
-    """Write the drafts. Raises RagError; ReportError where the file is there already, for it may hold corrections."""
-    if options.out.exists():
-        raise ReportError(f"{str(options.out)!r} is there already; name another --out file.")
-    settings = read_settings()
-    chosen = spread(passages(options.paths, settings), options.count)
-    with terminal_progress() as progress, open_model(settings, progress) as model:
-        lines = [json.dumps(item, ensure_ascii=False) + "\n" for item in drafts(chosen, model, settings)]
-    write(options.out, "".join(lines))
-    print(f"Drafts: {options.out} ({len(lines)} of {len(chosen)})")
+    """Write the drafts and say so. Raises RagError as `write_drafts` does."""
+    made, asked = write_drafts(options.paths, options.count, options.out)
+    print(f"Drafts: {options.out} ({made} of {asked})")
     print(
         "A model wrote them: a person must correct every question, its answer and its evidence before they measure "
         "anything, and make sure that nothing answers the unanswerable ones.",
@@ -73,24 +67,56 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def passages(paths: Sequence[str], settings: Settings) -> list[Chunk]:
-    """The passages that an index of these paths has, without the vectors. What cannot be read is named on stderr.
+def write_drafts(paths: Sequence[str], count: int, out: Path) -> tuple[int, int]:
+    """Draft a question about each of `count` passages; returns how many there are, and of how many passages.
 
-    Raises DocumentError where nothing can be read.
+    Raises RagError; ReportError where the file is there already, for it may hold corrections,
+    and where the model gave no question.
+    """
+    if out.exists():
+        raise ReportError(f"{str(out)!r} is there already; name another --out file.")
+    settings = read_settings()
+    chunks, doc_ids = passages(paths, settings)
+    chosen = spread(chunks, count)
+    with terminal_progress() as progress, open_model(settings, progress) as model:
+        lines = [json.dumps(item, ensure_ascii=False) + "\n" for item in drafts(chosen, model, settings, doc_ids)]
+    if not lines:
+        raise ReportError("The model gave no question that fits its passage; name more passages, or another model.")
+    write(out, "".join(lines))
+    return len(lines), len(chosen)
+
+
+def passages(paths: Sequence[str], settings: Settings) -> tuple[list[Chunk], dict[str, str]]:
+    """The passages that an index of these paths has, without the vectors, and what their folder calls the documents.
+
+    That is by their `doc_id`, and as `eval.folder.mapped` takes it; a document that was
+    named itself has no such name. What cannot be read is named on stderr. Raises
+    DocumentError where nothing can be read.
     """
     chunks: list[Chunk] = []
+    called: dict[str, str] = {}
     with Loader(settings.online) as loader:
         for path in paths:
-            corpus = corpus_of(Path(path)) if Path(path).is_dir() else None
-            for source in find_sources(corpus.paths, (), corpus.exclude) if corpus else find_sources([path]):
-                for found in loader.load(source):
-                    if isinstance(found, DocumentError):
-                        print(f"Skipped: {found}", file=sys.stderr)
-                    else:
-                        chunks += split(found, settings.chunk_words)
+            documents = list(_documents(path, loader))
+            for document in documents:
+                chunks += split(document, settings.chunk_words)
+            if Path(path).is_dir():
+                # Of files with the same text the index, and so `mapped`, knows the first.
+                first = {one.doc_id: one for one in sorted(documents, key=lambda one: one.source, reverse=True)}
+                called |= {doc_id: name for name, doc_id in names(Path(path), first).items()}
     if not chunks:
         raise DocumentError(f"No document could be read in {', '.join(map(repr, paths))}; name others.")
-    return chunks
+    return chunks, called
+
+
+def _documents(path: str, loader: Loader) -> Iterator[Document]:
+    corpus = corpus_of(Path(path)) if Path(path).is_dir() else None
+    for source in find_sources(corpus.paths, (), corpus.exclude) if corpus else find_sources([path]):
+        for found in loader.load(source):
+            if isinstance(found, DocumentError):
+                print(f"Skipped: {found}", file=sys.stderr)
+            else:
+                yield found
 
 
 def spread(chunks: Sequence[Chunk], count: int) -> list[Chunk]:
@@ -99,15 +125,22 @@ def spread(chunks: Sequence[Chunk], count: int) -> list[Chunk]:
     return [chunks[(2 * number + 1) * len(chunks) // (2 * count)] for number in range(count)]
 
 
-def drafts(chunks: Sequence[Chunk], model: BaseChatModel, settings: Settings) -> Iterator[dict[str, Any]]:
-    """A question in the plain format for each passage, where the model gives one that fits. Raises ModelError."""
+def drafts(
+    chunks: Sequence[Chunk], model: BaseChatModel, settings: Settings, called: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """A question in the plain format for each passage, where the model gives one that fits. Raises ModelError.
+
+    `called` are the names of documents by their id: an answerable question has that of
+    its document in `doc_ids`, an unanswerable one in `near_doc_ids`.
+    """
     for number, chunk in enumerate(tqdm(chunks, "drafting", unit="question"), 1):
         answerable = number % UNANSWERABLE_EVERY != 0
         chain = (ANSWERABLE if answerable else UNANSWERABLE) | model | StrOutputParser()
         with explained(settings):
             written = chain.invoke({"title": chunk.title, "text": chunk.text})
         if item := parsed(written, chunk, answerable):
-            yield {"id": f"draft-{number}", **item}
+            there = [called[chunk.doc_id]] if chunk.doc_id in called else []
+            yield {"id": f"draft-{number}", **item, "doc_ids" if answerable else "near_doc_ids": there}
 
 
 def parsed(written: str, chunk: Chunk, answerable: bool) -> dict[str, Any] | None:

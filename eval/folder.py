@@ -18,13 +18,18 @@ from rag.update import Maker, update
 
 CORPUS = "corpus.jsonl"
 QUESTIONS = "questions.jsonl"
-_NOT_DOCUMENTS = (f"/{QUESTIONS}", "/questions.draft.jsonl")
+_NOT_DOCUMENTS = (f"/{QUESTIONS}", "*.draft.jsonl")
+
+
+def has_questions(folder: Path) -> bool:
+    """Whether the folder is a set already."""
+    return (folder / QUESTIONS).is_file()
 
 
 def question_file(folder: Path) -> Path:
     """The questions of the folder. Raises DatasetError, saying how to draft some, where there are none."""
     path = folder / QUESTIONS
-    if not path.is_file():
+    if not has_questions(folder):
         raise DatasetError(
             f"There is no {QUESTIONS} in {str(folder)!r}; name one with --questions, "
             f"or draft some with: python -m eval draft {folder}"
@@ -65,7 +70,7 @@ def mapped(questions: Sequence[Question], folder: Path, documents: Mapping[str, 
     passage counts as found when its document is one of them. Raises DatasetError for a
     document that the folder lacks.
     """
-    known = _names(folder, documents)
+    known = names(folder, documents)
     found = [
         replace(one, doc_ids=_known(one, one.doc_ids, known), near_doc_ids=_known(one, one.near_doc_ids, known))
         for one in questions
@@ -75,18 +80,18 @@ def mapped(questions: Sequence[Question], folder: Path, documents: Mapping[str, 
     return [replace(one, evidence=tuple(documents[doc_id].text for doc_id in one.doc_ids)) for one in found]
 
 
-def _known(question: Question, names: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
-    for name in names:
+def _known(question: Question, named: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
+    for name in named:
         if name not in known:
             raise DatasetError(
                 f"The question {question.id!r} names the document {name!r}, which is not in the index of the folder; "
                 "correct it, or remove the index so that it is built anew."
             )
-    return tuple(dict.fromkeys(known[name] for name in names))
+    return tuple(dict.fromkeys(known[name] for name in named))
 
 
-def _names(folder: Path, documents: Mapping[str, Document]) -> dict[str, str]:
-    """The index's id of each document by the folder's name for it."""
+def names(folder: Path, documents: Mapping[str, Document]) -> dict[str, str]:
+    """The index's id of each document by the folder's name for it, as `mapped` takes them."""
     if not (folder / CORPUS).is_file():
         start = f"{folder.as_posix()}/"
         return {one.source.removeprefix(start): one.doc_id for one in documents.values()}
@@ -94,8 +99,8 @@ def _names(folder: Path, documents: Mapping[str, Document]) -> dict[str, str]:
     with Loader() as loader:
         loaded = [one for one in loader.load(path.as_posix()) if isinstance(one, Document)]
     by_source = {one.source: one.doc_id for one in loaded if one.doc_id in documents}
-    names = {}
+    found = {}
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if doc_id := by_source.get(f"{path.as_posix()}#{number}"):
-            names[str(json.loads(line.removeprefix(BOM_UTF8)).get("id"))] = doc_id
-    return names
+            found[str(json.loads(line.removeprefix(BOM_UTF8)).get("id"))] = doc_id
+    return found

@@ -83,13 +83,14 @@ def run_key(settings: Settings, chain: str, questions: Sequence[Question], doc_i
     """A name for a run, the same only where its records may be mixed.
 
     It stands for the settings that bear on answers, the model, the chain, the questions,
-    the documents, and the code: after an edit of it a run starts anew.
+    the documents, and the code with the weights of the confidence: after an edit of it a
+    run starts anew.
     """
     bearing = {name: value for name, value in public_settings(settings).items() if name not in _IRRELEVANT}
     where = [settings.model, settings.base_url, settings.embedder]
     parts = [bearing, where, chain, [asdict(question) for question in questions], sorted(doc_ids)]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     for folder in (Path(rag.__path__[0]), Path(__file__).parent):
-        for file in sorted(folder.glob("*.py")):
+        for file in sorted([*folder.glob("*.py"), *folder.glob("*.json")]):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from eval.baseline import Baseline
 from eval.dataset import Question, load, sample, select
-from eval.folder import build, mapped, question_file
+from eval.draft import write_drafts
+from eval.folder import build, has_questions, mapped, question_file
 from eval.judge import judge
 from eval.kept import Kept, run_key
-from eval.options import QUESTIONS
+from eval.options import DRAFTS, QUESTIONS
 from eval.record import Record
-from eval.results import make_folder, save
+from eval.results import ReportError, make_folder, save
 from eval.run import run
 from eval.summary import summarise
 from eval.table import table, wrong
@@ -22,7 +23,12 @@ from rag.progress import terminal_progress
 
 
 def main(options: argparse.Namespace) -> int:
-    """Run `python -m eval`; the exit code is 1 where a figure is beyond its threshold. Raises RagError."""
+    """Run `python -m eval`; the exit code is 1 where a figure is beyond its threshold. Raises RagError.
+
+    A folder without questions is not measured: it gets drafts of some.
+    """
+    if options.data and not options.questions and not has_questions(options.data):
+        return _draft(options.data, options.out)
     settings = read_settings()
     names = ["chat", *(["baseline"] if options.baseline else [])]
     thresholds = read_thresholds(options.thresholds, names) if options.thresholds else []
@@ -45,6 +51,24 @@ def main(options: argparse.Namespace) -> int:
         count, whole = sum(len(one.records) for one in kept), len(names) * len(chosen)
         print(f"\nInterrupted; {count} of {whole} answers are kept, the same command goes on there.", file=sys.stderr)
         return 130
+
+
+def _draft(folder: Path, out: Path) -> int:
+    """Let the model draft questions about the folder. Raises RagError; ReportError where there are drafts already."""
+    path = out / f"{folder.resolve().name}.draft.jsonl"
+    then = f"python -m eval --data {folder} --questions {path}"
+    if path.exists():
+        raise ReportError(
+            f"{str(folder)!r} has no questions, but {str(path)!r} holds drafts of some; "
+            f"correct them, and measure with: {then}"
+        )
+    make_folder(out)
+    count, _ = write_drafts([str(folder)], DRAFTS, path)
+    print(
+        f"{str(folder)!r} has no questions, so the model drafted {count}, which are in {str(path)!r}; "
+        f"a person should correct them before they measure anything with: {then}"
+    )
+    return 0
 
 
 def _open(settings: Settings) -> Chatbot:

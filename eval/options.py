@@ -1,17 +1,22 @@
-"""The command line of `python -m eval`: the run itself, and `report`, `compare`, `retrieve` and `draft`."""
+"""The command line of `python -m eval`: the run itself, and its other commands."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
+ATTACKS = Path(__file__).with_name("attacks.jsonl")
 RESULTS = Path("results")
 RUN = "run"
+DRAFTS = 20
+"""Passages to draft questions about where nothing else is said."""
 COMMANDS = {
     "report": "write results as one HTML page",
     "compare": "compare results question by question, with a paired test",
     "retrieve": "measure the retrieval alone, without the chat model",
     "draft": "draft questions about documents, for a person to correct",
+    "fit": "fit the confidence to results made with RAG_ABSTAIN_BELOW=0, and print how good it is",
+    "attack": "ask about documents that hold orders, and count how often they are obeyed",
 }
 
 
@@ -91,16 +96,58 @@ def _retrieve(parser: argparse.ArgumentParser) -> None:
 
 def _draft(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="documents, and folders of them")
-    parser.add_argument("--count", type=_count, default=20, metavar="N", help="passages to ask about (default: 20)")
+    parser.add_argument(
+        "--count", type=_count, default=DRAFTS, metavar="N", help=f"passages to ask about (default: {DRAFTS})"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("questions.draft.jsonl"), metavar="FILE", help="never overwritten"
     )
 
 
-_ADD = {RUN: _run, "report": _report, "compare": _compare, "retrieve": _retrieve, "draft": _draft}
+def _attack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--attacks", type=Path, default=ATTACKS, metavar="FILE", help="one JSON object a line")
+    _some(parser)
+    parser.add_argument("--control", action="store_true", help="ask without the orders in the documents as well")
+    parser.add_argument("--baseline", action="store_true", help="attack LangChain's tutorial chain as well")
+    parser.add_argument("--again", action="store_true", help="start anew where a run like this was interrupted")
+    parser.add_argument(
+        "--most", type=_share, metavar="SHARE", help="exit with 1 when more of the attacks succeed, such as 0.02"
+    )
+    _out(parser)
+
+
+def _fit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json", help="one or more for each set")
+    parser.add_argument(
+        "--out", type=Path, default=Path("rag/confidence.json"), metavar="FILE", help="the weights, overwritten"
+    )
+    parser.add_argument(
+        "--plots", type=Path, metavar="FOLDER", help="write reliability.svg and risk-coverage.svg there"
+    )
+
+
+_ADD = {
+    RUN: _run,
+    "report": _report,
+    "compare": _compare,
+    "retrieve": _retrieve,
+    "draft": _draft,
+    "fit": _fit,
+    "attack": _attack,
+}
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number, at least 1")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share, from 0 to 1")
+    return value

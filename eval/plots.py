@@ -1,4 +1,4 @@
-"""Line plots as small SVG elements for a page: no library, no script, the colours from the page's style."""
+"""Line plots as small SVG elements for a page, or as files: no library, no script, the colours from a style."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ _WIDTH, _HEIGHT = 420, 250
 _LEFT, _TOP, _RIGHT, _BOTTOM = 48, 12, 404, 210
 _ROW = 16
 """Height of a line of the legend."""
+_FILE_WIDTH = 630
+"""How wide a plot in a file of its own is shown, in CSS pixels."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,18 @@ class Plot:
     diagonal: bool = False
 
 
-def svg(plot: Plot) -> str:
-    """The plot as an `<svg>` element; every name in it is escaped, and the same plot gives the same text."""
+def svg(plot: Plot, style: str = "") -> str:
+    """The plot as an `<svg>` element; every name in it is escaped, and the same plot gives the same text.
+
+    With a `style` of its own it is a file by itself.
+    """
+    own = f' xmlns="http://www.w3.org/2000/svg" width="{_FILE_WIDTH}"' if style else ""
     lines = {name: line for name, line in plot.lines.items() if line}
     end = 1.0 if plot.shares else _round_up(max((x for line in lines.values() for x, _ in line), default=1.0))
     height = _HEIGHT + _ROW * len(lines)
     parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(plot.title)}">',
+        f'<svg{own} viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(plot.title)}">',
+        *([f"<desc>{escape(plot.about)}</desc>", f"<style>{style}</style>"] if style else []),
         *(_x_tick(end * step / 4, end) for step in range(5)),
         *(_y_tick(step / 4) for step in range(5)),
         f'<text x="{(_LEFT + _RIGHT) / 2:g}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(plot.x)}</text>',

@@ -1,6 +1,7 @@
 """What one chain made of one question."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from eval.dataset import Question
 from eval.metrics import Evidence, Place
@@ -23,7 +24,8 @@ class Record:
     `searched` is the question after any rewriting, `evidence` the places of the evidence
     spans that are in the documents, `f1` None for an unanswerable question, `judged` the
     verdict of the judge, None where there is none. `rouge_l` and `gist` are None except for
-    a question whose references are all long. Where the question failed, `error` is the
+    a question whose references are all long. `signals` are what the confidence is made of,
+    by name; empty for a chain that has none. Where the question failed, `error` is the
     message and the record counts as a wrong answer.
     """
 
@@ -44,6 +46,7 @@ class Record:
     judged: bool | None = None
     rouge_l: float | None = None
     gist: bool | None = None
+    signals: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def right(self) -> bool:

@@ -80,20 +80,22 @@ def save(
     return path
 
 
-def make_folder(folder: Path) -> None:
-    """Make it where it is not there. Raises ReportError."""
+def make_folder(folder: Path, option: str = "--out") -> None:
+    """Make it where it is not there. Raises ReportError, which tells to give `option` another folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ReportError(f"{str(folder)!r} cannot be made ({error.strerror}); name another --out folder.") from error
+        raise ReportError(
+            f"{str(folder)!r} cannot be made ({error.strerror}); name another {option} folder."
+        ) from error
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file. Raises ReportError."""
+def write(path: Path, text: str, option: str = "--out") -> None:
+    """Write a file. Raises ReportError, which tells to give `option` another one."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ReportError(f"{str(path)!r} cannot be written ({error.strerror}); name another --out.") from error
+        raise ReportError(f"{str(path)!r} cannot be written ({error.strerror}); name another {option}.") from error
 
 
 def _plain(record: Record) -> dict[str, Any]:

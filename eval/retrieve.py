@@ -17,7 +17,7 @@ from eval.results import make_folder
 from eval.statistics import share
 from eval.table import aligned
 from rag import read_settings
-from rag.condense import earlier_turn, last_turn
+from rag.condense import word
 from rag.embed import embedder_name, make_embedder
 from rag.index import Index, open_index
 from rag.retrieve import POOL, HybridRetriever
@@ -134,10 +134,8 @@ def _one_after_the_other(worded: Callable[[Question], str], find: Callable[[str]
 
 
 def _wordings(question: Question) -> tuple[str, str]:
-    """What the chatbot searches for: with the turn before where the question leans on it, and the other way round."""
-    earlier = earlier_turn(question.question, question.history)
-    other = last_turn(question.history) if not earlier else ""
-    return f"{earlier} {question.question}".strip(), f"{other} {question.question}".strip()
+    wording, other = word(question.question, question.history)
+    return wording.searched, other
 
 
 def _places(index: Index, chunk_ids: list[int], documents: bool) -> list[Place]:

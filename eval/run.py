@@ -71,6 +71,7 @@ def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> 
         f1=_f1(question, answer),
         rouge_l=_rouge_l(question, answer),
         gist=not answer.abstained and gist(answer.text, question.answers) if is_long(question) else None,
+        signals=answer.signals,
     )
 
 

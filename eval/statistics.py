@@ -137,14 +137,33 @@ def reliability(confidences: Sequence[float], true: Sequence[bool]) -> list[tupl
 
     The points of a reliability diagram (DeGroot and Fienberg 1983).
     """
+    return [(confidence, came_true) for confidence, came_true, _ in _bins(confidences, true)]
+
+
+def calibration_error(confidences: Sequence[float], true: Sequence[bool]) -> float | None:
+    """The expected calibration error, 0..1 (Naeini, Cooper and Hauskrecht 2015); None where there are none.
+
+    The distance of the points of `reliability` from the diagonal, each counted as often as
+    there are confidences in its range.
+    """
+    distances = [abs(confidence - came_true) * count for confidence, came_true, count in _bins(confidences, true)]
+    return sum(distances) / len(confidences) if distances else None
+
+
+def brier(confidences: Sequence[float], true: Sequence[bool]) -> float | None:
+    """The mean square of what the confidence was wrong by, 0..1 (Brier 1950); None where there are none."""
+    return share([(confidence - one) ** 2 for confidence, one in zip(confidences, true, strict=True)])
+
+
+def _bins(confidences: Sequence[float], true: Sequence[bool]) -> list[tuple[float, float, int]]:
+    """The mean confidence, the share that came true and the number in each range that has any."""
     bins: dict[int, list[tuple[float, bool]]] = {}
     for confidence, one in zip(confidences, true, strict=True):
         bins.setdefault(min(int(confidence * BINS), BINS - 1), []).append((confidence, one))
     return [
-        (sum(confidence for confidence, _ in bins[number]) / len(bins[number]),
-         sum(one for _, one in bins[number]) / len(bins[number]))
-        for number in sorted(bins)
-    ]  # fmt: skip
+        (sum(confidence for confidence, _ in held) / len(held), sum(one for _, one in held) / len(held), len(held))
+        for _, held in sorted(bins.items())
+    ]
 
 
 def distribution(values: Sequence[float]) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""The style of the report: for phones too, and dark where the reader's system is."""
+"""The style of the report, for phones too and dark where the reader's system is, and that of plots in files."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --faint: #8886; --good: #167a3a; --bad: #b3261e;
@@ -29,3 +29,12 @@ blockquote { margin: .4rem 0; padding-left: .6rem; border-left: 3px solid var(--
 .wrong { color: var(--bad); }
 .unsupported { text-decoration: underline wavy var(--bad); }
 """
+
+ALONE = """
+svg { color: #7a7a7a; fill: currentColor; font: 11px system-ui, sans-serif; }
+path { fill: none; stroke: currentColor; stroke-width: 1.5; }
+.grid { stroke: #8886; stroke-width: 1; }
+.c0 { color: #2f7de0; } .c1 { color: #d1640b; } .c2 { color: #2a9257; }
+.c3 { color: #a05ad0; } .c4 { color: #e0483f; } .c5 { color: #7d8894; }
+"""
+"""Of a plot in a file of its own, which does not know the page around it: every colour reads on white and on black."""

@@ -1,45 +1,40 @@
 """The LangChain chain: condense -> retrieve -> answer -> cite; `Chatbot.ask` and `Chatbot.stream`."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
 
-from rag.cite import cite, settle
+from rag.answer_type import AnswerType, answer_type, parts
+from rag.answering import Answerer, Draft
+from rag.cite import Numbers
 from rag.clean import clean
-from rag.condense import earlier_turn, last_turn
-from rag.confidence import declines, estimate, outlook, yes_probability
+from rag.condense import Wording, points_back, word
+from rag.confidence import Confidence
+from rag.context import gather
 from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
-from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.index import Index
-from rag.model import explained, is_embedded, open_model
-from rag.prompts import ABSTENTION, ANSWER, CHECK, CONFIRM
-from rag.reading import Reader, Reading, fitting, open_reported
+from rag.model import is_embedded, open_model
+from rag.prompts import ABSTENTION, PART_ABSTENTION
+from rag.reading import Reader, Reading, open_reported
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Citation, Document, Hit, Timings
+from rag.types import Answer, Citation, Document, Hit, Sentence, Timings
 from rag.weights import Progress, silent
 
 _LOG = logging.getLogger(__name__)
 History = Sequence[tuple[str, str]]
 LONGEST_QUESTION = 2000
 """Characters."""
-EXCERPTS = 4
-"""Sentences repeated right before the question, where a small model reads best."""
-
-
-_SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
-"""The small model writes "U. S." for "U.S."."""
 
 
 class Chatbot:
@@ -54,7 +49,7 @@ class Chatbot:
         self.embedder = embedder
         self._reader = Reader(settings, index, embedder, self._read_ahead)
         self._reads_ahead = False
-        self._answer = ANSWER | model  # An output parser behind it would read the stream to its end when it is closed.
+        self._answerer = Answerer(settings, model, Confidence.shipped())
         self._resources = ExitStack()
         self._closed = False
 
@@ -111,10 +106,7 @@ class Chatbot:
 
         def read() -> None:
             try:
-                with explained(self.settings):
-                    self.model.invoke(
-                        CHECK.invoke({"text": _joined(reading.whole), "excerpts": "", "question": ""}), max_tokens=1
-                    )
+                self._answerer.read_ahead(gather(AnswerType.FACT, reading, [], self.settings))
             except RagError as error:
                 if not self._closed:
                     _LOG.warning("The article could not be read ahead: %s", error)
@@ -146,64 +138,39 @@ class Chatbot:
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
         """
         clock = _Clock()
-        question = checked(question)
-        earlier = earlier_turn(question, history)
-        searched = f"{earlier} {question}" if earlier else question
+        whole, other = word(checked(question), history)
+        wordings = _divided(whole)
         clock.mark("rewrite")
-        # Searched both ways: what a question leans on cannot always be told from its words.
-        other = question if earlier else f"{last_turn(history)} {question}".strip()
-        reading, ranked = self._reader.find(searched, [other])
+        reading, ranked = self._reader.find(whole.searched, [other, *(one.typed for one in wordings[1:])])
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
-        found = fitting([hit.chunk for hit in hits], self.settings)
-        chunks = reading.whole or sorted(found, key=lambda chunk: chunk.chunk_id)
-        sources = reading.evidence.sentences(chunks)
-        excerpts = _excerpts(searched, sources, reading.evidence)
-        prompt = {"text": _joined(chunks), "excerpts": excerpts, "question": searched}
         reading.warmed.wait()
-        with explained(self.settings):
-            stated = yes_probability(self.model, CHECK.invoke(prompt))
-        written = ""
-        # Put as one text, the model would answer the earlier question as well.
-        asked = {"question": f"{question} (This was asked after: {earlier})"} if earlier else {}
-        if outlook(question, stated, prompt["text"]) >= self.settings.abstain_below:
-            with explained(self.settings), closing(self._answer.stream(prompt | asked)) as pieces:  # type: ignore[type-var]
-                for piece in map(_text, pieces):
-                    if piece:
-                        clock.mark("first_token")
-                        written += piece
-                        yield piece
-        yield self._conclude(question, prompt, stated, written.strip(), ranked, sources, reading.evidence, clock)
-
-    def _conclude(
-        self, asked: str, read: dict[str, str], stated: float, written: str, ranked: list[Hit],
-        sources: list[SourceSentence], evidence: Evidence, clock: "_Clock",
-    ) -> Answer:  # fmt: skip
-        """What was written with its citations, or the abstention where it is not supported or not believed."""
-        question = read["question"]
-        written = settle(_SPACED_INITIALS.sub(r"\1.", written), sources, evidence)
-        sentences = cite(written, question, sources, evidence)
-        citations = {citation.number: citation for sentence in sentences for citation in sentence.citations}
-        confidence = 0.0
-        if citations and not declines(written):
-            cited = " ".join(citation.quote for citation in citations.values())
-            with explained(self.settings):
-                prompt = CONFIRM.invoke({"cited": cited, "question": question, "answer": written})
-                confirmed = yes_probability(self.model, prompt)
-            confidence = estimate(asked, stated, confirmed, written, sentences, read["text"])
-        abstained = confidence < self.settings.abstain_below
-        shown = self.settings.passages
-        also = [] if abstained else [hit for hit in ranked[shown:] if _holds(hit, citations.values())]
-        return Answer(
-            question=question,
-            text=ABSTENTION if abstained else " ".join(sentence.text for sentence in sentences),
-            sentences=() if abstained else sentences,
-            citations=() if abstained else tuple(citations.values()),
-            hits=(*ranked[:shown], *also),
-            abstained=abstained,
-            confidence=confidence,
+        drafts: list[Draft] = []
+        numbers: Numbers = {}
+        for wording in wordings:
+            kind = answer_type(wording.typed)
+            context = gather(kind, reading, ranked, self.settings)
+            if drafts and drafts[-1].sentences:
+                yield " "
+            writing = self._answerer.draft(kind, wording, context, hits, numbers, lambda: clock.mark("first_token"))
+            drafts.append((yield from writing))
+        sentences = _kept(list(zip(wordings, drafts, strict=True)), self.settings)
+        citations = _citations(sentences)
+        given = [draft for draft in drafts if draft.confidence >= self.settings.abstain_below] if sentences else []
+        # Of several questions at once the least sure answer that is given counts, or else the nearest to one.
+        least = min(given or [max(drafts, key=_confidence)], key=_confidence)
+        also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations)]
+        yield Answer(
+            question=whole.searched,
+            text=" ".join(sentence.text for sentence in sentences) or ABSTENTION,
+            sentences=sentences,
+            citations=citations,
+            hits=(*hits, *also),
+            abstained=not sentences,
+            confidence=least.confidence,
             timings=clock.timings(),
+            signals=least.signals,
         )
 
 
@@ -226,13 +193,32 @@ class _Clock:
         )
 
 
-def _excerpts(question: str, sources: list[SourceSentence], evidence: Evidence) -> str:
-    best = sorted(rank_sentences(question, evidence.vectors([question])[0], sources)[:EXCERPTS])
-    return "From the text:\n" + "".join(f"- {sources[i].text}\n" for i in best) + "\n"
+def _confidence(draft: Draft) -> float:
+    return draft.confidence
 
 
-def _text(message: BaseMessage) -> str:
-    return str(message.text)
+def _kept(answered: Sequence[tuple[Wording, Draft]], settings: Settings) -> tuple[Sentence, ...]:
+    """The sentences to give, their citations numbered from 1; none where nothing is believed or supported.
+
+    Where some of several questions are not answered, a sentence says so in the place of their answers.
+    """
+    dropped = settings.unsupported == "drop"
+    kept: list[Sentence] = []
+    for wording, draft in answered:
+        believed = draft.confidence >= settings.abstain_below
+        own = [one for one in draft.sentences if believed and (one.supported or not dropped)]
+        kept += own or [Sentence(PART_ABSTENTION.format(question=wording.typed), (), supported=False)]
+    if not any(sentence.supported for sentence in kept):
+        return ()
+    numbers = {old: new for new, old in enumerate(dict.fromkeys(c.number for one in kept for c in one.citations), 1)}
+    return tuple(
+        replace(one, citations=tuple(replace(c, number=numbers[c.number]) for c in one.citations)) for one in kept
+    )
+
+
+def _citations(sentences: Iterable[Sentence]) -> tuple[Citation, ...]:
+    """Each once, by number."""
+    return tuple({c.number: c for sentence in sentences for c in sentence.citations}.values())
 
 
 def _holds(hit: Hit, citations: Iterable[Citation]) -> bool:
@@ -240,8 +226,13 @@ def _holds(hit: Hit, citations: Iterable[Citation]) -> bool:
     return any(c.doc_id == chunk.doc_id and chunk.start <= c.start and c.end <= chunk.end for c in citations)
 
 
-def _joined(chunks: Sequence[Chunk]) -> str:
-    return "\n\n".join(chunk.text for chunk in chunks)
+def _divided(whole: Wording) -> list[Wording]:
+    """The questions put at once, each after the first with the one before, where it leans on that."""
+    first, *others = parts(whole.typed)
+    wordings = [Wording(first, whole.earlier)]
+    for part in others:
+        wordings.append(Wording(part, wordings[-1].searched if points_back(part) else whole.earlier))
+    return wordings
 
 
 def checked(question: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rag.attribution import misattributed
 from rag.evidence import TYPOGRAPHY, Evidence, SourceSentence, Vector, content_words
 from rag.split import sentence_spans
 from rag.types import Citation, Sentence
@@ -25,22 +26,27 @@ _REACH = 4
 """Words after a negation that it is taken to negate."""
 _OPENING = re.compile(r"^(yes|no)\b[,.:;]?\s*", re.IGNORECASE)
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
+Numbers = dict[tuple[str, int], Citation]
+"""The citations made so far, by document and start."""
 
 
-def cite(answer: str, question: str, sources: Sequence[SourceSentence], evidence: Evidence) -> tuple[Sentence, ...]:
+def cite(
+    answer: str, question: str, sources: Sequence[SourceSentence], evidence: Evidence, numbers: Numbers | None = None
+) -> tuple[Sentence, ...]:
     """Split `answer` into sentences and align each with the source sentences that say it.
 
-    Citations are numbered from 1 in the order of the answer; the same span keeps its
-    number. A sentence is supported when its best source means the same, its content
-    words are in its sources or the question, and each of its names, numbers and
-    quotations is.
+    Citations are numbered from 1 in the order of the answer, or go on from `numbers`,
+    which is added to; the same span keeps its number. A sentence is supported when its
+    best source means the same, its content words are in its sources or the question, each
+    of its names, numbers and quotations is, and nobody is said to have said what another
+    said (rag/attribution.py).
     """
     texts = [answer[span.start : span.end] for span in sentence_spans(answer)]
     if not texts:
         return ()
     alone = evidence.vectors(texts)
     asked = evidence.vectors([f"{question} {text}" for text in texts])
-    numbers: dict[tuple[str, int], Citation] = {}
+    numbers = {} if numbers is None else numbers
     sentences = []
     for i, text in enumerate(texts):
         chosen = _align(text, question, alone[i], asked[i], sources)
@@ -111,7 +117,13 @@ def _align(
     alike = float(score[order[0]]) >= _ALIKE
     covered = 1 - len(left) / len(words) >= _COVERED
     said = " ".join(source.text for source in picked)
-    return picked if alike and covered and not unfounded(text, f"{said} {question}") else []
+    sound = alike and covered and not unfounded(text, f"{said} {question}")
+    return picked if sound and not misattributed(text, [(source.text, _before(source)) for source in picked]) else []
+
+
+def _before(source: SourceSentence) -> str:
+    """What stands before it in its passage."""
+    return source.chunk.text[: source.span.start - source.chunk.start]
 
 
 def unfounded(text: str, ground: str) -> list[str]:
@@ -135,7 +147,7 @@ def _plain(text: str) -> str:
     return " ".join(text.translate(TYPOGRAPHY).split())
 
 
-def _citation(source: SourceSentence, numbers: dict[tuple[str, int], Citation]) -> Citation:
+def _citation(source: SourceSentence, numbers: Numbers) -> Citation:
     key = (source.chunk.doc_id, source.span.start)
     if key not in numbers:
         numbers[key] = Citation(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rag.prompts import ABSTENTION
 from rag.split import sentence_spans
@@ -21,6 +22,34 @@ _SAYS_NOTHING = frozenset(
 )
 _LONGEST_ANSWER = 300
 """Characters of the earlier answer."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A question as it was typed, and the turn that it leans on; that is empty where it stands alone."""
+
+    typed: str
+    earlier: str
+
+    @property
+    def searched(self) -> str:
+        """The question that stands alone."""
+        return f"{self.earlier} {self.typed}".strip()
+
+    @property
+    def asked(self) -> str:
+        """The same for a model, which would answer the earlier question as well, were it put in front."""
+        return f"{self.typed} (This was asked after: {self.earlier})" if self.earlier else self.typed
+
+
+def word(question: str, history: Sequence[tuple[str, str]]) -> tuple[Wording, str]:
+    """The question's wording, and the other one to search by.
+
+    It is searched both ways, with the turn before and without, because what it leans on
+    cannot always be told from its words.
+    """
+    wording = Wording(question, earlier_turn(question, history))
+    return wording, question if wording.earlier else Wording(question, last_turn(history)).searched
 
 
 def points_back(question: str) -> bool:

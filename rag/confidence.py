@@ -1,16 +1,34 @@
-"""How probable it is that the documents answer the question: signals combined into one number."""
+"""How probable it is that the documents answer the question: signals, and the fitted model that combines them."""
 
+import json
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.prompt_values import PromptValue
 
+from rag.answer_type import mistyped
 from rag.cite import unfounded
+from rag.context import Context
+from rag.evidence import content_words
 from rag.model import LOGPROBS
-from rag.types import Sentence
+from rag.types import Hit, Sentence
+
+BEFORE = ("stated", "similarity", "coverage", "unknown")
+"""The signals known before an answer is written."""
+AFTER = (*BEFORE, "confirmed", "supported", "likelihood", "focus", "mistyped")
+"""Those and the ones known after."""
+UNHELD = 0.1
+"""What is left of the outlook where the answer that was written does not hold."""
+_HOPELESS = 0.25
+"""Nothing is written where the outlook is below this share of the threshold."""
+_ASKING = "who whom whose what which when where why how many much"
+_TYPICAL = 0.9
+"""The Yes that a right answer gets after it is written."""
 
 # An answer declines where it says one of these:
 #   it does not know; it cannot answer or determine it; the context (text, article, passage ...) does not mention
@@ -30,25 +48,39 @@ _DECLINES = re.compile(
     re.IGNORECASE,
 )
 
-_ASKS_AMOUNT = re.compile(
-    r"\b(how (many|much|old|long|far|often|big|tall|large)|(what|which) (year|date|age|number))\b|^when\b"
-)
-_AMOUNT = re.compile(
-    r"\d|\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?|"
-    r"millions?|billions?|first|second|third|fourth|fifth|half|once|twice|none|no|several|many|few|century|decades?|"
-    r"years?|months?|weeks?|days?|today|yesterday|tomorrow|(mon|tues|wednes|thurs|fri|satur|sun)day|january|february|"
-    r"march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|winter|before|after|"
-    r"during|eve)\b"
-)
-_ASKS_NAME = re.compile(r"\bnames? of\b|\bwhat (is|was) .{1,40} (named|called)\b")
-_NAMED = re.compile(r"(?<=\w\s)[A-Z]\w+|[“\"]")
 
-# The first three and the bias are near a logistic regression on 60 of the questions in eval/;
-# the last two were set by hand, because too few of those questions show them.
-_WEIGHTS = (1.0, 1.1, 0.5, 1.0, 3.0)
-_BIAS = -2.5
-_TYPICAL = 0.9
-"""The Yes that a right answer gets after it is written."""
+@dataclass(frozen=True)
+class Logistic:
+    """A bias and a weight for each signal, in log-odds for each unit of the signal."""
+
+    bias: float
+    weights: Mapping[str, float]
+
+    def probability(self, signals: Mapping[str, float]) -> float:
+        """The probability (0..1) that the documents answer; `signals` may hold others as well."""
+        return _logistic(self.bias + sum(weight * signals[name] for name, weight in self.weights.items()))
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The probability that the documents answer: `early` before an answer is written, `late` after.
+
+    Both are logistic models fitted by `python -m eval fit` and kept in rag/confidence.json,
+    with the sets they were fitted on and how good they are on questions they had not seen.
+    """
+
+    early: Logistic
+    late: Logistic
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """The fitted models that come with this package."""
+        values = json.loads(files("rag").joinpath("confidence.json").read_text(encoding="utf-8"))
+        return cls(*(Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "after")))
+
+    def hopeless(self, signals: Mapping[str, float], threshold: float) -> bool:
+        """Whether an answer is so improbable that none needs to be written."""
+        return self.early.probability(signals) < _HOPELESS * threshold
 
 
 def declines(answer: str) -> bool:
@@ -73,46 +105,38 @@ def yes_probability(model: BaseChatModel, prompt: PromptValue) -> float:
     return sums["yes"] / (sums["yes"] + sums["no"])
 
 
-def mistyped(question: str, answer: str) -> bool:
-    """Whether the question asks for an amount, a time or a name, and the answer adds none to the question's words.
-
-    The expected answer type (Li and Roth 2002), kept to what can be told from the words.
-    """
-    asked = question.lower().replace("’", "'").strip('"“ ')
-    known = set(re.findall(r"[\w']+", asked))
-    words = re.findall(r"[\w'.“\"-]+", answer.replace("’", "'"))
-    fresh = " ".join(word for word in words if word.lower().strip(".") not in known)
-    if _ASKS_AMOUNT.search(asked):
-        return not _AMOUNT.search(fresh.lower())
-    return bool(_ASKS_NAME.search(asked)) and not _NAMED.search(fresh)
-
-
-def estimate(
-    question: str, stated: float, confirmed: float, answer: str, sentences: Sequence[Sentence], text: str
-) -> float:
-    """The probability (0..1) that the documents answer `question` and that `answer` is that answer.
-
-    A logistic model of five signals: the log-odds of the model's Yes before it
-    answered (`stated`) and after (`confirmed`), the share of supported sentences, whether
-    the question names what the `text` that was read does not, and whether the answer has
-    the type asked for.
-    """
-    signals = (
-        _log_odds(stated),
-        _log_odds(confirmed),
-        sum(sentence.supported for sentence in sentences) / max(1, len(sentences)),
-        -float(bool(unfounded(question, text))),
-        -float(mistyped(question, answer)),
-    )
-    return _logistic(sum(weight * signal for weight, signal in zip(_WEIGHTS, signals, strict=True)) + _BIAS)
+def known_before(question: str, stated: float, hits: Sequence[Hit], context: Context) -> dict[str, float]:
+    """The signals of BEFORE: the log-odds of the model's Yes, how near the nearest passage is, the share of the
+    question's words that one passage holds, whether the question names what is not in the text."""
+    words = content_words(question) - content_words(_ASKING)
+    held = (len(words & content_words(f"{hit.chunk.title} {hit.chunk.text}")) for hit in hits)
+    return {
+        "stated": log_odds(stated),
+        "similarity": max((hit.similarity or 0.0 for hit in hits), default=0.0),
+        "coverage": max(held, default=0) / max(1, len(words)),
+        "unknown": float(bool(unfounded(question, context.text))),
+    }
 
 
-def outlook(question: str, stated: float, text: str) -> float:
-    """The confidence that a supported, confirmed answer would have: where it is too low, none needs to be written."""
-    return estimate(question, stated, _TYPICAL, f"0 “{question}”", (Sentence("", (), supported=True),), text)
+def known_after(
+    question: str, answer: str, confirmed: float, sentences: Sequence[Sentence], chances: Sequence[float]
+) -> dict[str, float]:
+    """The further signals of AFTER: the log-odds of the model's Yes to its answer, the share of supported sentences,
+    the mean log-probability of the answer's tokens, the share of the question's words that the cited sentences or
+    the answer hold, whether the answer lacks what is asked for."""
+    words = content_words(question) - content_words(_ASKING)
+    said = " ".join([answer, *(citation.quote for sentence in sentences for citation in sentence.citations)])
+    return {
+        "confirmed": log_odds(confirmed),
+        "supported": sum(sentence.supported for sentence in sentences) / max(1, len(sentences)),
+        "likelihood": sum(chances) / max(1, len(chances)),
+        "focus": len(words & content_words(said)) / max(1, len(words)),
+        "mistyped": float(mistyped(question, answer)),
+    }
 
 
-def _log_odds(probability: float) -> float:
+def log_odds(probability: float) -> float:
+    """Of a probability (0..1), kept within ±7."""
     return math.log((probability + 0.001) / (1.001 - probability))
 
 

@@ -95,9 +95,10 @@ class Passages(Mapping[str, Document]):
         found = {row[0]: _chunk(*row) for row in rows}
         return [found[chunk_id] for chunk_id in chunk_ids]
 
-    def chunk_ids(self) -> list[int]:
-        """The id of every passage; those of a document follow each other in its order."""
-        return [chunk_id for (chunk_id,) in self.rows("SELECT chunk_id FROM chunks ORDER BY chunk_id")]
+    def chunk_ids(self, doc_id: str | None = None) -> list[int]:
+        """The id of every passage, or of a document's; those of a document follow each other in its order."""
+        where, values = ("WHERE doc_id = ?", [doc_id]) if doc_id is not None else ("", [])
+        return [chunk_id for (chunk_id,) in self.rows(f"SELECT chunk_id FROM chunks {where} ORDER BY chunk_id", values)]
 
     def by_words(self, question: str, k: int) -> list[int]:
         """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5)."""

@@ -16,6 +16,8 @@ from rag.retrieve import HybridRetriever
 from rag.settings import Settings
 from rag.types import Chunk, Hit
 
+MOST = 2
+"""So many times the passages of a question are read at most."""
 _ASIDE = 700
 """Tokens kept free for the instructions, the excerpts and the question."""
 
@@ -78,7 +80,8 @@ class Reader:
     def _read(self, index: Index) -> Reading:
         short = index.manifest.words <= self._settings.whole_article_words
         whole = fitting(index.all_chunks(), self._settings, all_or_none=True) if short else []
-        retriever = HybridRetriever(index=index, embedder=self._embedder, k=max(self._settings.passages, len(whole)))
+        k = max(MOST * self._settings.passages, len(whole))
+        retriever = HybridRetriever(index=index, embedder=self._embedder, k=k)
         warmed = threading.Event()
         warmed.set()
         return Reading(index, retriever, Evidence(self._embedder), whole, warmed)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -52,6 +53,9 @@ class Settings(BaseSettings):
     )
     abstain_below: float = Field(
         0.65, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."
+    )
+    unsupported: Literal["mark", "drop"] = Field(
+        "mark", description="Sentences of an answer that the documents do not say: mark or drop."
     )
 
     host: str = Field("127.0.0.1", description="The address that the page listens on.")

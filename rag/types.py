@@ -1,7 +1,8 @@
 """The carriers of data between the rooms: frozen, plain, nothing else."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class Answer:
 
     `question` is the question as searched, after any rewriting. `confidence` is the
     estimated probability (0..1) that the passages answer it. When `abstained`, `text`
-    is the fixed abstention sentence, and `sentences` and `citations` are empty.
+    is the fixed abstention sentence, and `sentences` and `citations` are empty. `signals`
+    are what the confidence is made of, by name (rag/confidence.py).
     """
 
     question: str
@@ -123,3 +125,4 @@ class Answer:
     abstained: bool
     confidence: float
     timings: Timings
+    signals: Mapping[str, float] = field(default_factory=dict, hash=False)

@@ -2,15 +2,29 @@ import math
 from typing import Any
 
 import pytest
-from conftest import ScriptedModel
+from conftest import ScriptedModel, TopicEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompt_values import StringPromptValue
 
-from rag.confidence import declines, estimate, mistyped, outlook, yes_probability
+from rag.confidence import (
+    AFTER,
+    BEFORE,
+    Confidence,
+    Logistic,
+    declines,
+    known_after,
+    known_before,
+    log_odds,
+    yes_probability,
+)
+from rag.context import Context
+from rag.evidence import Evidence
+from rag.index import Index
 from rag.model import LOGPROBS
+from rag.retrieve import HybridRetriever
 from rag.types import Sentence
 
 SAID = (Sentence("It is so.", (), supported=True),)
@@ -40,40 +54,55 @@ def test_a_model_without_log_probabilities_is_taken_at_its_word(said: str, expec
     assert yes_probability(ScriptedModel(responses=[said]), StringPromptValue(text="?")) == expected
 
 
-@given(share, share, share)
-def test_the_confidence_is_a_probability_that_grows_with_each_signal(low: float, high: float, other: float) -> None:
-    low, high = sorted((low, high))
-    assert (
-        0 <= estimate("?", low, other, "It is so.", SAID, "") <= estimate("?", high, other, "It is so.", SAID, "") <= 1
-    )
-    assert estimate("?", other, low, "It is so.", SAID, "") <= estimate("?", other, high, "It is so.", SAID, "")
-    assert estimate("?", low, other, "It is so.", INVENTED, "") < estimate("?", low, other, "It is so.", SAID, "")
+MODEL = Logistic(-1.0, {"stated": 2.0, "unknown": -1.0})
 
 
-def test_the_outlook_is_the_confidence_of_a_good_answer() -> None:
-    assert outlook("How many fish?", 0.9, "fish") > 0.5 > outlook("How many fish?", 0.2, "fish")
+def test_the_probability_is_that_of_a_logistic_model() -> None:
+    assert MODEL.probability({"stated": 1.0, "unknown": 1.0, "another": 9.0}) == pytest.approx(0.5)
+    assert MODEL.probability({"stated": 1.0, "unknown": 0.0}) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
-def test_a_question_about_a_name_that_is_not_there_is_doubted() -> None:
-    assert outlook("What does Rex eat?", 0.8, "The dog eats.") < outlook("What does Rex eat?", 0.8, "Rex eats.")
+def test_the_shipped_models_hold_every_signal_and_trust_them_the_right_way_round() -> None:
+    shipped = Confidence.shipped()
+    assert set(shipped.early.weights) == set(BEFORE)
+    assert set(shipped.late.weights) == set(AFTER)
+    good = dict.fromkeys(AFTER, 1.0) | {
+        "stated": 4.0,
+        "confirmed": 4.0,
+        "likelihood": 0.0,
+        "unknown": 0.0,
+        "mistyped": 0.0,
+    }
+    bad = dict.fromkeys(AFTER, 0.0) | {"stated": -4.0, "confirmed": -4.0, "unknown": 1.0, "mistyped": 1.0}
+    assert shipped.late.probability(good) > 0.8 and shipped.late.probability(bad) < 0.2
+    assert not shipped.hopeless(good, 0.5) and shipped.hopeless(bad, 0.5)
 
 
-@pytest.mark.parametrize(
-    ("question", "answer", "expected"),
-    [
-        ("How many fish are there?", "There are 12 fish.", False),
-        ("How many fish are there?", "There are twelve fish.", False),
-        ("How many fish are there?", "The fish swim in the pond.", True),
-        ("How many of the 12 fish are red?", "Of the 12 fish some are red.", True),
-        ("When does the cat sleep?", "It sleeps on Thursday.", False),
-        ("When does the cat sleep?", "The cat sleeps a lot.", True),
-        ("What is the name of the dog?", "The dog is called Rex.", False),
-        ("What is the name of the dog?", "One dog eats bones.", True),
-        ("Who eats the bones?", "A dog does.", False),
-    ],
-)
-def test_an_answer_has_the_type_that_is_asked_for(question: str, answer: str, expected: bool) -> None:
-    assert mistyped(question, answer) is expected
+@given(share)
+def test_log_odds_are_finite_and_grow(probability: float) -> None:
+    assert -7 < log_odds(0.0) <= log_odds(probability) <= log_odds(1.0) < 7
+
+
+def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
+    hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).search("How many fish swim?")
+    context = Context("Fish swim in the pond.", [], Evidence(TopicEmbedder()), 0)
+    signals = known_before("How many fish swim in Loch Ness?", 0.5, hits, context)
+    assert tuple(signals) == BEFORE
+    assert signals["stated"] == pytest.approx(0)
+    assert signals["similarity"] == hits[0].similarity
+    assert signals["coverage"] == pytest.approx(2 / 4)  # fish, swim; not Loch, Ness
+    assert signals["unknown"] == 1
+
+
+def test_what_is_known_after_it_was_written() -> None:
+    signals = known_after("How many fish swim?", "12 fish.", 0.5, (*SAID, *INVENTED), [-0.1, -0.3])
+    assert set(BEFORE) | set(signals) == set(AFTER)
+    assert signals["confirmed"] == pytest.approx(0)
+    assert signals["supported"] == 0.5
+    assert signals["likelihood"] == pytest.approx(-0.2)
+    assert signals["focus"] == pytest.approx(1 / 2)
+    assert signals["mistyped"] == 0
+    assert known_after("How many fish swim?", "Fish.", 0.5, (), [])["likelihood"] == 0
 
 
 @pytest.mark.parametrize(

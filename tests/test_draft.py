@@ -1,5 +1,6 @@
 """Drafting questions, with a model that follows a script."""
 
+import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, ScriptedModel, documents_of, write
+from conftest import ANIMALS, EMBEDDER, ScriptedModel, TopicEmbedder, documents_of, write
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.dataset import load
 from eval.draft import drafts, parsed, passages, spread
+from eval.folder import build, mapped
 from rag.errors import DocumentError
+from rag.index import open_index
 from rag.settings import Settings
 from rag.split import split
-from rag.types import Chunk
+from rag.update import update
+from rag.verify import verify
 
 CAT, DOG, FISH = (split(document, 20)[0] for document in documents_of(ANIMALS))
 
@@ -59,12 +63,33 @@ def test_every_fourth_draft_is_unanswerable(settings: Settings) -> None:
     model = ScriptedModel(
         responses=["Question: When does it eat?\nAnswer: at night"] * 3 + ["Question: How old is the cat?"]
     )
-    made = list(drafts([CAT, FISH, CAT, CAT], model, settings))
+    made = list(drafts([CAT, FISH, CAT, CAT], model, settings, {CAT.doc_id: "cat.txt"}))
     assert [(one["id"], one["kind"]) for one in made] == [
         ("draft-1", "draft"), ("draft-3", "draft"), ("draft-4", "draft-unanswerable"),
     ]  # fmt: skip
     assert made[-1]["answers"] == made[-1]["evidence"] == []
+    assert [one.get("doc_ids") for one in made] == [["cat.txt"], ["cat.txt"], None]
+    assert made[-1]["near_doc_ids"] == ["cat.txt"]  # What only seems to answer is no evidence.
     assert ANIMALS[2] in model.prompts[1] and "does not give" in model.prompts[3]
+
+
+@pytest.mark.parametrize("lines", [False, True], ids=["files", "corpus"])
+def test_the_names_in_drafts_are_those_of_the_folder(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
+) -> None:
+    monkeypatch.setattr("eval.folder.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("eval.folder.update", functools.partial(update, verify=verify))
+    texts = {"b/x.txt": ANIMALS[1], "a.txt": ANIMALS[0], "z.txt": ANIMALS[0]}  # Two files are the same document.
+    corpus = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]
+    write(tmp_path / "set", {"corpus.jsonl": "\n".join(corpus), "a.txt": ANIMALS[2]} if lines else texts)
+    model = ScriptedModel(responses=["Question: Who eats?\nAnswer: eats"])
+    chunks, called = passages(["set"], settings)
+    path = tmp_path / "set.draft.jsonl"
+    path.write_text("\n".join(map(json.dumps, drafts(chunks, model, settings, called))), encoding="utf-8")
+    documents = open_index(build(Path("set"), settings, tmp_path / "out").index, EMBEDDER).documents
+    questions = mapped(load(path), Path("set"), documents)
+    assert len(questions) == 3
+    assert all(documents[one.doc_ids[0]].text.count(one.evidence[0]) for one in questions)
 
 
 @given(st.integers(1, 60), st.integers(1, 70))
@@ -81,13 +106,14 @@ def test_passages_come_from_files_and_folders_but_not_from_questions(settings: S
     write(tmp_path / "notes", {"a.txt": ANIMALS[0], "questions.jsonl": '{"text": "no document"}'})
     write(tmp_path / "set", {"corpus.jsonl": json.dumps({"id": "x", "text": ANIMALS[2]}), "other.txt": "left out"})
     write(tmp_path, {"b.txt": ANIMALS[1]})
-    found = passages([str(tmp_path / name) for name in ("notes", "set", "b.txt")], settings)
+    found, called = passages([str(tmp_path / name) for name in ("notes", "set", "b.txt")], settings)
     assert [chunk.text for chunk in found] == [ANIMALS[0], ANIMALS[2], ANIMALS[1]]
+    assert [called.get(chunk.doc_id) for chunk in found] == ["a.txt", "x", None]
 
 
 def test_what_cannot_be_read_is_named(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, {"notes/a.txt": ANIMALS[0], "notes/empty.txt": " ", "none/empty.txt": " "})
-    found: list[Chunk] = passages([str(tmp_path / "notes")], settings)
+    found, _ = passages([str(tmp_path / "notes")], settings)
     assert len(found) == 1
     assert "empty.txt' is empty" in capsys.readouterr().err
     with pytest.raises(DocumentError, match="No document could be read"):
@@ -113,5 +139,9 @@ def test_the_command_writes_a_set_that_can_be_asked(
     assert (question.question, question.evidence) == ("When does the cat eat?", ("It eats at night.",))
     assert main(["draft", "a.txt"]) == 1
     assert "is there already; name another --out file." in capsys.readouterr().err
+    monkeypatch.setattr("eval.draft.parsed", lambda *_: None)
+    assert main(["draft", "a.txt", "--out", "other.jsonl"]) == 1
+    assert "The model gave no question that fits" in capsys.readouterr().err
+    assert not Path("other.jsonl").exists()
     assert main(["draft", "none.txt", "--out", "other.jsonl"]) == 1
     assert "There is no file or folder 'none.txt'" in capsys.readouterr().err

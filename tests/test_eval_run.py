@@ -69,6 +69,7 @@ class ScriptedBot:
             abstained=not citations,
             confidence=0.75,
             timings=Timings(0.0, 0.1, None, 0.2),
+            signals={"stated": 2.0},
         )
 
 
@@ -90,6 +91,7 @@ def test_run_records_answers_abstentions_and_failures(monkeypatch: pytest.Monkey
     assert chief.hits == (Place("d", 0, len(TEXT)),)
     assert chief.evidence == ((Place("d", 0, 27),),)
     assert chief.citations == (CITATION,)
+    assert (chief.signals, city.signals) == ({"stated": 2.0}, {})
     assert chief.times == Times(passages=1, first_token=2, total=3)
 
     assert (age.correct, age.abstained, age.f1) == (True, True, None)
@@ -287,8 +289,6 @@ def test_a_folder_is_indexed_and_its_questions_asked(
     bot = opens(monkeypatch, ScriptedBot())
     folder = tmp_path / "set"
     folder.mkdir()
-    assert command("--data", str(folder)) == 1
-    assert f"or draft some with: python -m eval draft {folder}" in capsys.readouterr().err
     questions.rename(folder / "questions.jsonl")
     assert command("--data", str(folder), "--kind", "nearly said") == 0
     assert built == [(folder, Path("results"))]
@@ -297,6 +297,33 @@ def test_a_folder_is_indexed_and_its_questions_asked(
     written = json.loads(result.read_text(encoding="utf-8"))
     assert written["questions"] == "set"
     assert written["records"]["chat"][0]["question"]["doc_ids"] == ["d"]
+
+
+def test_a_folder_without_questions_gets_drafts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def opened(*_: object) -> Iterator[BaseChatModel]:
+        yield FakeListChatModel(responses=["Question: Who is NATO’s chief?\nAnswer: Mark Rutte"])
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("eval.draft.open_model", opened)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text(TEXT, encoding="utf-8")
+    then = "python -m eval --data notes --questions results/notes.draft.jsonl"
+    assert command("--data", "notes") == 0
+    assert capsys.readouterr().out == (
+        "'notes' has no questions, so the model drafted 1, which are in 'results/notes.draft.jsonl'; "
+        f"a person should correct them before they measure anything with: {then}\n"
+    )
+    drafts = Path("results/notes.draft.jsonl")
+    assert json.loads(drafts.read_text(encoding="utf-8"))["doc_ids"] == ["a.txt"]
+    drafts.write_text("corrected", encoding="utf-8")
+    assert command("--data", "notes") == 1
+    assert capsys.readouterr().err.endswith(f"correct them, and measure with: {then}\n")
+    assert drafts.read_text(encoding="utf-8") == "corrected"
+    assert command("--data", "none") == 1
+    assert "There is no file or folder 'none'" in capsys.readouterr().err
 
 
 def test_the_other_commands_are_told_from_the_run() -> None:

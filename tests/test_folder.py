@@ -67,7 +67,7 @@ def test_without_any_spans_the_documents_are_the_evidence(settings: Settings, tm
 def test_a_folder_of_any_documents_goes_by_the_names_of_the_files(settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     write(folder, {"a.txt": ANIMALS[0], "deep/b.md": ANIMALS[1], "questions.jsonl": '{"text": "no document"}'})
-    write(folder, {"questions.draft.jsonl": '{"text": "none either"}'})
+    write(folder, {"questions.draft.jsonl": '{"text": "none either"}', "deep/a.draft.jsonl": '{"text": "nor this"}'})
     documents = opened(folder, settings, tmp_path / "out").documents
     assert sorted(one.text for one in documents.values()) == sorted(ANIMALS[:2])
     (found,) = mapped([ask(doc_ids=("deep/b.md",), evidence=("dog",))], folder, documents)

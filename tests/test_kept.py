@@ -35,6 +35,7 @@ ANY = st.builds(
     f1=st.none() | SHARES,
     rouge_l=st.none() | SHARES,
     error=st.none(),
+    signals=st.dictionaries(st.text(), st.floats(-1e3, 1e3)),
 )
 
 
@@ -92,4 +93,6 @@ def test_the_key_is_the_same_only_where_records_may_be_mixed(tmp_path: Path, mon
     (tmp_path / "new.py").write_text("x = 1")
     monkeypatch.setattr("eval.kept.rag.__path__", [str(tmp_path)])
     others.append(run_key(plain, "chat", [FACT], ["d", "e"]))
-    assert len({key, *others}) == 7
+    (tmp_path / "weights.json").write_text("{}")
+    others.append(run_key(plain, "chat", [FACT], ["d", "e"]))
+    assert len({key, *others}) == 8

@@ -34,6 +34,15 @@ def test_round_up(value: float, end: float) -> None:
     assert _round_up(value) == pytest.approx(end)
 
 
+def test_a_plot_with_a_style_is_a_file_by_itself() -> None:
+    root = ElementTree.fromstring(svg(plot({"a < b": [(0, 0), (1, 1)]}), ".grid { stroke: #888; }"))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert [(one.tag.rpartition("}")[2], one.text) for one in root][:2] == [
+        ("desc", "About."), ("style", ".grid { stroke: #888; }"),
+    ]  # fmt: skip
+    assert "xmlns" not in svg(plot({}))
+
+
 def test_many_points_have_no_dots_and_empty_lines_no_legend() -> None:
     text = svg(plot({"many": [(n / 30, 0.5) for n in range(30)], "none": []}))
     assert "<circle" not in text and ">many<" in text and ">none<" not in text

@@ -95,9 +95,18 @@ def test_results_of_before_the_newer_fields_can_be_read(tmp_path: Path) -> None:
     path = written(tmp_path)
     values = json.loads(path.read_text(encoding="utf-8"))
     for one in values["records"]["chat"]:
-        del one["gist"], one["rouge_l"], one["question"]["near_doc_ids"]
+        del one["gist"], one["rouge_l"], one["signals"], one["question"]["near_doc_ids"]
     path.write_text(json.dumps(values), encoding="utf-8")
     assert read(path).chains["chat"][1] == RECORDS[1]
+
+
+def test_the_signals_are_kept(tmp_path: Path) -> None:
+    measured = replace(RECORDS[0], signals={"stated": -1.5, "unknown": 0.0})
+    path = save(
+        tmp_path, settings=settings(tmp_path), questions="set.jsonl", documents={}, chains={"chat": [measured]},
+        summaries={"chat": summarise([measured], 2)},
+    )  # fmt: skip
+    assert read(path).chains["chat"][0].signals == {"stated": -1.5, "unknown": 0.0}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"records": {"chat": [{"citations": [], "sentences": []}]}}'])

@@ -12,6 +12,8 @@ from eval.statistics import (
     abstention,
     area,
     auc,
+    brier,
+    calibration_error,
     distribution,
     interval,
     mcnemar,
@@ -134,6 +136,18 @@ def test_coverage_grows_to_what_was_answered(pairs: list[tuple[float, bool]]) ->
 def test_reliability_has_a_point_for_each_tenth() -> None:
     points = reliability([0.11, 0.19, 0.95, 1.0], [True, False, True, True])
     assert points == [(pytest.approx(0.15), 0.5), (pytest.approx(0.975), 1)]
+
+
+def test_calibration_error_is_the_mean_distance_from_the_diagonal() -> None:
+    # Two at 0.15 in the mean, one of which came true; two at 0.975, both of which did.
+    assert calibration_error([0.11, 0.19, 0.95, 1.0], [True, False, True, True]) == pytest.approx((0.35 + 0.025) / 2)
+    assert calibration_error([0.5, 0.5, 0.05], [True, False, False]) == pytest.approx(0.05 / 3)
+    assert calibration_error([], []) is None
+
+
+def test_brier() -> None:
+    assert brier([1.0, 0.5, 0.2], [True, False, False]) == pytest.approx((0 + 0.25 + 0.04) / 3)
+    assert brier([], []) is None
 
 
 def test_distribution() -> None:

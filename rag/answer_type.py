@@ -1,0 +1,114 @@
+"""What a question asks for, as far as its words tell: the expected answer type (Li and Roth 2002)."""
+
+import re
+from enum import Enum
+
+from rag.evidence import content_words
+
+_SUMMARY = re.compile(
+    r"\b(summari[sz]e[ds]?|(?:a|the|short|brief) summary|summary of|overview|gist|tl;?dr|in a nutshell|takeaways?)\b"
+    r"|^\W*summary\W*$"
+    r"|\b(main|key|central|essential) (points?|ideas?|messages?|elements?|facts|arguments?|themes?|topics?)\b"
+    r"|\bwhat (is|are|was|were) (it|this|that|these|they|(the|this|these|that|your) (article|text|document|page|report"
+    r"|story|paper|book|file)s?) (all )?about\b",
+    re.IGNORECASE,
+)
+_ABOUT_SOMETHING = re.compile(r"\b(?:of|in|on|about|from|for)\s+(.+)$", re.IGNORECASE)
+_THE_TEXT = re.compile(
+    r"^\W*(?:(?:it|this|that|them|these|all|everything|here)\b|(?:the|this|these|that|your|my)\s+(?:\w+\s+)?"
+    r"(?:article|text|document|page|report|story|paper|book|file|passage)s?\b)[\W\s]*(?:please)?\W*$",
+    re.IGNORECASE,
+)
+_QUOTATION = re.compile(
+    r"\b(?:exact(?:ly)?|literally|verbatim|word for word|quote[ds]?|(?:exact|own|very) words|wording)\b.*"
+    r"|\bhow (?:exactly )?(?:did|does) .{1,60} (?:put|phrase|word) it\b",
+    re.IGNORECASE,
+)
+_SAYS = re.compile(r"\b(?:sa(?:y|id|ys)|state[ds]?|words?|put|phrase[ds]?|wording|quot\w+|told|call(?:ed|s)?)\b")
+_LIST = re.compile(
+    r"\b(?:list|name|enumerate|give) (?:me )?(?:all|every|each|the|some|\w+ (?:of|examples))\b"
+    r"|\b(?:what|which) (?:\w+ ){0,3}?(?:are|were) (?:all )?(?:the|its|his|her|their|some) (?:\w+ ){0,3}?\w+s\b"
+    r"|\b(?:what|which) (?!is\b|was\b|does\b|has\b)(?:\w+ ){0,2}?\w+[^s\W]s "
+    r"(?:are|were|did|do|have|had|can|could|will)\b",
+    re.IGNORECASE,
+)
+_COMPARISON = re.compile(
+    r"\b(?:how .*\bdiffer(?:s|ed)?|differences?|compar(?:e|es|ed|isons?)|versus|vs|in common|alike|similarities"
+    r"|contrast)\b",
+    re.IGNORECASE,
+)
+_ASKS = r"(?:who|whom|whose|what|when|where|why|how|which|(?:in|to|with|by|from|for|at) (?:whom|which|what))"
+_DOES = r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|may|might|must|\w{3,}(?:ed|s))"
+_SEVERAL = re.compile(rf",?\s+and\s+(?={_ASKS}\b)|(?<=[?])\s+(?=\S)", re.IGNORECASE)
+_PUTS = re.compile(
+    rf"^\W*(?:(?:and|but|so)\s+)?(?:who\s+\w+\s.|(?:when|where|why)\s+{_DOES}\b.|{_DOES}\s+\S+\s+\S"
+    rf"|(?!(?:who|when|where|why)\b){_ASKS}\s+(?:\S+\s+)*?{_DOES}\b.)",
+    re.IGNORECASE,
+)
+_NO_SUMMARY = re.compile(r"^\W*(?:who|when|where|why|how (?:many|much|long))\b", re.IGNORECASE)
+
+_YES_NO = re.compile(rf"^\W*(?:(?:and|but|so)\s+)?{_DOES}\b", re.IGNORECASE)
+
+_ASKS_AMOUNT = re.compile(
+    r"\b(how (many|much|old|long|far|often|big|tall|large)|(what|which) (year|date|age|number))\b|^when\b"
+)
+_AMOUNT = re.compile(
+    r"\d|\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?|"
+    r"millions?|billions?|first|second|third|fourth|fifth|half|once|twice|none|no|several|many|few|century|decades?|"
+    r"years?|months?|weeks?|days?|today|yesterday|tomorrow|(mon|tues|wednes|thurs|fri|satur|sun)day|january|february|"
+    r"march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|winter|before|after|"
+    r"during|eve)\b"
+)
+_ASKS_NAME = re.compile(r"\bnames? of\b|\bwhat (is|was) .{1,40} (named|called)\b")
+_NAMED = re.compile(r"(?<=\w\s)[A-Z]\w+|[“\"]")
+
+
+class AnswerType(Enum):
+    """What a right answer is made of."""
+
+    FACT = "fact"
+    LIST = "list"
+    COMPARISON = "comparison"
+    QUOTATION = "quotation"
+    SUMMARY = "summary"
+
+
+def answer_type(question: str) -> AnswerType:
+    """The type that the words of `question` ask for; a fact where nothing else is told.
+
+    A summary is one of the text as a whole; "the main elements of the plan" is a list.
+    """
+    found = _SUMMARY.search(question)
+    if found and not _NO_SUMMARY.match(question):
+        about = _ABOUT_SOMETHING.search(question, found.end())
+        return AnswerType.SUMMARY if not about or _THE_TEXT.match(about[1]) else AnswerType.LIST
+    if _COMPARISON.search(question):
+        return AnswerType.COMPARISON
+    if _QUOTATION.search(question) and _SAYS.search(question.lower()):
+        return AnswerType.QUOTATION
+    return AnswerType.LIST if _LIST.search(question) else AnswerType.FACT
+
+
+def parts(question: str) -> list[str]:
+    """The questions that `question` puts at once, each as it stands; itself where it is one, or not surely more."""
+    cut = [part.strip(" ,;") for part in _SEVERAL.split(question) if part.strip(" ,;")]
+    if len(cut) < 2 or not all(_PUTS.match(part) for part in cut):
+        return [question]
+    return [f"{part[0].upper()}{part[1:].rstrip(' ?')}?" for part in cut]
+
+
+def mistyped(question: str, answer: str) -> bool:
+    """Whether `question` asks for an amount, a time or a name, and `answer` adds none to the question's words."""
+    asked = question.lower().replace("’", "'").strip('"“ ')
+    known = set(re.findall(r"[\w']+", asked))
+    words = re.findall(r"[\w'.“\"-]+", answer.replace("’", "'"))
+    fresh = " ".join(word for word in words if word.lower().strip(".") not in known)
+    if _ASKS_AMOUNT.search(asked):
+        return not _AMOUNT.search(fresh.lower())
+    return bool(_ASKS_NAME.search(asked)) and not _NAMED.search(fresh)
+
+
+def circular(question: str, answer: str) -> bool:
+    """Whether `answer` has no word of meaning that `question` lacks, though more than a yes or no is asked for."""
+    said = content_words(answer)
+    return bool(said) and not _YES_NO.match(question) and said <= content_words(question)

@@ -1,0 +1,121 @@
+"""One question over its context -> a draft: checked, written in a stream, cited, confirmed."""
+
+import re
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+
+from rag.answer_type import AnswerType, circular
+from rag.cite import Numbers, cite, settle
+from rag.condense import Wording
+from rag.confidence import UNHELD, Confidence, declines, known_after, known_before, yes_probability
+from rag.context import Context
+from rag.links import without_links
+from rag.model import LOGPROBS, explained
+from rag.prompts import ANSWER, CHECK, CONFIRM
+from rag.settings import Settings
+from rag.types import Citation, Hit, Sentence
+
+_SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
+"""The small model writes "U. S." for "U.S."."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An answer before it is decided whether to give it; without sentences where none was written."""
+
+    sentences: tuple[Sentence, ...]
+    confidence: float
+    signals: Mapping[str, float]
+
+    @property
+    def citations(self) -> dict[int, Citation]:
+        """By number."""
+        return {citation.number: citation for sentence in self.sentences for citation in sentence.citations}
+
+
+class Answerer:
+    """Writes drafts with the model; threads may share it."""
+
+    def __init__(self, settings: Settings, model: BaseChatModel, confidence: Confidence) -> None:
+        self._settings = settings
+        self._model = model
+        self._confidence = confidence
+        weighed = {"logprobs": True} if LOGPROBS in (model.tags or []) else {}
+        # An output parser behind it would read the stream to its end when it is closed.
+        self._answer = {kind: prompt | model.bind(**weighed) for kind, prompt in ANSWER.items()}
+
+    def read_ahead(self, context: Context) -> None:
+        """Let the engine read what every question will begin with. Raises ModelError."""
+        with explained(self._settings):
+            self._model.invoke(CHECK.invoke({"text": context.text, "excerpts": "", "question": ""}), max_tokens=1)
+
+    def draft(
+        self, kind: AnswerType, wording: Wording, context: Context, hits: list[Hit], numbers: Numbers,
+        wrote: Callable[[], None],
+    ) -> Generator[str, None, Draft]:  # fmt: skip
+        """Gives the pieces of the answer as they are written, and returns the draft. Raises ModelError.
+
+        `wrote` is told of each piece; `numbers` are the citations made so far. Nothing is
+        written where it is hopeless.
+        """
+        question = wording.searched
+        read = {"text": context.text, "excerpts": context.excerpts(question), "question": question}
+        before: dict[str, float] = {}
+        if kind is not AnswerType.SUMMARY:
+            with explained(self._settings):
+                stated = yes_probability(self._model, CHECK.invoke(read))
+            before = known_before(wording.typed, stated, hits, context)
+            if self._confidence.hopeless(before, self._settings.abstain_below):
+                return Draft((), self._confidence.early.probability(before), before)
+        written, chances = "", list[float]()
+        prompt = read | {"question": wording.asked}
+        with explained(self._settings), closing(self._answer[kind].stream(prompt)) as pieces:  # type: ignore[type-var]
+            for piece in pieces:
+                chances += _chances(piece)
+                if text := str(piece.text):
+                    wrote()
+                    written += text
+                    yield text
+        written = self._mended(wording, written.strip(), context)
+        sentences = cite(written, question, context.sources, context.evidence, numbers)
+        if kind is AnswerType.SUMMARY:
+            return Draft(sentences, _supported(sentences), {})
+        return self._weighed(wording, written, sentences, before, chances)
+
+    def _mended(self, wording: Wording, written: str, context: Context) -> str:
+        """What was written without links and false agreement; where it says nothing new, the nearest sentence."""
+        plain = without_links(_SPACED_INITIALS.sub(r"\1.", written), context.text)
+        settled = settle(plain, context.sources, context.evidence)
+        if context.sources and circular(wording.typed, settled):
+            return context.nearest(wording.searched, 1)[0].text
+        return settled
+
+    def _weighed(
+        self, wording: Wording, written: str, sentences: tuple[Sentence, ...], before: dict[str, float],
+        chances: list[float],
+    ) -> Draft:  # fmt: skip
+        """The draft with the confidence in it, after the model was asked about what the answer cites alone."""
+        unheld = Draft(sentences, UNHELD * self._confidence.early.probability(before), before)
+        if not unheld.citations or declines(written):
+            return unheld
+        question = wording.searched
+        cited = " ".join(citation.quote for citation in unheld.citations.values())
+        with explained(self._settings):
+            prompt = CONFIRM.invoke({"cited": cited, "question": question, "answer": written})
+            confirmed = yes_probability(self._model, prompt)
+        signals = before | known_after(wording.typed, written, confirmed, sentences, chances)
+        return Draft(sentences, self._confidence.late.probability(signals), signals)
+
+
+def _supported(sentences: tuple[Sentence, ...]) -> float:
+    return sum(sentence.supported for sentence in sentences) / max(1, len(sentences))
+
+
+def _chances(piece: BaseMessage) -> list[float]:
+    """The log-probability of each token of the piece, where the server gives them."""
+    content = (piece.response_metadata.get("logprobs") or {}).get("content") or []
+    return [float(token["logprob"]) for token in content]

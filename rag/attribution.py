@@ -1,0 +1,64 @@
+"""Who is said to have said it: a speaker that the answer names must be the speaker in the source."""
+
+import re
+from collections.abc import Sequence
+
+_SAID = (
+    r"(?:said|says?|stat(?:ed|es?)|told|tells?|add(?:ed|s)|argue[sd]?|claim(?:ed|s)?|insist(?:ed|s)?|warn(?:ed|s)?"
+    r"|call(?:ed|s) (?:for|on)|declare[sd]?|announce[sd]?|assert(?:ed|s)?|contend(?:ed|s)?|affirm(?:ed|s)?"
+    r"|remark(?:ed|s)?|note[sd]?|explain(?:ed|s)?|emphasi[sz]e[sd]?|stress(?:ed|es)?|reiterate[sd]?|highlight(?:ed|s)?"
+    r"|advocate[sd]?|demand(?:ed|s)?|suggest(?:ed|s)?|propose[sd]?|predict(?:ed|s)?|admit(?:ted|s)?|den(?:ied|ies)"
+    r"|repl(?:ied|ies)|answer(?:ed|s)|ask(?:ed|s)|wrote|writes|believe[sd]?|complain(?:ed|s)?|conclude[sd]?"
+    r"|estimate[sd]?|describe[sd]?|acknowledge[sd]?|express(?:ed|es)?|urge[sd]?|reinforce[sd]?|outline[sd]?)"
+)
+_WORD = r"[A-Z](?:'[A-Z])?[\w-]*"
+_NAME = rf"{_WORD}(?:(?: (?:of|de|van|von|al|bin|the))? {_WORD})*"
+_BETWEEN = r"(?:,(?:[^,.;]{1,60},)?)?(?: (?:\w+ly|also|has|have|had|further|then|later|again|once|and|both))*"
+_BEFORE_VERB = re.compile(rf"(?P<name>{_NAME}|\b(?:[Hh]e|[Ss]he|[Tt]hey)\b){_BETWEEN} {_SAID}\b")
+_AFTER_VERB = re.compile(rf"[\"'] {_SAID} (?:[a-z]+ )?(?P<name>{_NAME})")
+_ACCORDING = re.compile(rf"\b[Aa]ccording to (?P<name>{_NAME})")
+_PRONOUNS = frozenset({"he", "she", "they"})
+_NO_PERSON = frozenset(
+    """while despite although though when after before as if but and in on at however the a an it
+    this that these those there i we you mr mrs ms dr sir lord
+    lady president prime minister chancellor ambassador secretary general king queen pope professor""".split()  # noqa: SIM905
+)
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
+
+
+def speakers(text: str) -> list[frozenset[str]]:
+    """The words of each name that `text` makes the subject of saying something; an empty set is a pronoun."""
+    plain = text.translate(_QUOTES)
+    found = [match for pattern in (_BEFORE_VERB, _AFTER_VERB, _ACCORDING) for match in pattern.finditer(plain)]
+    return [_key(match["name"]) for match in sorted(found, key=lambda match: match.start())]
+
+
+def misattributed(text: str, sources: Sequence[tuple[str, str]]) -> bool:
+    """Whether `text` says that somebody said what its sources let another say.
+
+    Each source is a sentence and what stands before it in its passage. A named speaker of
+    the text must speak in one of them; where a source has a pronoun or no speaker at all,
+    the one who spoke last before it counts, or the name must at least occur in it.
+    """
+    return any(not any(_speaks(name, said, before) for said, before in sources) for name in speakers(text) if name)
+
+
+def _speaks(name: frozenset[str], said: str, before: str) -> bool:
+    there = speakers(said)
+    if any(name & other for other in there):
+        return True
+    if there and all(there):
+        return False
+    if name & _words(said):
+        return True
+    earlier = [other for other in speakers(before) if other]
+    return bool(earlier and name & earlier[-1])
+
+
+def _key(name: str) -> frozenset[str]:
+    """The words that tell a person; none for a pronoun."""
+    return _words(name) - _PRONOUNS - _NO_PERSON
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.sub(r"'s?$", "", word) for word in re.findall(r"[\w'-]+", text.translate(_QUOTES).lower()))

@@ -1,0 +1,76 @@
+"""What the model reads for a question: passages, and the nearest of their sentences once more."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.answer_type import AnswerType
+from rag.evidence import Evidence, SourceSentence, rank_sentences
+from rag.reading import MOST, Reading, fitting
+from rag.settings import Settings
+from rag.types import Chunk, Hit
+
+EXCERPTS = 4
+"""Sentences repeated right before the question, where a small model reads best."""
+_MARKS = re.compile(r"</?text>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What is read, as one text and as sentences in the order of the documents; `again` of them are repeated."""
+
+    text: str
+    sources: list[SourceSentence]
+    evidence: Evidence
+    again: int
+
+    def nearest(self, question: str, count: int) -> list[SourceSentence]:
+        """The `count` sentences that are most related to the question, the nearest first."""
+        order = rank_sentences(question, self.evidence.vectors([question])[0], self.sources)
+        return [self.sources[i] for i in order[:count]]
+
+    def excerpts(self, question: str) -> str:
+        """The sentences to be repeated for `question`, as a part of a prompt."""
+        best = self.nearest(question, self.again) if self.again else []
+        if not best:
+            return ""
+        best.sort(key=lambda one: (one.chunk.chunk_id, one.span.start))
+        return "From the text:\n" + "".join(f"- {_MARKS.sub('', one.text)}\n" for one in best) + "\n"
+
+
+def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: Settings) -> Context:
+    """The context for a question of this kind with these hits.
+
+    A short text is read whole, and the nearest sentences again. Of a long one the best
+    passages are read, the best of them last, right before the question: as many as were
+    found for a question, more where several answer it, and for a summary some from the
+    beginning to the end of the documents in question.
+    """
+    several = kind in {AnswerType.LIST, AnswerType.COMPARISON}
+    many = settings.passages * (MOST if kind is not AnswerType.FACT else 1)
+    if reading.whole:
+        return _context(reading.whole, reading.whole, reading, EXCERPTS * MOST if several else EXCERPTS)
+    if kind is AnswerType.SUMMARY:
+        spread = fitting(_spread(reading, ranked, many), settings)
+        return _context(spread, spread, reading, 0)
+    found = fitting([hit.chunk for hit in ranked[: many if several else settings.passages]], settings)
+    return _context(found[::-1], sorted(found, key=lambda one: one.chunk_id), reading, 0)
+
+
+def _context(read: Sequence[Chunk], ordered: Sequence[Chunk], reading: Reading, again: int) -> Context:
+    alone = len(reading.index.documents) == 1
+    texts = [chunk.text if alone or not chunk.title else f"{chunk.title}\n{chunk.text}" for chunk in read]
+    text = _MARKS.sub("", "\n\n".join(texts))
+    return Context(text, reading.evidence.sentences(ordered), reading.evidence, again)
+
+
+def _spread(reading: Reading, ranked: Sequence[Hit], count: int) -> list[Chunk]:
+    """`count` passages, evenly from the documents of the hits: of each its first, then others down to its end."""
+    doc_ids = list(dict.fromkeys(hit.chunk.doc_id for hit in ranked))[:count]
+    share = count // max(1, len(doc_ids))
+    chunk_ids: list[int] = []
+    for doc_id in doc_ids:
+        own = reading.index.documents.chunk_ids(doc_id)
+        step = max(1, len(own) / share)
+        chunk_ids += [own[int(i * step)] for i in range(min(share, len(own)))]
+    return reading.index.chunks(chunk_ids)

@@ -1,0 +1,78 @@
+import pytest
+
+from rag.answer_type import AnswerType, answer_type, circular, mistyped, parts
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Who leads the club?", AnswerType.FACT),
+        ("What is summary justice?", AnswerType.FACT),
+        ("Who wrote the summary?", AnswerType.FACT),
+        ("Summarise it", AnswerType.SUMMARY),
+        ("Can you summarize the whole article, please?", AnswerType.SUMMARY),
+        ("What is this document about?", AnswerType.SUMMARY),
+        ("What are the key points of the text?", AnswerType.SUMMARY),
+        ("tl;dr", AnswerType.SUMMARY),
+        ("What are the main elements of the plan?", AnswerType.LIST),
+        ("What are the rules of the club?", AnswerType.LIST),
+        ("Which rivers are navigable?", AnswerType.LIST),
+        ("List all members.", AnswerType.LIST),
+        ("What is the difference between a cat and a dog?", AnswerType.COMPARISON),
+        ("How do the two proposals differ?", AnswerType.COMPARISON),
+        ("What exactly did the judge say about the fine?", AnswerType.QUOTATION),
+        ("Where exactly is the pond?", AnswerType.FACT),
+    ],
+)
+def test_the_words_tell_what_is_asked_for(question: str, expected: AnswerType) -> None:
+    assert answer_type(question) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        (
+            "Who is Rosaline and how is she related to the Capulets?",
+            ["Who is Rosaline?", "How is she related to the Capulets?"],
+        ),
+        ("What is it? And who made it?", ["What is it?", "Who made it?"]),
+        ("When and where was it built?", ["When and where was it built?"]),
+        ("The colonies of France and what other country?", ["The colonies of France and what other country?"]),
+        ("What happens before and when a wall is built?", ["What happens before and when a wall is built?"]),
+        ("Who sold bread and butter?", ["Who sold bread and butter?"]),
+        ("Thanks. Who is she?", ["Thanks. Who is she?"]),
+    ],
+)
+def test_only_whole_questions_are_parted(question: str, expected: list[str]) -> None:
+    assert parts(question) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        ("How many fish are there?", "There are 12 fish.", False),
+        ("How many fish are there?", "There are twelve fish.", False),
+        ("How many fish are there?", "The fish swim in the pond.", True),
+        ("How many of the 12 fish are red?", "Of the 12 fish some are red.", True),
+        ("When does the cat sleep?", "It sleeps on Thursday.", False),
+        ("When does the cat sleep?", "The cat sleeps a lot.", True),
+        ("What is the name of the dog?", "The dog is called Rex.", False),
+        ("What is the name of the dog?", "One dog eats bones.", True),
+        ("Who eats the bones?", "A dog does.", False),
+    ],
+)
+def test_an_answer_has_the_type_that_is_asked_for(question: str, answer: str, expected: bool) -> None:
+    assert mistyped(question, answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        ("What does the dog eat at night?", "The dog eats at night.", True),
+        ("What does the dog eat at night?", "The dog eats bones.", False),
+        ("Does the dog eat at night?", "Yes, the dog eats at night.", False),
+        ("What does it eat?", "", False),
+    ],
+)
+def test_an_answer_that_only_repeats_the_question_is_circular(question: str, answer: str, expected: bool) -> None:
+    assert circular(question, answer) is expected

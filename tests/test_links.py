@@ -1,0 +1,43 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.links import without_links
+
+HELD = "The ministry writes at https://ministry.example/report.html and info@ministry.example."
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("The tower is 12 m tall.", "The tower is 12 m tall."),
+        ("See ![map](https://evil.example/a.png?q=1) now.", "See map now."),
+        ("See [the map](https://evil.example/a).", "See the map."),
+        ("See [the map][1].\n\n[1]: https://evil.example", "See the map."),
+        ("See [![map](http://a.test/x.png)](http://a.test).", "See map."),
+        ("It is 5. Visit https://evil.example/a, please.", "It is 5. Visit, please."),
+        ("It is 5. Visit www.evil.example.", "It is 5. Visit."),
+        ("It is 5 (evil-shop.com).", "It is 5 ()."),
+        ("Write to a.b@evil.example.", "Write to."),
+        ("<b>It</b> is 5.<img src=x onerror=alert(1)>", "It is 5."),
+        ("It is 5.<!-- hidden -->", "It is 5."),
+        ("[click](javascript:alert(1))", "click"),
+        ("//evil.example/x.js", ""),
+        ("They write at https://ministry.example/report.html.", "They write at https://ministry.example/report.html."),
+        ("[here](https://ministry.example/report.html)", "here https://ministry.example/report.html"),
+        ("Mail info@ministry.example.", "Mail info@ministry.example."),
+        ("For a < b and c > d, it is 3.5:1 at 10:30.", "For a < b and c > d, it is 3.5:1 at 10:30."),
+        ("The U.S. said 1.5 million e.g. in 2020.", "The U.S. said 1.5 million e.g. in 2020."),
+    ],
+)
+def test_only_what_the_documents_hold_leads_anywhere(written: str, shown: str) -> None:
+    assert without_links(written, HELD) == shown
+
+
+@given(st.text("ab[]()!<>:/. \nhtps", max_size=60))
+def test_nothing_that_loads_or_leads_is_left(written: str) -> None:
+    left = without_links(written, "")
+    assert not re.search(r"\]\([^()\s]+\)|</?[a-z][^<>]*>|(^|[^:])//\w", left)
+    assert without_links(left, "") == left
