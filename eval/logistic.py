@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from eval.statistics import SEED, Floats
 from rag.confidence import Logistic
@@ -36,11 +35,13 @@ def fit(examples: Sequence[Example], names: Sequence[str]) -> Logistic:
     """
     values = np.array([[one.signals[name] for name in names] for one in examples], dtype=np.float64)
     weights = balanced(examples)
-    scaler = StandardScaler().fit(values, sample_weight=weights)
+    mean = np.average(values, axis=0, weights=weights)
+    spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
+    scale = np.where(spread > 0, spread, 1.0)  # A signal that never varies gets the weight 0.
     model = LogisticRegression(C=PENALTY, solver="newton-cholesky", tol=1e-10, max_iter=1000)
-    model.fit(scaler.transform(values), [one.answerable for one in examples], sample_weight=weights)
-    slopes = model.coef_[0] / scaler.scale_
-    bias = float(model.intercept_[0] - slopes @ scaler.mean_)
+    model.fit((values - mean) / scale, [one.answerable for one in examples], sample_weight=weights)
+    slopes = model.coef_[0] / scale
+    bias = float(model.intercept_[0] - slopes @ mean)
     return Logistic(bias, dict(zip(names, map(float, slopes), strict=True)))
 
 

@@ -9,10 +9,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from rag.answer_type import AnswerType, circular
-from rag.cite import Numbers, cite, settle
+from rag.cite import Numbers, cite, quotes, settle
 from rag.condense import Wording
 from rag.confidence import UNHELD, Confidence, declines, known_after, known_before, yes_probability
-from rag.context import Context
+from rag.context import EXCERPTS, Context
 from rag.links import without_links
 from rag.model import LOGPROBS, explained
 from rag.prompts import ANSWER, CHECK, CONFIRM
@@ -80,19 +80,11 @@ class Answerer:
                     wrote()
                     written += text
                     yield text
-        written = self._mended(wording, written.strip(), context)
+        written = _mended(kind, wording, written.strip(), context)
         sentences = cite(written, question, context.sources, context.evidence, numbers)
         if kind is AnswerType.SUMMARY:
             return Draft(sentences, _supported(sentences), {})
         return self._weighed(wording, written, sentences, before, chances)
-
-    def _mended(self, wording: Wording, written: str, context: Context) -> str:
-        """What was written without links and false agreement; where it says nothing new, the nearest sentence."""
-        plain = without_links(_SPACED_INITIALS.sub(r"\1.", written), context.text)
-        settled = settle(plain, context.sources, context.evidence)
-        if context.sources and circular(wording.typed, settled):
-            return context.nearest(wording.searched, 1)[0].text
-        return settled
 
     def _weighed(
         self, wording: Wording, written: str, sentences: tuple[Sentence, ...], before: dict[str, float],
@@ -109,6 +101,21 @@ class Answerer:
             confirmed = yes_probability(self._model, prompt)
         signals = before | known_after(wording.typed, written, confirmed, sentences, chances)
         return Draft(sentences, self._confidence.late.probability(signals), signals)
+
+
+def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) -> str:
+    """What was written without links and false agreement.
+
+    The nearest sentence of the text stands in for an answer that only repeats the
+    question, and one with a quotation where the exact words were asked for and none are given.
+    """
+    plain = without_links(_SPACED_INITIALS.sub(r"\1.", written), context.text)
+    settled = settle(plain, context.sources, context.evidence)
+    if kind is AnswerType.QUOTATION and not quotes(settled):
+        near = [one.text for one in context.nearest(wording.searched, EXCERPTS) if quotes(one.text)]
+    else:
+        near = [one.text for one in context.nearest(wording.searched, 1)] if circular(wording.typed, settled) else []
+    return near[0] if near else settled
 
 
 def _supported(sentences: tuple[Sentence, ...]) -> float:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from rag.split import sentence_spans
+
 _SAID = (
     r"(?:said|says?|stat(?:ed|es?)|told|tells?|add(?:ed|s)|argue[sd]?|claim(?:ed|s)?|insist(?:ed|s)?|warn(?:ed|s)?"
     r"|call(?:ed|s) (?:for|on)|declare[sd]?|announce[sd]?|assert(?:ed|s)?|contend(?:ed|s)?|affirm(?:ed|s)?"
@@ -38,7 +40,8 @@ def misattributed(text: str, sources: Sequence[tuple[str, str]]) -> bool:
 
     Each source is a sentence and what stands before it in its passage. A named speaker of
     the text must speak in one of them; where a source has a pronoun or no speaker at all,
-    the one who spoke last before it counts, or the name must at least occur in it.
+    the one who spoke last before it counts, or whoever is named in it or in the sentence
+    before.
     """
     return any(not any(_speaks(name, said, before) for said, before in sources) for name in speakers(text) if name)
 
@@ -49,7 +52,8 @@ def _speaks(name: frozenset[str], said: str, before: str) -> bool:
         return True
     if there and all(there):
         return False
-    if name & _words(said):
+    previous = [before[span.start : span.end] for span in sentence_spans(before)][-1:]
+    if name & _words(" ".join([said, *previous])):
         return True
     earlier = [other for other in speakers(before) if other]
     return bool(earlier and name & earlier[-1])

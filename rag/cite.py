@@ -137,6 +137,11 @@ def unfounded(text: str, ground: str) -> list[str]:
     return names + numbers + quotes
 
 
+def quotes(text: str) -> bool:
+    """Whether there is a quotation in it."""
+    return bool(_QUOTED.search(text))
+
+
 def _known(name: str, words: set[str]) -> bool:
     stem = name.removesuffix("'s").rstrip("'")
     inflected = stem[: max(5, len(stem) - 3)] if len(stem) > 6 else stem

@@ -30,6 +30,7 @@ def test_the_subjects_of_saying_something_are_found(text: str, expected: list[se
         ("Smith said that it rains.", "She said that it rains.", "Mark Brown stated it. Anna Smith replied.", False),
         ("Smith said that it rains.", "It will rain.", "Smith announced the weather.", False),
         ("Brown said that it rains.", "It will rain.", "Smith announced the weather.", True),
+        ("Norway said that it rains.", "They said that it rains.", "Brown denied it. Norway and Peru resisted.", False),
         ("Brown proposed a park.", "Brown’s plan is a park.", "", False),
         ("Someone said that it rains.", "It rains.", "", True),
         ("The park is green.", "“It rains,” said Anna Smith.", "", False),
