@@ -7,6 +7,7 @@ import numpy as np
 
 from rag.attribution import misattributed
 from rag.evidence import TYPOGRAPHY, Evidence, SourceSentence, Vector, content_words
+from rag.links import addresses
 from rag.split import sentence_spans
 from rag.types import Citation, Sentence
 
@@ -127,14 +128,15 @@ def _before(source: SourceSentence) -> str:
 
 
 def unfounded(text: str, ground: str) -> list[str]:
-    """The names, numbers and quotations of `text` that do not occur in `ground`."""
+    """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
     plain, held = _plain(text), _plain(ground)
     lowered = held.lower()
     words = set(re.findall(r"[\w'-]+", lowered))
     names = [name for name in _NAME.findall(plain) if content_words(name) and not _known(name.lower(), words)]
     numbers = [number for number in _NUMBER.findall(plain) if number not in set(_NUMBER.findall(held))]
-    quotes = [quote for quote in _QUOTED.findall(plain) if quote.strip(" .,!?").lower() not in lowered]
-    return names + numbers + quotes
+    quoted = [quote for quote in _QUOTED.findall(plain) if quote.strip(" .,!?").lower() not in lowered]
+    linked = [address for address in addresses(plain) if address.lower() not in lowered]
+    return names + numbers + quoted + linked
 
 
 def quotes(text: str) -> bool:

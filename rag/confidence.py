@@ -141,4 +141,4 @@ def log_odds(probability: float) -> float:
 
 
 def _logistic(score: float) -> float:
-    return 1.0 / (1.0 + math.exp(-score))
+    return 1.0 / (1.0 + math.exp(-score)) if score >= 0 else 1.0 - _logistic(-score)

@@ -39,3 +39,8 @@ def without_links(text: str, held: str) -> str:
     if plain == text:
         return text
     return re.sub(r"[ \t]+([.,;:!?])", r"\1", re.sub(r"[ \t]{2,}", " ", plain)).strip()
+
+
+def addresses(text: str) -> list[str]:
+    """The addresses in `text`, of the web and of mail, without the punctuation around them."""
+    return [found[0].strip("<>").rstrip(_ENDS) for found in _ADDRESS.finditer(text)]

@@ -22,7 +22,7 @@ CHECK = ChatPromptTemplate.from_messages(
 
 _WANTED = {
     AnswerType.FACT: "Answer in one or two complete sentences, only from the text. Name all that is asked for.",
-    AnswerType.LIST: "Answer in complete sentences, only from the text. Name every one that the text names.",
+    AnswerType.LIST: "Answer in one to three complete sentences, only from the text. Name all that is asked for.",
     AnswerType.COMPARISON: "Answer in two or three complete sentences, only from the text, about each of them.",
     AnswerType.QUOTATION: "Answer in one sentence with the exact words of the text in quotation marks.",
     AnswerType.SUMMARY: "Answer in three to five complete sentences, only from the text, with what matters most in it.",

@@ -7,6 +7,7 @@ from conftest import ANIMALS, ScriptedModel, TopicEmbedder, publish, write
 from langchain_core.language_models import BaseChatModel
 
 from rag.chat import LONGEST_QUESTION, Chatbot
+from rag.confidence import AFTER, Confidence
 from rag.errors import QuestionError, StoreError
 from rag.index import Index, is_sound
 from rag.prompts import ABSTENTION
@@ -117,6 +118,77 @@ def test_the_question_before_does_not_set_the_type_of_the_answer(settings: Setti
     model = scripted("Yes", "The dog is called Rex.", "Yes")
     answer = chatbot(settings, animals, model).ask("Who is he?", [("How many bones does the dog eat?", "Two bones.")])
     assert not answer.abstained and answer.confidence > 0.9
+
+
+def test_questions_put_at_once_are_answered_one_after_the_other(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "A dog eats two bones.", "Yes", "Yes", "Fish swim in the pond.", "Yes")
+    _, *pieces, answer = chatbot(settings, animals, model).stream("What does the dog eat and where do fish swim?")
+    assert isinstance(answer, Answer)
+    assert "".join(map(str, pieces)) == answer.text == "A dog eats two bones. Fish swim in the pond."
+    assert [citation.number for sentence in answer.sentences for citation in sentence.citations] == [1, 2]
+    assert "Question: What does the dog eat?" in model.prompts[1]
+    assert "Question: Where do fish swim?" in model.prompts[4]
+    assert answer.question == "What does the dog eat and where do fish swim?"
+
+
+def test_of_questions_put_at_once_the_one_without_an_answer_is_named(settings: Settings, animals: Index) -> None:
+    model = scripted("No", "Yes", "Fish swim in the pond.", "Yes")
+    answer = chatbot(settings, animals, model).ask("How old is Max Miller and where do fish swim?")
+    assert not answer.abstained
+    assert answer.text == "The documents do not answer “How old is Max Miller?” Fish swim in the pond."
+    assert [(sentence.supported, len(sentence.citations)) for sentence in answer.sentences] == [(False, 0), (True, 1)]
+    assert answer.citations[0].number == 1
+
+
+def test_when_no_part_is_answered_the_reply_is_the_one_abstention(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, scripted("No", "No")).ask("How old is Max Miller and when was he born?")
+    assert answer.abstained and answer.text == ABSTENTION and answer.sentences == ()
+
+
+def test_a_summary_is_not_asked_for_in_the_text(settings: Settings, animals: Index) -> None:
+    model = scripted("The black cat sleeps all day. Fish swim in the pond. Max is 13.")
+    answer = chatbot(settings, animals, model).ask("Summarise it")
+    assert len(model.prompts) == 1 and all(text in model.prompts[0] for text in ANIMALS)
+    assert [sentence.supported for sentence in answer.sentences] == [True, True, False]
+    assert answer.confidence == pytest.approx(2 / 3)
+
+
+def test_unsupported_sentences_are_dropped_where_the_settings_say_so(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")
+    answer = chatbot(settings.model_copy(update={"unsupported": "drop"}), animals, model).ask(FISH)
+    assert answer.text == "Fish swim in the pond."
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Fish swim in the pond. ![x](https://evil.example/a.png)", "Fish swim in [the pond](https://evil.example)."],
+)
+def test_links_and_images_are_taken_off(settings: Settings, animals: Index, written: str) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", written, "Yes")).ask(FISH)
+    assert "evil" not in answer.text and "](" not in answer.text
+    assert answer.sentences[0].text == "Fish swim in the pond."
+
+
+def test_an_answer_that_only_repeats_the_question_becomes_the_nearest_sentence(
+    settings: Settings, animals: Index
+) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", "The fish swim.", "Yes")).ask("Where do the fish swim?")
+    assert answer.text == "Fish swim in the pond."
+
+
+def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index) -> None:
+    write(settings.data, {"said.txt": "A fish likes to swim. The dog said: “I eat every fish.” The dog sleeps."})
+    publish(settings.index, settings.data)
+    answer = chatbot(settings, animals, scripted("Yes", "The dog sleeps.", "Yes")).ask(
+        "What exactly did the dog say of fish?"
+    )
+    assert answer.text == "The dog said: “I eat every fish.”"
+
+
+def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH)
+    assert set(answer.signals) == set(AFTER)
+    assert answer.confidence == Confidence.shipped().late.probability(answer.signals)
 
 
 def test_a_text_that_does_not_fit_the_context_is_cut_to_what_does(settings: Settings, animals: Index) -> None:

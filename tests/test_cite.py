@@ -114,3 +114,15 @@ def test_every_citation_is_an_exact_slice(text: str, answer: str) -> None:
         assert sentence.supported == bool(sentence.citations)
         for citation in sentence.citations:
             assert citation.quote == document.text[citation.start : citation.end] != ""
+
+
+def test_an_address_must_be_in_the_source() -> None:
+    assert unfounded("Write to fish@pond.example.", "Write to dog@pond.example.") == ["fish@pond.example"]
+    assert unfounded("Write to fish@pond.example.", "Fish: fish@pond.example.") == []
+
+
+def test_nobody_is_cited_for_what_another_said() -> None:
+    texts = ["Rex said that the cat sleeps. Tom said that the dog eats."]
+    (right,) = cited("Rex said that the cat sleeps.", "What did Tom say?", texts)
+    (wrong,) = cited("Tom said that the cat sleeps.", "What did Tom say?", texts)
+    assert right.supported and not wrong.supported

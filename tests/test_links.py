@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.links import without_links
+from rag.links import addresses, without_links
 
 HELD = "The ministry writes at https://ministry.example/report.html and info@ministry.example."
 
@@ -39,5 +39,13 @@ def test_only_what_the_documents_hold_leads_anywhere(written: str, shown: str) -
 @given(st.text("ab[]()!<>:/. \nhtps", max_size=60))
 def test_nothing_that_loads_or_leads_is_left(written: str) -> None:
     left = without_links(written, "")
-    assert not re.search(r"\]\([^()\s]+\)|</?[a-z][^<>]*>|(^|[^:])//\w", left)
+    assert not re.search(r"\[[^\[\]]*\]\([^()\s]+\)|</?[a-z][^<>]*>|(^|[^:])//\w", left)
     assert without_links(left, "") == left
+
+
+def test_addresses_are_told_from_other_words() -> None:
+    assert addresses("See <https://a.example/b>, www.c.example/d. Or mail e@f.example! At 3.5:1, e.g.") == [
+        "https://a.example/b",
+        "www.c.example/d",
+        "e@f.example",
+    ]
