@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from eval.logistic import Example, fit
@@ -13,11 +14,12 @@ from eval.results import Result, make_folder, read, write
 from eval.statistics import auc, brier, reliability, risk_coverage
 from eval.style import ALONE
 from eval.trial import STAGES, Tried, having, report, sets_of, tried, ways
-from rag.confidence import BEFORE
+from rag.confidence import BEFORE, PASSAGES, WHOLE
 from rag.errors import RagError
 
 LEFT_OUT = ("underspecified", "conversational")
 """Kinds without answers of which one cannot say that the documents do not answer them."""
+_READS = {WHOLE: "a whole short text:", PASSAGES: "the passages found in a long one:"}
 MEASURE = "RAG_ABSTAIN_BELOW=0 python -m eval"
 
 
@@ -27,26 +29,47 @@ class FitError(RagError):
 
 def main(options: argparse.Namespace) -> int:
     """Fit, print how good the fit is, and write the weights. Raises RagError."""
-    examples = examples_of([read(path) for path in options.results])
-    tries = {way: {stage: tried(examples, stage, way) for stage in STAGES} for way in ways(examples)}
-    print(report(examples, tries))
-    first = next(iter(tries.values()))
-    write(options.out, json.dumps(weights(examples, first), ensure_ascii=False, indent=1) + "\n")
-    print(f"\nWeights: {options.out}")
-    if options.plots:
-        make_folder(options.plots, "--plots")
-        for name, plot in plots(examples, first["after"]).items():
-            write(options.plots / name, svg(plot, ALONE) + "\n", "--plots")
-            print(f"Plot: {options.plots / name}")
+    every = examples_of([read(path) for path in options.results])
+    shipped = _before(options.out)
+    for reading in (WHOLE, PASSAGES):
+        examples = [one for one in every if bool(one.signals[WHOLE]) is (reading == WHOLE)]
+        if not examples:
+            continue
+        _check(examples)
+        tries = {way: {stage: tried(examples, stage, way) for stage in STAGES} for way in ways(examples)}
+        print(f"Where the model reads {_READS[reading]}\n\n{report(examples, tries)}\n")
+        first = next(iter(tries.values()))
+        shipped[reading] = weights(examples, first)
+        if options.plots:
+            _draw(options.plots, reading, plots(examples, first["after"]))
+    write(options.out, json.dumps(shipped, ensure_ascii=False, indent=1) + "\n")
+    print(f"Weights: {options.out}")
     return 0
+
+
+def _before(path: Path) -> dict[str, Any]:
+    """What the file holds; a way of reading that no result is of stays as it is."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise FitError(f"{str(path)!r} does not hold weights ({error}); name another --out.") from error
+
+
+def _draw(folder: Path, reading: str, drawn: Mapping[str, Plot]) -> None:
+    make_folder(folder, "--plots")
+    for name, plot in drawn.items():
+        write(folder / f"{reading}-{name}", svg(plot, ALONE) + "\n", "--plots")
+        print(f"Plot: {folder / f'{reading}-{name}'}")
 
 
 def examples_of(results: Sequence[Result]) -> list[Example]:
     """The questions of the chatbot's chain, each once: of those in several results the last.
 
     Left out are the kinds of LEFT_OUT, questions that failed, and answers without the
-    signals of BEFORE. Raises FitError where results were made with a threshold, hold no
-    signals, or do not allow a fit.
+    signals of BEFORE. Raises FitError where results were made with a threshold or hold no
+    signals.
     """
     found: dict[tuple[object, ...], Example] = {}
     for result in results:
@@ -55,7 +78,10 @@ def examples_of(results: Sequence[Result]) -> list[Example]:
             found[result.questions, question.id, question.question, question.history] = Example(
                 result.questions, record.signals, question.answerable, record.right
             )
-    examples = list(found.values())
+    return list(found.values())
+
+
+def _check(examples: Sequence[Example]) -> None:
     for stage, names in STAGES.items():
         known = having(examples, names)
         if min(sum(one.answerable for one in known), sum(not one.answerable for one in known)) < 2:
@@ -63,7 +89,6 @@ def examples_of(results: Sequence[Result]) -> list[Example]:
                 f"Fewer than two answerable or two unanswerable questions have the signals of {stage!r}; "
                 "name results of more questions."
             )
-    return examples
 
 
 def _usable(result: Result) -> list[Record]:
@@ -73,12 +98,13 @@ def _usable(result: Result) -> list[Record]:
             f"{name!r} was made with RAG_ABSTAIN_BELOW={below:g}, so that answers are missing in it; "
             f"measure that set again with: {MEASURE}"
         )
+    needed = [WHOLE, *BEFORE]
     records = [one for one in result.chains.get("chat", ()) if one.error is None and one.question.kind not in LEFT_OUT]
     if not records:
         raise FitError(f"{name!r} has no answer of the chatbot to fit to; measure that set again with: {MEASURE}")
-    known = [one for one in records if set(BEFORE) <= one.signals.keys()]
+    known = [one for one in records if set(needed) <= one.signals.keys()]
     if not known:
-        lacking = [one for one in BEFORE if not any(one in record.signals for record in records)] or BEFORE
+        lacking = [one for one in needed if not any(one in record.signals for record in records)] or needed
         raise FitError(
             f"{name!r} lacks the signals {', '.join(lacking)}; measure that set again, with this version: {MEASURE}"
         )

@@ -6,14 +6,16 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from eval.statistics import SEED, Floats
-from rag.confidence import Logistic
+from rag.confidence import AGAINST, Logistic
 
 PENALTY = 1.0
-"""scikit-learn's C: the inverse of the strength of the L2 penalty."""
+"""The inverse of the strength of the L2 penalty, scikit-learn's C."""
 FOLDS = 10
+_OPTIONS = {"ftol": 1e-14, "gtol": 1e-10, "maxiter": 2000}
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,27 @@ def fit(examples: Sequence[Example], names: Sequence[str]) -> Logistic:
     """The model of the signals `names`, of examples that have them all and are not all of one side.
 
     The penalty is on the weights of standardised signals, so that no unit matters; the
-    standardisation is then folded into the weights.
+    standardisation is then folded into the weights. No signal may count against its
+    meaning: with few examples chance would have it so, and what it says is known.
     """
     values = np.array([[one.signals[name] for name in names] for one in examples], dtype=np.float64)
     weights = balanced(examples)
     mean = np.average(values, axis=0, weights=weights)
     spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
     scale = np.where(spread > 0, spread, 1.0)  # A signal that never varies gets the weight 0.
-    model = LogisticRegression(C=PENALTY, solver="newton-cholesky", tol=1e-10, max_iter=1000)
-    model.fit((values - mean) / scale, [one.answerable for one in examples], sample_weight=weights)
-    slopes = model.coef_[0] / scale
-    bias = float(model.intercept_[0] - slopes @ mean)
-    return Logistic(bias, dict(zip(names, map(float, slopes), strict=True)))
+    rows = np.hstack([(values - mean) / scale, np.ones((len(examples), 1))])
+    sides = np.where([one.answerable for one in examples], 1.0, -1.0)
+
+    def loss(slopes: Floats) -> tuple[float, Floats]:
+        margins = sides * (rows @ slopes)
+        inner = np.append(slopes[:-1], 0.0)
+        gradient = rows.T @ (-weights * sides * expit(-margins)) + inner / PENALTY
+        return float(weights @ np.logaddexp(0, -margins) + inner @ inner / (2 * PENALTY)), gradient
+
+    bounds = [(None, 0.0) if name in AGAINST else (0.0, None) for name in names]
+    found = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=[*bounds, (None, None)], options=_OPTIONS).x
+    slopes = found[:-1] / scale
+    return Logistic(float(found[-1] - slopes @ mean), dict(zip(names, map(float, slopes), strict=True)))
 
 
 def balanced(examples: Sequence[Example]) -> Floats:

@@ -11,11 +11,11 @@ from langchain_core.messages import BaseMessage
 from rag.answer_type import AnswerType, circular
 from rag.cite import Numbers, cite, quotes, settle
 from rag.condense import Wording
-from rag.confidence import UNHELD, Confidence, declines, known_after, known_before, yes_probability
+from rag.confidence import PASSAGES, UNHELD, WHOLE, Confidence, declines, known_after, known_before, yes_probability
 from rag.context import EXCERPTS, Context
 from rag.links import without_links
 from rag.model import LOGPROBS, explained
-from rag.prompts import ANSWER, CHECK, CONFIRM
+from rag.prompts import ANSWER, CHECK, CONFIRM, GROUND
 from rag.settings import Settings
 from rag.types import Citation, Hit, Sentence
 
@@ -40,10 +40,10 @@ class Draft:
 class Answerer:
     """Writes drafts with the model; threads may share it."""
 
-    def __init__(self, settings: Settings, model: BaseChatModel, confidence: Confidence) -> None:
+    def __init__(self, settings: Settings, model: BaseChatModel) -> None:
         self._settings = settings
         self._model = model
-        self._confidence = confidence
+        self._confidence = {whole: Confidence.shipped(WHOLE if whole else PASSAGES) for whole in (True, False)}
         weighed = {"logprobs": True} if LOGPROBS in (model.tags or []) else {}
         # An output parser behind it would read the stream to its end when it is closed.
         self._answer = {kind: prompt | model.bind(**weighed) for kind, prompt in ANSWER.items()}
@@ -65,12 +65,13 @@ class Answerer:
         question = wording.searched
         read = {"text": context.text, "excerpts": context.excerpts(question), "question": question}
         before: dict[str, float] = {}
+        confidence = self._confidence[context.whole]
         if kind is not AnswerType.SUMMARY:
             with explained(self._settings):
                 stated = yes_probability(self._model, CHECK.invoke(read))
-            before = known_before(wording.typed, stated, hits, context)
-            if self._confidence.hopeless(before, self._settings.abstain_below):
-                return Draft((), self._confidence.early.probability(before), before)
+            before = {WHOLE: float(context.whole)} | known_before(wording.typed, stated, hits, context)
+            if confidence.hopeless(before, self._settings.abstain_below):
+                return Draft((), confidence.early.probability(before), before)
         written, chances = "", list[float]()
         prompt = read | {"question": wording.asked}
         with explained(self._settings), closing(self._answer[kind].stream(prompt)) as pieces:  # type: ignore[type-var]
@@ -84,23 +85,23 @@ class Answerer:
         sentences = cite(written, question, context.sources, context.evidence, numbers)
         if kind is AnswerType.SUMMARY:
             return Draft(sentences, _supported(sentences), {})
-        return self._weighed(wording, written, sentences, before, chances)
+        return self._weighed(confidence, wording, written, sentences, before, chances)
 
     def _weighed(
-        self, wording: Wording, written: str, sentences: tuple[Sentence, ...], before: dict[str, float],
-        chances: list[float],
+        self, confidence: Confidence, wording: Wording, written: str, sentences: tuple[Sentence, ...],
+        before: dict[str, float], chances: list[float],
     ) -> Draft:  # fmt: skip
-        """The draft with the confidence in it, after the model was asked about what the answer cites alone."""
-        unheld = Draft(sentences, UNHELD * self._confidence.early.probability(before), before)
+        """The draft with the confidence in it, after the model was asked about the cited sentences alone."""
+        unheld = Draft(sentences, UNHELD * confidence.early.probability(before), before)
         if not unheld.citations or declines(written):
             return unheld
         question = wording.searched
         cited = " ".join(citation.quote for citation in unheld.citations.values())
+        claim = {"cited": cited, "question": question, "answer": written}
         with explained(self._settings):
-            prompt = CONFIRM.invoke({"cited": cited, "question": question, "answer": written})
-            confirmed = yes_probability(self._model, prompt)
-        signals = before | known_after(wording.typed, written, confirmed, sentences, chances)
-        return Draft(sentences, self._confidence.late.probability(signals), signals)
+            grounded, confirmed = (yes_probability(self._model, one.invoke(claim)) for one in (GROUND, CONFIRM))
+        signals = before | known_after(wording.typed, written, grounded, confirmed, chances)
+        return Draft(sentences, confidence.late.probability(signals), signals)
 
 
 def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) -> str:

@@ -18,7 +18,6 @@ from rag.answering import Answerer, Draft
 from rag.cite import Numbers
 from rag.clean import clean
 from rag.condense import Wording, points_back, word
-from rag.confidence import Confidence
 from rag.context import gather
 from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
@@ -49,7 +48,7 @@ class Chatbot:
         self.embedder = embedder
         self._reader = Reader(settings, index, embedder, self._read_ahead)
         self._reads_ahead = False
-        self._answerer = Answerer(settings, model, Confidence.shipped())
+        self._answerer = Answerer(settings, model)
         self._resources = ExitStack()
         self._closed = False
 

@@ -14,19 +14,20 @@ from langchain_core.prompt_values import PromptValue
 from rag.answer_type import mistyped
 from rag.cite import unfounded
 from rag.context import Context
-from rag.evidence import content_words
 from rag.model import LOGPROBS
-from rag.types import Hit, Sentence
+from rag.types import Hit
 
-BEFORE = ("stated", "similarity", "coverage", "unknown")
+BEFORE = ("stated", "similarity", "unknown")
 """The signals known before an answer is written."""
-AFTER = (*BEFORE, "confirmed", "supported", "likelihood", "focus", "mistyped")
+AFTER = (*BEFORE, "grounded", "confirmed", "likelihood", "mistyped")
 """Those and the ones known after."""
-UNHELD = 0.1
-"""What is left of the outlook where the answer that was written does not hold."""
-_HOPELESS = 0.25
+AGAINST = frozenset({"unknown", "mistyped"})
+"""The signals that speak against an answer; all others speak for one."""
+WHOLE, PASSAGES = "whole", "passages"
+UNHELD = 0.5
+"""What is left of the outlook where the answer that was written does not hold, or declines."""
+_HOPELESS = 0.5
 """Nothing is written where the outlook is below this share of the threshold."""
-_ASKING = "who whom whose what which when where why how many much"
 _TYPICAL = 0.9
 """The Yes that a right answer gets after it is written."""
 
@@ -67,15 +68,17 @@ class Confidence:
 
     Both are logistic models fitted by `python -m eval fit` and kept in rag/confidence.json,
     with the sets they were fitted on and how good they are on questions they had not seen.
+    There are two pairs, because the signals weigh differently where the model reads a
+    whole short text (WHOLE) and where it reads the passages found in a long one (PASSAGES).
     """
 
     early: Logistic
     late: Logistic
 
     @classmethod
-    def shipped(cls) -> Self:
-        """The fitted models that come with this package."""
-        values = json.loads(files("rag").joinpath("confidence.json").read_text(encoding="utf-8"))
+    def shipped(cls, reading: str) -> Self:
+        """The fitted models that come with this package, for WHOLE or PASSAGES."""
+        values = json.loads(files("rag").joinpath("confidence.json").read_text(encoding="utf-8"))[reading]
         return cls(*(Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "after")))
 
     def hopeless(self, signals: Mapping[str, float], threshold: float) -> bool:
@@ -106,31 +109,25 @@ def yes_probability(model: BaseChatModel, prompt: PromptValue) -> float:
 
 
 def known_before(question: str, stated: float, hits: Sequence[Hit], context: Context) -> dict[str, float]:
-    """The signals of BEFORE: the log-odds of the model's Yes, how near the nearest passage is, the share of the
-    question's words that one passage holds, whether the question names what is not in the text."""
-    words = content_words(question) - content_words(_ASKING)
-    held = (len(words & content_words(f"{hit.chunk.title} {hit.chunk.text}")) for hit in hits)
+    """The signals of BEFORE: the log-odds of the model's Yes, the cosine of the nearest passage, and whether the
+    question names what is not in the text."""
     return {
         "stated": log_odds(stated),
         "similarity": max((hit.similarity or 0.0 for hit in hits), default=0.0),
-        "coverage": max(held, default=0) / max(1, len(words)),
         "unknown": float(bool(unfounded(question, context.text))),
     }
 
 
 def known_after(
-    question: str, answer: str, confirmed: float, sentences: Sequence[Sentence], chances: Sequence[float]
+    question: str, answer: str, grounded: float, confirmed: float, chances: Sequence[float]
 ) -> dict[str, float]:
-    """The further signals of AFTER: the log-odds of the model's Yes to its answer, the share of supported sentences,
-    the mean log-probability of the answer's tokens, the share of the question's words that the cited sentences or
-    the answer hold, whether the answer lacks what is asked for."""
-    words = content_words(question) - content_words(_ASKING)
-    said = " ".join([answer, *(citation.quote for sentence in sentences for citation in sentence.citations)])
+    """The further signals of AFTER: the log-odds of the model's Yes to whether the cited sentences alone state the
+    answer to the question, and to whether its answer is right according to them, the mean log-probability of the
+    answer's tokens, and whether the answer lacks what is asked for."""
     return {
+        "grounded": log_odds(grounded),
         "confirmed": log_odds(confirmed),
-        "supported": sum(sentence.supported for sentence in sentences) / max(1, len(sentences)),
         "likelihood": sum(chances) / max(1, len(chances)),
-        "focus": len(words & content_words(said)) / max(1, len(words)),
         "mistyped": float(mistyped(question, answer)),
     }
 

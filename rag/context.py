@@ -17,9 +17,13 @@ _MARKS = re.compile(r"</?text>", re.IGNORECASE)
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read, as one text and as sentences in the order of the documents; `again` of them are repeated."""
+    """What is read, as one text and as sentences in the order of the documents; `again` of them are repeated.
+
+    `whole` tells whether it is all that there is.
+    """
 
     text: str
+    whole: bool
     sources: list[SourceSentence]
     evidence: Evidence
     again: int
@@ -61,7 +65,7 @@ def _context(read: Sequence[Chunk], ordered: Sequence[Chunk], reading: Reading, 
     alone = len(reading.index.documents) == 1
     texts = [chunk.text if alone or not chunk.title else f"{chunk.title}\n{chunk.text}" for chunk in read]
     text = _MARKS.sub("", "\n\n".join(texts))
-    return Context(text, reading.evidence.sentences(ordered), reading.evidence, again)
+    return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence, again)
 
 
 def _spread(reading: Reading, ranked: Sequence[Hit], count: int) -> list[Chunk]:

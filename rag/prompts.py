@@ -32,6 +32,16 @@ ANSWER = {
     kind: ChatPromptTemplate.from_messages([_READ, ("user", _ASKED + wanted)]) for kind, wanted in _WANTED.items()
 }
 
+GROUND = ChatPromptTemplate.from_messages(
+    [
+        (
+            "user",
+            "Text: {cited}\n\nQuestion: {question}\n\n"
+            "Does the text state the answer to exactly this question? Answer Yes or No.",
+        )
+    ]
+)
+
 CONFIRM = ChatPromptTemplate.from_messages(
     [
         (

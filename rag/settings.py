@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         1000, ge=0, description="Up to this many words in the index the model reads all of them, from its cache."
     )
     abstain_below: float = Field(
-        0.65, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."
+        0.5, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."
     )
     unsupported: Literal["mark", "drop"] = Field(
         "mark", description="Sentences of an answer that the documents do not say: mark or drop."

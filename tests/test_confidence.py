@@ -12,6 +12,8 @@ from langchain_core.prompt_values import StringPromptValue
 from rag.confidence import (
     AFTER,
     BEFORE,
+    PASSAGES,
+    WHOLE,
     Confidence,
     Logistic,
     declines,
@@ -25,10 +27,7 @@ from rag.evidence import Evidence
 from rag.index import Index
 from rag.model import LOGPROBS
 from rag.retrieve import HybridRetriever
-from rag.types import Sentence
 
-SAID = (Sentence("It is so.", (), supported=True),)
-INVENTED = (Sentence("It is so.", (), supported=False),)
 share = st.floats(0, 1)
 
 
@@ -62,18 +61,26 @@ def test_the_probability_is_that_of_a_logistic_model() -> None:
     assert MODEL.probability({"stated": 1.0, "unknown": 0.0}) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
-def test_the_shipped_models_hold_every_signal_and_trust_them_the_right_way_round() -> None:
-    shipped = Confidence.shipped()
+@pytest.mark.parametrize("reading", [WHOLE, PASSAGES])
+def test_the_shipped_models_hold_every_signal_and_trust_them_the_right_way_round(reading: str) -> None:
+    shipped = Confidence.shipped(reading)
     assert set(shipped.early.weights) == set(BEFORE)
     assert set(shipped.late.weights) == set(AFTER)
     good = dict.fromkeys(AFTER, 1.0) | {
         "stated": 4.0,
         "confirmed": 4.0,
+        "grounded": 4.0,
         "likelihood": 0.0,
         "unknown": 0.0,
         "mistyped": 0.0,
     }
-    bad = dict.fromkeys(AFTER, 0.0) | {"stated": -4.0, "confirmed": -4.0, "unknown": 1.0, "mistyped": 1.0}
+    bad = dict.fromkeys(AFTER, 0.0) | {
+        "stated": -4.0,
+        "confirmed": -4.0,
+        "grounded": -4.0,
+        "unknown": 1.0,
+        "mistyped": 1.0,
+    }
     assert shipped.late.probability(good) > 0.8 and shipped.late.probability(bad) < 0.2
     assert not shipped.hopeless(good, 0.5) and shipped.hopeless(bad, 0.5)
 
@@ -85,24 +92,21 @@ def test_log_odds_are_finite_and_grow(probability: float) -> None:
 
 def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
     hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).search("How many fish swim?")
-    context = Context("Fish swim in the pond.", [], Evidence(TopicEmbedder()), 0)
+    context = Context("Fish swim in the pond.", True, [], Evidence(TopicEmbedder()), 0)
     signals = known_before("How many fish swim in Loch Ness?", 0.5, hits, context)
     assert tuple(signals) == BEFORE
     assert signals["stated"] == pytest.approx(0)
     assert signals["similarity"] == hits[0].similarity
-    assert signals["coverage"] == pytest.approx(2 / 4)  # fish, swim; not Loch, Ness
     assert signals["unknown"] == 1
 
 
 def test_what_is_known_after_it_was_written() -> None:
-    signals = known_after("How many fish swim?", "12 fish.", 0.5, (*SAID, *INVENTED), [-0.1, -0.3])
+    signals = known_after("How many fish swim?", "12 fish.", 0.9, 0.5, [-0.1, -0.3])
     assert set(BEFORE) | set(signals) == set(AFTER)
-    assert signals["confirmed"] == pytest.approx(0)
-    assert signals["supported"] == 0.5
+    assert signals["grounded"] > 2 and signals["confirmed"] == pytest.approx(0)
     assert signals["likelihood"] == pytest.approx(-0.2)
-    assert signals["focus"] == pytest.approx(1 / 2)
     assert signals["mistyped"] == 0
-    assert known_after("How many fish swim?", "Fish.", 0.5, (), [])["likelihood"] == 0
+    assert known_after("How many fish swim?", "Fish.", 0.5, 0.5, [])["likelihood"] == 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from eval.record import Record
 from eval.results import Result, save
 from eval.summary import summarise
 from eval.trial import LEAVE_ONE_OUT, TEN_FOLDS, Tried, signal_rows, tried, ways, without_rows
-from rag.confidence import AFTER, BEFORE
+from rag.confidence import AFTER, BEFORE, PASSAGES, WHOLE
 from rag.settings import read_settings
 
 
@@ -83,7 +83,7 @@ def test_what_is_held_out_is_not_fitted_to() -> None:
 
 def answer(number: int, answerable: bool) -> Record:
     """An answer of which every signal is 1 more where the question is answerable; a third decimal tells them apart."""
-    signals = {name: answerable + number / 1000 + place for place, name in enumerate(AFTER)}
+    signals = {name: answerable + number / 1000 + place for place, name in enumerate(AFTER)} | {WHOLE: 0.0}
     question = replace(FACT if answerable else OUTSIDE, id=f"{number}")
     return record(question, correct=answerable, signals=signals)
 
@@ -124,7 +124,7 @@ def test_a_question_counts_once_in_its_set() -> None:
 
 
 def test_each_model_takes_the_answers_that_have_its_signals(capsys: pytest.CaptureFixture[str]) -> None:
-    early = replace(RECORDS[0], signals={name: RECORDS[0].signals[name] for name in BEFORE})
+    early = replace(RECORDS[0], signals={name: RECORDS[0].signals[name] for name in (*BEFORE, WHOLE)})
     none = replace(RECORDS[1], signals={})
     found = examples_of([result([early, none, *RECORDS[2:]])])
     assert capsys.readouterr().err == "Left out: 1 of 24 answers in 'one.json' lack signals.\n"
@@ -138,17 +138,32 @@ def test_each_model_takes_the_answers_that_have_its_signals(capsys: pytest.Captu
     [
         (result(RECORDS, abstain_below=0.65), r"'one.json' was made with RAG_ABSTAIN_BELOW=0.65, so that answers are "
          r"missing in it; measure that set again with: RAG_ABSTAIN_BELOW=0 python -m eval"),
-        (result([replace(one, signals={}) for one in RECORDS]), rf"lacks the signals {', '.join(BEFORE)}; measure"),
-        (result([replace(one, signals=dict.fromkeys(AFTER[1:], 0.0)) for one in RECORDS]),
+        (result([replace(one, signals={}) for one in RECORDS]), rf"lacks the signals whole, {', '.join(BEFORE)}; measure"),
+        (result([replace(one, signals=dict.fromkeys([WHOLE, *AFTER[1:]], 0.0)) for one in RECORDS]),
          rf"lacks the signals {BEFORE[0]}; measure"),
         (result([FAILED]), "has no answer of the chatbot to fit to"),
         (replace(result([]), chains={"baseline": RECORDS}), "has no answer of the chatbot to fit to"),
-        (result(RECORDS[::2]), "Fewer than two .* signals of 'before'; name results of more questions"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_fitted_to_is_said(given: Result, message: str) -> None:
     with pytest.raises(FitError, match=message):
         examples_of([given])
+
+
+def test_too_few_questions_are_not_fitted_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", saved(tmp_path / "1", "one", RECORDS[::2]), "--out", str(tmp_path / "weights.json")]) == 1
+    assert (
+        "Fewer than two answerable or two unanswerable questions have the signals of 'before'"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_way_of_reading_that_was_not_measured_keeps_its_weights(tmp_path: Path) -> None:
+    out = tmp_path / "weights.json"
+    out.write_text('{"whole": "kept"}', encoding="utf-8")
+    assert main(["fit", saved(tmp_path / "1", "one", RECORDS), "--out", str(out)]) == 0
+    written = json.loads(out.read_text(encoding="utf-8"))
+    assert written["whole"] == "kept" and set(written[PASSAGES]) == {"before", "after", "fitted"}
 
 
 def test_one_set_is_tried_by_folds_alone() -> None:
@@ -179,11 +194,14 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
     files = [saved(tmp_path / "1", "one", RECORDS), saved(tmp_path / "2", "two", RECORDS[:8])]
     assert main(["fit", *files, "--out", "weights.json", "--plots", "plots"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Each set by a model of the other sets:\nset  signals")
+    assert out.startswith(
+        "Where the model reads the passages found in a long one:\n\nEach set by a model of the other sets:\nset  signals"
+    )
     assert out.count("Each tenth by a model of the other nine:") == 1
     assert "one  before   24          12  1.000 (1.000–1.000)" in out and "all  after " in out
-    assert out.endswith("Plot: plots/reliability.svg\nPlot: plots/risk-coverage.svg\n")
-    written = json.loads(Path("weights.json").read_text(encoding="utf-8"))
+    plots = "Plot: plots/passages-reliability.svg\nPlot: plots/passages-risk-coverage.svg\n"
+    assert out.endswith(f"{plots}Weights: weights.json\n")
+    written = json.loads(Path("weights.json").read_text(encoding="utf-8"))[PASSAGES]
     assert {stage: tuple(written[stage]["weights"]) for stage in ("before", "after")} == {
         "before": BEFORE, "after": AFTER,
     }  # fmt: skip
@@ -193,7 +211,7 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
     numbers = [written["after"]["bias"], *written["after"]["weights"].values()]
     assert all(number == round(number, 4) for number in numbers)
     for name in ("reliability", "risk-coverage"):
-        root = ElementTree.parse(f"plots/{name}.svg").getroot()
+        root = ElementTree.parse(f"plots/passages-{name}.svg").getroot()
         assert {"one", "two"} <= {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
 
 
