@@ -1,4 +1,4 @@
-"""One question over its context -> a draft: checked, written in a stream, cited, confirmed."""
+"""One question over its context -> a draft: checked, written in a stream, cited, checked again."""
 
 import re
 from collections.abc import Callable, Generator, Mapping
@@ -15,7 +15,7 @@ from rag.confidence import PASSAGES, UNHELD, WHOLE, Confidence, declines, known_
 from rag.context import EXCERPTS, Context
 from rag.links import without_links
 from rag.model import LOGPROBS, explained
-from rag.prompts import ANSWER, CHECK, CONFIRM, GROUND
+from rag.prompts import ANSWER, CHECK, GROUND
 from rag.settings import Settings
 from rag.types import Citation, Hit, Sentence
 
@@ -95,12 +95,10 @@ class Answerer:
         unheld = Draft(sentences, UNHELD * confidence.early.probability(before), before)
         if not unheld.citations or declines(written):
             return unheld
-        question = wording.searched
         cited = " ".join(citation.quote for citation in unheld.citations.values())
-        claim = {"cited": cited, "question": question, "answer": written}
         with explained(self._settings):
-            grounded, confirmed = (yes_probability(self._model, one.invoke(claim)) for one in (GROUND, CONFIRM))
-        signals = before | known_after(wording.typed, written, grounded, confirmed, chances)
+            grounded = yes_probability(self._model, GROUND.invoke({"cited": cited, "question": wording.searched}))
+        signals = before | known_after(wording.typed, written, grounded, chances)
         return Draft(sentences, confidence.late.probability(signals), signals)
 
 

@@ -19,7 +19,7 @@ from rag.types import Hit
 
 BEFORE = ("stated", "similarity", "unknown")
 """The signals known before an answer is written."""
-AFTER = (*BEFORE, "grounded", "confirmed", "likelihood", "mistyped")
+AFTER = (*BEFORE, "grounded", "likelihood", "mistyped")
 """Those and the ones known after."""
 AGAINST = frozenset({"unknown", "mistyped"})
 """The signals that speak against an answer; all others speak for one."""
@@ -29,7 +29,7 @@ UNHELD = 0.5
 _HOPELESS = 0.5
 """Nothing is written where the outlook is below this share of the threshold."""
 _TYPICAL = 0.9
-"""The Yes that a right answer gets after it is written."""
+"""The probability of a Yes, from a model that gives none."""
 
 # An answer declines where it says one of these:
 #   it does not know; it cannot answer or determine it; the context (text, article, passage ...) does not mention
@@ -92,12 +92,12 @@ def declines(answer: str) -> bool:
 
 
 def yes_probability(model: BaseChatModel, prompt: PromptValue) -> float:
-    """The probability of Yes against No as the model's next word; 1 or 0 from a model without log-probabilities."""
+    """The probability of Yes against No as the model's next word; a typical one where the model gives none."""
     options: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10}
     said = model.invoke(prompt, **(options if LOGPROBS in (model.tags or []) else {}))
     content = (said.response_metadata.get("logprobs") or {}).get("content") or []
     if not content:
-        return 0.0 if str(said.text).strip().lower().startswith("no") else 1.0
+        return 1 - _TYPICAL if str(said.text).strip().lower().startswith("no") else _TYPICAL
     sums = {"yes": 1e-9, "no": 1e-9}
     for token in content[0]["top_logprobs"]:
         word = token["token"].strip().lower()
@@ -118,15 +118,12 @@ def known_before(question: str, stated: float, hits: Sequence[Hit], context: Con
     }
 
 
-def known_after(
-    question: str, answer: str, grounded: float, confirmed: float, chances: Sequence[float]
-) -> dict[str, float]:
+def known_after(question: str, answer: str, grounded: float, chances: Sequence[float]) -> dict[str, float]:
     """The further signals of AFTER: the log-odds of the model's Yes to whether the cited sentences alone state the
-    answer to the question, and to whether its answer is right according to them, the mean log-probability of the
-    answer's tokens, and whether the answer lacks what is asked for."""
+    answer to the question, the mean log-probability of the answer's tokens, and whether the answer lacks what is
+    asked for."""
     return {
         "grounded": log_odds(grounded),
-        "confirmed": log_odds(confirmed),
         "likelihood": sum(chances) / max(1, len(chances)),
         "mistyped": float(mistyped(question, answer)),
     }

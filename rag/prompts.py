@@ -41,13 +41,3 @@ GROUND = ChatPromptTemplate.from_messages(
         )
     ]
 )
-
-CONFIRM = ChatPromptTemplate.from_messages(
-    [
-        (
-            "user",
-            "Text: {cited}\n\nQuestion: {question}\nAnswer: {answer}\n\n"
-            "Is this the right answer to the question, according to the text? Answer Yes or No.",
-        )
-    ]
-)

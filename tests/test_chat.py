@@ -22,12 +22,12 @@ def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
 
 
 def scripted(*responses: str) -> ScriptedModel:
-    """A model that says these in turn: whether the text states it, the answer, whether what is cited states it, whether it is right."""
+    """A model that says these in turn: whether the text states it, the answer, whether what is cited states it."""
     return ScriptedModel(responses=list(responses))
 
 
 def test_the_hits_come_first_then_the_pieces_then_the_answer(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.", "Yes", "Yes")
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
     hits, *pieces, answer = chatbot(settings, animals, model).stream(FISH)
     assert isinstance(hits, list) and hits[0].chunk.text == ANIMALS[2]
     assert "".join(map(str, pieces)) == "Fish swim in the pond."
@@ -42,35 +42,31 @@ def test_the_hits_come_first_then_the_pieces_then_the_answer(settings: Settings,
 
 
 def test_before_the_first_piece_nothing_but_the_hits_is_waited_for(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.", "Yes", "Yes")
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
     stream = chatbot(settings, animals, model).stream(FISH)
     assert isinstance(next(stream), list)
     assert model.prompts == []
 
 
 def test_the_model_reads_a_short_article_whole_and_the_best_sentences_again(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.", "Yes", "Yes")
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
     chatbot(settings, animals, model).ask(FISH)
-    check, answer, ground, confirm = model.prompts
+    check, answer, ground = model.prompts
     assert all(text in check and text in answer for text in ANIMALS)
     assert "- Fish swim in the pond.\n" in answer and FISH in answer
     assert check.split("Does the text")[0] == answer.split("Answer in one")[0]
-    assert (
-        ANIMALS[0] not in ground + confirm
-        and "Fish swim in the pond." in ground
-        and "Answer: Fish swim in the pond." in confirm
-    )
+    assert ANIMALS[0] not in ground and "Text: Fish swim in the pond.\n" in ground
 
 
 def test_of_a_long_text_only_the_passages_found_are_read(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.", "Yes", "Yes")
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
     chatbot(settings.model_copy(update={"whole_article_words": 5, "passages": 1}), animals, model).ask(FISH)
     assert ANIMALS[2] in model.prompts[1]
     assert ANIMALS[0] not in model.prompts[1]
 
 
 def test_a_citation_outside_the_hits_brings_its_passage_along(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "The dog is called Rex.", "Yes", "Yes")
+    model = scripted("Yes", "The dog is called Rex.", "Yes")
     answer = chatbot(settings.model_copy(update={"passages": 1}), animals, model).ask("Where do fish swim and eat?")
     assert [hit.chunk.text for hit in answer.hits] == [ANIMALS[2], ANIMALS[1]]
 
@@ -90,7 +86,7 @@ def test_what_the_text_does_not_state_is_not_written(settings: Settings, animals
     [
         ("Yes", "Fish swim in the Nile."),
         ("Yes", "The text does not mention where the fish swim."),
-        ("Yes", "Fish swim in the pond.", "No", "No"),
+        ("Yes", "Fish swim in the pond.", "No"),
     ],
     ids=["invented", "declined", "doubted"],
 )
@@ -103,7 +99,7 @@ def test_an_answer_that_is_not_held_up_is_withdrawn(
 
 
 def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes", "Yes")).ask(FISH)
+    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")).ask(FISH)
     assert [(sentence.text, sentence.supported) for sentence in answer.sentences] == [
         ("Fish swim in the pond.", True),
         ("Max is 13.", False),
@@ -111,7 +107,7 @@ def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index
 
 
 def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "A dog eats two bones.", "Yes", "Yes")
+    model = scripted("Yes", "A dog eats two bones.", "Yes")
     answer = chatbot(settings, animals, model).ask("What does he eat?", [("Who is Rex?", "The dog is called Rex.")])
     assert answer.question == "Who is Rex? The dog is called Rex. What does he eat?"
     assert "What does he eat? (This was asked after: Who is Rex? The dog is called Rex.)" in model.prompts[1]
@@ -119,24 +115,24 @@ def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settin
 
 
 def test_the_question_before_does_not_set_the_type_of_the_answer(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "The dog is called Rex.", "Yes", "Yes")
+    model = scripted("Yes", "The dog is called Rex.", "Yes")
     answer = chatbot(settings, animals, model).ask("Who is he?", [("How many bones does the dog eat?", "Two bones.")])
     assert not answer.abstained and answer.confidence > 0.9
 
 
 def test_questions_put_at_once_are_answered_one_after_the_other(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "A dog eats two bones.", "Yes", "Yes", "Yes", "Fish swim in the pond.", "Yes", "Yes")
+    model = scripted("Yes", "A dog eats two bones.", "Yes", "Yes", "Fish swim in the pond.", "Yes")
     _, *pieces, answer = chatbot(settings, animals, model).stream("What does the dog eat and where do fish swim?")
     assert isinstance(answer, Answer)
     assert "".join(map(str, pieces)) == answer.text == "A dog eats two bones. Fish swim in the pond."
     assert [citation.number for sentence in answer.sentences for citation in sentence.citations] == [1, 2]
     assert "Question: What does the dog eat?" in model.prompts[1]
-    assert "Question: Where do fish swim?" in model.prompts[5]
+    assert "Question: Where do fish swim?" in model.prompts[4]
     assert answer.question == "What does the dog eat and where do fish swim?"
 
 
 def test_of_questions_put_at_once_the_one_without_an_answer_is_named(settings: Settings, animals: Index) -> None:
-    model = scripted("No", "Yes", "Fish swim in the pond.", "Yes", "Yes")
+    model = scripted("No", "Yes", "Fish swim in the pond.", "Yes")
     answer = chatbot(settings, animals, model).ask("How old is Max Miller and where do fish swim?")
     assert not answer.abstained
     assert answer.text == "The documents do not answer “How old is Max Miller?” Fish swim in the pond."
@@ -158,7 +154,7 @@ def test_a_summary_is_not_asked_for_in_the_text(settings: Settings, animals: Ind
 
 
 def test_unsupported_sentences_are_dropped_where_the_settings_say_so(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes", "Yes")
+    model = scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")
     answer = chatbot(settings.model_copy(update={"unsupported": "drop"}), animals, model).ask(FISH)
     assert answer.text == "Fish swim in the pond."
 
@@ -168,7 +164,7 @@ def test_unsupported_sentences_are_dropped_where_the_settings_say_so(settings: S
     ["Fish swim in the pond. ![x](https://evil.example/a.png)", "Fish swim in [the pond](https://evil.example)."],
 )
 def test_links_and_images_are_taken_off(settings: Settings, animals: Index, written: str) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", written, "Yes", "Yes")).ask(FISH)
+    answer = chatbot(settings, animals, scripted("Yes", written, "Yes")).ask(FISH)
     assert "evil" not in answer.text and "](" not in answer.text
     assert answer.sentences[0].text == "Fish swim in the pond."
 
@@ -176,27 +172,27 @@ def test_links_and_images_are_taken_off(settings: Settings, animals: Index, writ
 def test_an_answer_that_only_repeats_the_question_becomes_the_nearest_sentence(
     settings: Settings, animals: Index
 ) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", "The fish swim.", "Yes", "Yes")).ask("Where do the fish swim?")
+    answer = chatbot(settings, animals, scripted("Yes", "The fish swim.", "Yes")).ask("Where do the fish swim?")
     assert answer.text == "Fish swim in the pond."
 
 
 def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index) -> None:
     write(settings.data, {"said.txt": "A fish likes to swim. The dog said: “I eat every fish.” The dog sleeps."})
     publish(settings.index, settings.data)
-    answer = chatbot(settings, animals, scripted("Yes", "The dog sleeps.", "Yes", "Yes")).ask(
+    answer = chatbot(settings, animals, scripted("Yes", "The dog sleeps.", "Yes")).ask(
         "What exactly did the dog say of fish?"
     )
     assert answer.text == "The dog said: “I eat every fish.”"
 
 
 def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes", "Yes")).ask(FISH)
+    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH)
     assert set(answer.signals) == {WHOLE, *AFTER} and answer.signals[WHOLE] == 1
     assert answer.confidence == Confidence.shipped(WHOLE).late.probability(answer.signals)
 
 
 def test_a_text_that_does_not_fit_the_context_is_cut_to_what_does(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.", "Yes", "Yes")
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
     bot = chatbot(settings.model_copy(update={"context": 880}), animals, model)
     assert bot.ask(FISH).text == "Fish swim in the pond."
     assert ANIMALS[2] in model.prompts[0] and ANIMALS[0] not in model.prompts[0]
@@ -237,9 +233,7 @@ def test_opening_without_an_index_names_the_command(settings: Settings) -> None:
 
 
 def test_the_next_question_is_answered_from_the_index_published_meanwhile(settings: Settings, animals: Index) -> None:
-    bot = chatbot(
-        settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes", "Yes", "Yes", "Fish fly.", "Yes", "Yes")
-    )
+    bot = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes", "Yes", "Fish fly.", "Yes"))
     assert bot.ask(FISH).text == "Fish swim in the pond."
     write(settings.data, {"new.txt": "Fish fly."})
     publish(settings.index, settings.data)
@@ -250,5 +244,5 @@ def test_the_next_question_is_answered_from_the_index_published_meanwhile(settin
 
 
 def test_an_answer_is_plain_data(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes", "Yes")).ask(FISH)
+    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH)
     assert replace(answer) == answer and hash(answer) == hash(replace(answer))
