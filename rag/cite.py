@@ -1,6 +1,7 @@
 """Answer sentence -> the spans of the documents that say it, supported or not."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,8 +40,8 @@ def cite(
     Citations are numbered from 1 in the order of the answer, or go on from `numbers`,
     which is added to; the same span keeps its number. A sentence is supported when its
     best source means the same, its content words are in its sources or the question, each
-    of its names, numbers and quotations is, and nobody is said to have said what another
-    said (rag/attribution.py).
+    of its names, numbers and quotations is, and is in what was read, and nobody is said to
+    have said what another said (rag/attribution.py).
     """
     texts = [answer[span.start : span.end] for span in sentence_spans(answer)]
     if not texts:
@@ -48,9 +49,11 @@ def cite(
     alone = evidence.vectors(texts)
     asked = evidence.vectors([f"{question} {text}" for text in texts])
     numbers = {} if numbers is None else numbers
+    read = " ".join([*(one.text for one in sources), *{one.chunk.title for one in sources}])
+    strange = unfounded(question, read)
     sentences = []
     for i, text in enumerate(texts):
-        chosen = _align(text, question, alone[i], asked[i], sources)
+        chosen = _align(text, question, alone[i], asked[i], sources, strange)
         supported = bool(chosen)
         citations = tuple(_citation(source, numbers) for source in chosen)
         sentences.append(Sentence(text, citations if supported else (), supported))
@@ -97,7 +100,12 @@ def _denies(text: str) -> bool:
 
 
 def _align(
-    text: str, question: str, alone: Vector, asked: Vector, sources: Sequence[SourceSentence]
+    text: str,
+    question: str,
+    alone: Vector,
+    asked: Vector,
+    sources: Sequence[SourceSentence],
+    strange: Sequence[str],
 ) -> list[SourceSentence]:
     """The sources that say `text`, in the order of the documents; none where it is not supported."""
     words = content_words(text)
@@ -116,9 +124,14 @@ def _align(
             left -= sources[i].words
     picked = [sources[i] for i in sorted(chosen)]
     alike = float(score[order[0]]) >= _ALIKE
-    covered = 1 - len(left) / len(words) >= _COVERED
+    # What only repeats the question, a Yes for instance, must be in the sources itself.
+    words = content_words(_OPENING.sub("", text))
+    missing = left if words - content_words(question) else words - frozenset().union(*(one.words for one in picked))
+    covered = len(missing) <= (1 - _COVERED) * len(words)
     said = " ".join(source.text for source in picked)
-    sound = alike and covered and not unfounded(text, f"{said} {question}")
+    # A name of the question may stand for the source's "he", but not be put into a text that lacks it.
+    known = not unfounded(text, f"{said} {question}") and not any(one in _plain(text) for one in strange)
+    sound = alike and covered and known
     return picked if sound and not misattributed(text, [(source.text, _before(source)) for source in picked]) else []
 
 
@@ -151,7 +164,9 @@ def _known(name: str, words: set[str]) -> bool:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.translate(TYPOGRAPHY).split())
+    """`text` with plain quotation marks, dashes and spaces, and without accents, as people type names."""
+    letters = unicodedata.normalize("NFKD", text.translate(TYPOGRAPHY))
+    return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())
 
 
 def _citation(source: SourceSentence, numbers: Numbers) -> Citation:
