@@ -45,7 +45,7 @@ def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFi
     citation = answer["citations"][0]
     assert ANIMALS[2][citation["start"] : citation["end"]] == citation["quote"] == "Fish swim in the pond."
     assert set(answer) == {
-        "question", "text", "sentences", "citations", "hits", "abstained", "confidence", "timings",
+        "question", "text", "sentences", "citations", "hits", "abstained", "confidence", "timings", "signals",
     }  # fmt: skip
 
 
