@@ -114,7 +114,7 @@ def _usable(result: Result) -> list[Record]:
 
 
 def weights(examples: Sequence[Example], of: Mapping[str, Tried]) -> dict[str, Any]:
-    """The content of the file: bias and weights of both models, fitted to all examples, and what they were fitted to.
+    """The content of the file: bias and weights of the models, fitted to all examples, and what they were fitted to.
 
     AUC and Brier score there are those of `of`, on questions that the models had not seen.
     """

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from eval.logistic import Example, folds, held_out
 from eval.statistics import area, auc, brier, calibration_error, interval, share
 from eval.table import Rows, aligned
-from rag.confidence import AFTER, BEFORE
+from rag.confidence import AFTER, BEFORE, WRITTEN
 
-STAGES = {"before": BEFORE, "after": AFTER}
-"""The signals of the two models: those known before the answer is written, and all."""
+STAGES = {"before": BEFORE, "written": WRITTEN, "after": AFTER}
+"""The signals of the models: those known before the answer is written, when it is written, and all."""
 LEAVE_ONE_OUT = "each set by a model of the other sets"
 TEN_FOLDS = "each tenth by a model of the other nine"
 

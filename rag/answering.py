@@ -11,7 +11,17 @@ from langchain_core.messages import BaseMessage
 from rag.answer_type import AnswerType, circular
 from rag.cite import Numbers, cite, quotes, settle
 from rag.condense import Wording
-from rag.confidence import PASSAGES, UNHELD, WHOLE, Confidence, declines, known_after, known_before, yes_probability
+from rag.confidence import (
+    PASSAGES,
+    UNHELD,
+    WHOLE,
+    Confidence,
+    declines,
+    known_before,
+    known_written,
+    log_odds,
+    yes_probability,
+)
 from rag.context import EXCERPTS, Context
 from rag.links import without_links
 from rag.model import LOGPROBS, explained
@@ -91,14 +101,17 @@ class Answerer:
         self, confidence: Confidence, wording: Wording, written: str, sentences: tuple[Sentence, ...],
         before: dict[str, float], chances: list[float],
     ) -> Draft:  # fmt: skip
-        """The draft with the confidence in it, after the model was asked about the cited sentences alone."""
+        """The draft with its confidence; while that is open, the model is asked about the cited sentences alone."""
         unheld = Draft(sentences, UNHELD * confidence.early.probability(before), before)
         if not unheld.citations or declines(written):
             return unheld
+        signals = before | known_written(wording.typed, written, chances)
+        if confidence.settled(signals, self._settings.abstain_below):
+            return Draft(sentences, confidence.written.probability(signals), signals)
         cited = " ".join(citation.quote for citation in unheld.citations.values())
         with explained(self._settings):
             grounded = yes_probability(self._model, GROUND.invoke({"cited": cited, "question": wording.searched}))
-        signals = before | known_after(wording.typed, written, grounded, chances)
+        signals |= {"grounded": log_odds(grounded)}
         return Draft(sentences, confidence.late.probability(signals), signals)
 
 

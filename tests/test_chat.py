@@ -7,7 +7,7 @@ from conftest import ANIMALS, ScriptedModel, TopicEmbedder, publish, write
 from langchain_core.language_models import BaseChatModel
 
 from rag.chat import LONGEST_QUESTION, Chatbot
-from rag.confidence import AFTER, WHOLE, Confidence
+from rag.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
 from rag.errors import QuestionError, StoreError
 from rag.index import Index, is_sound
 from rag.prompts import ABSTENTION
@@ -19,6 +19,11 @@ FISH = "Where do the fish swim?"
 
 def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
     return Chatbot(settings, index, model, TopicEmbedder())
+
+
+def long(settings: Settings) -> Settings:
+    """The settings with which any text is too long to be read whole, so that the last check is never left out."""
+    return settings.model_copy(update={"whole_article_words": 0})
 
 
 def scripted(*responses: str) -> ScriptedModel:
@@ -51,10 +56,17 @@ def test_before_the_first_piece_nothing_but_the_hits_is_waited_for(settings: Set
 def test_the_model_reads_a_short_article_whole_and_the_best_sentences_again(settings: Settings, animals: Index) -> None:
     model = scripted("Yes", "Fish swim in the pond.", "Yes")
     chatbot(settings, animals, model).ask(FISH)
-    check, answer, ground = model.prompts
+    check, answer = model.prompts
     assert all(text in check and text in answer for text in ANIMALS)
     assert "- Fish swim in the pond.\n" in answer and FISH in answer
     assert check.split("Does the text")[0] == answer.split("Answer in one")[0]
+
+
+def test_the_cited_sentences_are_checked_alone(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    chatbot(long(settings), animals, model).ask(FISH)
+    *_, ground = model.prompts
+    assert len(model.prompts) == 3
     assert ANIMALS[0] not in ground and "Text: Fish swim in the pond.\n" in ground
 
 
@@ -93,9 +105,11 @@ def test_what_the_text_does_not_state_is_not_written(settings: Settings, animals
 def test_an_answer_that_is_not_held_up_is_withdrawn(
     settings: Settings, animals: Index, responses: tuple[str, ...]
 ) -> None:
-    answer = chatbot(settings, animals, scripted(*responses)).ask(FISH)
+    strict = long(settings).model_copy(update={"abstain_below": 0.8})
+    answer = chatbot(strict, animals, scripted(*responses)).ask(FISH)
     assert answer.abstained and answer.text == ABSTENTION
-    assert answer.confidence < 0.5
+    assert answer.confidence < 0.8
+    assert not chatbot(strict, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH).abstained
 
 
 def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index) -> None:
@@ -121,13 +135,13 @@ def test_the_question_before_does_not_set_the_type_of_the_answer(settings: Setti
 
 
 def test_questions_put_at_once_are_answered_one_after_the_other(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "A dog eats two bones.", "Yes", "Yes", "Fish swim in the pond.", "Yes")
+    model = scripted("Yes", "A dog eats two bones.", "Yes", "Fish swim in the pond.")
     _, *pieces, answer = chatbot(settings, animals, model).stream("What does the dog eat and where do fish swim?")
     assert isinstance(answer, Answer)
     assert "".join(map(str, pieces)) == answer.text == "A dog eats two bones. Fish swim in the pond."
     assert [citation.number for sentence in answer.sentences for citation in sentence.citations] == [1, 2]
     assert "Question: What does the dog eat?" in model.prompts[1]
-    assert "Question: Where do fish swim?" in model.prompts[4]
+    assert "Question: Where do fish swim?" in model.prompts[3]
     assert answer.question == "What does the dog eat and where do fish swim?"
 
 
@@ -186,9 +200,18 @@ def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index
 
 
 def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH)
-    assert set(answer.signals) == {WHOLE, *AFTER} and answer.signals[WHOLE] == 1
-    assert answer.confidence == Confidence.shipped(WHOLE).late.probability(answer.signals)
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    answer = chatbot(long(settings), animals, model).ask(FISH)
+    assert set(answer.signals) == {WHOLE, *AFTER} and answer.signals[WHOLE] == 0
+    assert answer.confidence == Confidence.shipped(PASSAGES).late.probability(answer.signals)
+
+
+def test_a_clear_answer_from_a_short_text_is_not_checked_again(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.")
+    answer = chatbot(settings, animals, model).ask(FISH)
+    assert len(model.prompts) == 2
+    assert set(answer.signals) == {WHOLE, *WRITTEN} and answer.signals[WHOLE] == 1
+    assert answer.confidence == Confidence.shipped(WHOLE).written.probability(answer.signals)
 
 
 def test_a_text_that_does_not_fit_the_context_is_cut_to_what_does(settings: Settings, animals: Index) -> None:
@@ -233,7 +256,7 @@ def test_opening_without_an_index_names_the_command(settings: Settings) -> None:
 
 
 def test_the_next_question_is_answered_from_the_index_published_meanwhile(settings: Settings, animals: Index) -> None:
-    bot = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes", "Yes", "Fish fly.", "Yes"))
+    bot = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes", "Fish fly."))
     assert bot.ask(FISH).text == "Fish swim in the pond."
     write(settings.data, {"new.txt": "Fish fly."})
     publish(settings.index, settings.data)

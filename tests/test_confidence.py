@@ -14,11 +14,12 @@ from rag.confidence import (
     BEFORE,
     PASSAGES,
     WHOLE,
+    WRITTEN,
     Confidence,
     Logistic,
     declines,
-    known_after,
     known_before,
+    known_written,
     log_odds,
     yes_probability,
 )
@@ -65,6 +66,7 @@ def test_the_probability_is_that_of_a_logistic_model() -> None:
 def test_the_shipped_models_hold_every_signal_and_trust_them_the_right_way_round(reading: str) -> None:
     shipped = Confidence.shipped(reading)
     assert set(shipped.early.weights) == set(BEFORE)
+    assert set(shipped.written.weights) == set(WRITTEN)
     assert set(shipped.late.weights) == set(AFTER)
     good = dict.fromkeys(AFTER, 1.0) | {
         "stated": 4.0,
@@ -81,6 +83,16 @@ def test_the_shipped_models_hold_every_signal_and_trust_them_the_right_way_round
     }
     assert shipped.late.probability(good) > 0.8 and shipped.late.probability(bad) < 0.2
     assert not shipped.hopeless(good, 0.5) and shipped.hopeless(bad, 0.5)
+    assert shipped.settled(good, 0.5) is (reading == WHOLE) and not shipped.settled(bad, 0.5)
+
+
+def test_the_last_check_is_left_out_only_where_the_answer_is_far_above_the_threshold() -> None:
+    even = Logistic(0.0, {"stated": 1.0})
+    confidence = Confidence(even, even, even, sure=0.5)
+    sure = {"stated": math.log(0.76 / 0.24)}
+    assert confidence.settled(sure, 0.5)
+    assert not confidence.settled(sure, 0.6) and not confidence.settled({"stated": math.log(0.74 / 0.26)}, 0.5)
+    assert not confidence.settled({"stated": 7.0}, 0.0), "with a threshold of 0 every signal is measured"
 
 
 @given(share)
@@ -98,13 +110,12 @@ def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
     assert signals["unknown"] == 1
 
 
-def test_what_is_known_after_it_was_written() -> None:
-    signals = known_after("How many fish swim?", "12 fish.", 0.9, [-0.1, -0.3])
-    assert set(BEFORE) | set(signals) == set(AFTER)
-    assert signals["grounded"] > 2
+def test_what_is_known_when_it_is_written() -> None:
+    signals = known_written("How many fish swim?", "12 fish.", [-0.1, -0.3])
+    assert set(BEFORE) | set(signals) == set(WRITTEN)
     assert signals["likelihood"] == pytest.approx(-0.2)
     assert signals["mistyped"] == 0
-    assert known_after("How many fish swim?", "Fish.", 0.5, [])["likelihood"] == 0
+    assert known_written("How many fish swim?", "Fish.", [])["likelihood"] == 0
 
 
 @pytest.mark.parametrize(

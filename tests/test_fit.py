@@ -16,7 +16,7 @@ from eval.record import Record
 from eval.results import Result, save
 from eval.summary import summarise
 from eval.trial import LEAVE_ONE_OUT, TEN_FOLDS, Tried, signal_rows, tried, ways, without_rows
-from rag.confidence import AFTER, BEFORE, PASSAGES, WHOLE
+from rag.confidence import AFTER, BEFORE, PASSAGES, WHOLE, WRITTEN
 from rag.settings import read_settings
 
 
@@ -163,7 +163,7 @@ def test_a_way_of_reading_that_was_not_measured_keeps_its_weights(tmp_path: Path
     out.write_text('{"whole": "kept"}', encoding="utf-8")
     assert main(["fit", saved(tmp_path / "1", "one", RECORDS), "--out", str(out)]) == 0
     written = json.loads(out.read_text(encoding="utf-8"))
-    assert written["whole"] == "kept" and set(written[PASSAGES]) == {"before", "after", "fitted"}
+    assert written["whole"] == "kept" and set(written[PASSAGES]) == {"before", "written", "after", "fitted"}
 
 
 def test_one_set_is_tried_by_folds_alone() -> None:
@@ -202,11 +202,11 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
     plots = "Plot: plots/passages-reliability.svg\nPlot: plots/passages-risk-coverage.svg\n"
     assert out.endswith(f"{plots}Weights: weights.json\n")
     written = json.loads(Path("weights.json").read_text(encoding="utf-8"))[PASSAGES]
-    assert {stage: tuple(written[stage]["weights"]) for stage in ("before", "after")} == {
-        "before": BEFORE, "after": AFTER,
+    assert {stage: tuple(written[stage]["weights"]) for stage in ("before", "written", "after")} == {
+        "before": BEFORE, "written": WRITTEN, "after": AFTER,
     }  # fmt: skip
     assert written["fitted"]["sets"]["two"] == {"answerable": 4, "unanswerable": 4}
-    assert written["fitted"]["auc"]["one"] == {"before": 1.0, "after": 1.0}
+    assert written["fitted"]["auc"]["one"] == {"before": 1.0, "written": 1.0, "after": 1.0}
     assert 0 < written["fitted"]["brier"]["two"]["after"] < 0.25
     numbers = [written["after"]["bias"], *written["after"]["weights"].values()]
     assert all(number == round(number, 4) for number in numbers)
