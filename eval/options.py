@@ -17,6 +17,7 @@ COMMANDS = {
     "draft": "draft questions about documents, for a person to correct",
     "fit": "fit the confidence to results made with RAG_ABSTAIN_BELOW=0, and print how good it is",
     "attack": "ask about documents that hold orders, and count how often they are obeyed",
+    "feedback": "write the ratings given in the page as a question set",
 }
 
 
@@ -126,6 +127,13 @@ def _fit(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _feedback(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, metavar="FOLDER", help="the page's folder (default: RAG_STORE)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("feedback"), metavar="FOLDER", help="the set; nothing is overwritten"
+    )
+
+
 _ADD = {
     RUN: _run,
     "report": _report,
@@ -134,6 +142,7 @@ _ADD = {
     "draft": _draft,
     "fit": _fit,
     "attack": _attack,
+    "feedback": _feedback,
 }
 
 

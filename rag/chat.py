@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,12 +22,13 @@ from rag.context import gather
 from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
 from rag.index import Index
-from rag.model import is_embedded, open_model
+from rag.model import explained, is_embedded, open_model
+from rag.passages import Passages
 from rag.prompts import ABSTENTION, PART_ABSTENTION
 from rag.reading import Reader, Reading, open_reported
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
-from rag.types import Answer, Citation, Document, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Hit, Sentence, Timings
 from rag.weights import Progress, silent
 
 _LOG = logging.getLogger(__name__)
@@ -117,20 +118,33 @@ class Chatbot:
             threading.Thread(target=read, name="warm-up", daemon=True).start()
 
     @property
-    def documents(self) -> Mapping[str, Document]:
-        """The documents of the index by id, each read when asked for."""
-        return self.index.documents
+    def documents(self) -> Passages:
+        """The documents of the index as it was last published, by id, each read when asked for."""
+        return self._reader.newest().index.documents
 
-    def ask(self, question: str, history: History = ()) -> Answer:
+    @property
+    def passages(self) -> int:
+        """How many passages the index holds."""
+        return self.index.manifest.chunks
+
+    def check(self) -> None:
+        """Let the model say one word. Raises ModelError where it does not."""
+        with explained(self.settings):
+            self.model.invoke("Hello", max_tokens=1)
+
+    def ask(self, question: str, history: History = (), documents: Sequence[str] = ()) -> Answer:
         """The answer to `question`, which may point back at `history`, earlier (question, answer) pairs.
 
+        With ids of `documents` only these are searched, read and cited, as far as they are there.
         Raises QuestionError for a blank or overlong question, ModelError when the model fails.
         """
-        *_, answer = self.stream(question, history)
+        *_, answer = self.stream(question, history, documents)
         assert isinstance(answer, Answer)
         return answer
 
-    def stream(self, question: str, history: History = ()) -> Iterator[list[Hit] | str | Answer]:
+    def stream(
+        self, question: str, history: History = (), documents: Sequence[str] = ()
+    ) -> Iterator[list[Hit] | str | Answer]:
         """First the hits, then the pieces of the answer as the model writes them, last the Answer.
 
         The Answer holds: its text may differ from the pieces, when the model's words are
@@ -140,7 +154,7 @@ class Chatbot:
         whole, other = word(checked(question), history)
         wordings = _divided(whole)
         clock.mark("rewrite")
-        reading, ranked = self._reader.find(whole.searched, [other, *(one.typed for one in wordings[1:])])
+        reading, ranked = self._reader.find(whole.searched, [other, *(one.typed for one in wordings[1:])], documents)
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits

@@ -31,3 +31,7 @@ class ModelError(RagError):
 
 class QuestionError(RagError):
     """The question cannot be asked: it is empty or too long."""
+
+
+class BusyError(RagError):
+    """Too many questions at the moment, of all or of one user."""

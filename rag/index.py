@@ -47,15 +47,28 @@ class Index:
         with explained(self.path.parent):
             return self.documents.chunks(self.documents.chunk_ids())
 
-    def by_words(self, question: str, k: int) -> list[int]:
-        """Ids of at most `k` chunks that share a word with the question, best first."""
+    def chosen(self, doc_ids: Sequence[str]) -> list[str]:
+        """Those of the ids that there is a document of, each once."""
         with explained(self.path.parent):
-            return self.documents.by_words(question, k)
+            return self.documents.held(doc_ids)
 
-    def by_meaning(self, vector: Sequence[float], k: int) -> list[tuple[int, float]]:
-        """The at most `k` chunks nearest to the vector, with their cosine (-1..1), best first."""
+    def chunks_of(self, doc_ids: Sequence[str], most_words: int) -> list[Chunk]:
+        """Every chunk of these documents in their order; none where they have more than `most_words` words."""
         with explained(self.path.parent):
-            return self._vectors.nearest(vector, min(k, self.manifest.chunks))
+            short = bool(doc_ids) and self.documents.word_count(doc_ids) <= most_words
+            return self.documents.chunks(self.documents.chunk_ids(*doc_ids)) if short else []
+
+    def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
+        """Ids of at most `k` chunks, of all or these documents, that share a word with the question, best first."""
+        with explained(self.path.parent):
+            return self.documents.by_words(question, k, doc_ids)
+
+    def by_meaning(self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = ()) -> list[tuple[int, float]]:
+        """The at most `k` chunks, of all or these documents, nearest to the vector, with their cosine (-1..1)."""
+        with explained(self.path.parent):
+            among = self.documents.chunk_ids(*doc_ids) if doc_ids else None
+            there = self.manifest.chunks if among is None else len(among)
+            return self._vectors.nearest(vector, min(k, there), among)
 
 
 def open_index(folder: Path, embedder_name: str) -> Index:

@@ -19,14 +19,21 @@ SELECT chunk_id, chunks.doc_id, {FIRST_SOURCE.format(column="source")}, title, s
 FROM chunks JOIN documents ON documents.doc_id = chunks.doc_id
 """
 
+_LISTED = "(SELECT value FROM json_each(?))"
+"""A list of any length as one value of a query; SQLite takes at most 32,766 values."""
+
 
 @dataclass(frozen=True)
 class Listed:
-    """A document as `--list` shows it: where it came from, its title, its number of passages."""
+    """A document as `--list` shows it: where it came from, its title, its number of passages, its id.
+
+    A text that came from two places is there twice, with the same id.
+    """
 
     source: str
     title: str
     passages: int
+    doc_id: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,17 @@ class Passages(Mapping[str, Document]):
     def __len__(self) -> int:
         return self.counts().documents
 
+    def held(self, doc_ids: Sequence[str]) -> list[str]:
+        """Those of the ids that there is a document of, each once, in the order of the documents."""
+        query = f"SELECT doc_id FROM documents WHERE doc_id IN {_LISTED} ORDER BY rowid"
+        return [doc_id for (doc_id,) in self.rows(query, [json.dumps(list(doc_ids))])]
+
+    def word_count(self, doc_ids: Sequence[str]) -> int:
+        """How many words the passages of these documents have."""
+        query = f"SELECT coalesce(sum(words), 0) FROM chunks WHERE doc_id IN {_LISTED}"
+        ((words,),) = self.rows(query, [json.dumps(list(doc_ids))])
+        return int(words)
+
     def counts(self) -> Counts:
         """How much there is."""
         ((documents,),) = self.rows("SELECT count(*) FROM documents")
@@ -86,7 +104,9 @@ class Passages(Mapping[str, Document]):
     def listed(self) -> list[Listed]:
         """Every source with its document, by name."""
         count = "(SELECT count(*) FROM chunks WHERE doc_id = sources.doc_id)"
-        return [Listed(*row) for row in self.rows(f"SELECT source, title, {count} FROM sources ORDER BY source")]
+        return [
+            Listed(*row) for row in self.rows(f"SELECT source, title, {count}, doc_id FROM sources ORDER BY source")
+        ]
 
     def chunks(self, chunk_ids: Sequence[int]) -> list[Chunk]:
         """The passages with these ids, in this order. Raises KeyError for an id that is not there."""
@@ -95,16 +115,22 @@ class Passages(Mapping[str, Document]):
         found = {row[0]: _chunk(*row) for row in rows}
         return [found[chunk_id] for chunk_id in chunk_ids]
 
-    def chunk_ids(self, doc_id: str | None = None) -> list[int]:
-        """The id of every passage, or of a document's; those of a document follow each other in its order."""
-        where, values = ("WHERE doc_id = ?", [doc_id]) if doc_id is not None else ("", [])
+    def chunk_ids(self, *doc_ids: str) -> list[int]:
+        """The id of every passage, or of these documents'; those of a document follow each other in its order."""
+        where, values = (f"WHERE doc_id IN {_LISTED}", [json.dumps(doc_ids)]) if doc_ids else ("", [])
         return [chunk_id for (chunk_id,) in self.rows(f"SELECT chunk_id FROM chunks {where} ORDER BY chunk_id", values)]
 
-    def by_words(self, question: str, k: int) -> list[int]:
-        """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5)."""
+    def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
+        """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5).
+
+        With `doc_ids` only passages of these documents are looked at; how rare a word is, all passages tell.
+        """
         query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
-        found = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words), rowid LIMIT ?"
-        return [chunk_id for (chunk_id,) in self.rows(found, [query, k])] if query else []
+        # The plus keeps SQLite from searching the words once for each passage of the documents.
+        among = f"AND +rowid IN (SELECT chunk_id FROM chunks WHERE doc_id IN {_LISTED})" if doc_ids else ""
+        values = [query, *([json.dumps(list(doc_ids))] if doc_ids else []), k]
+        found = f"SELECT rowid FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
+        return [chunk_id for (chunk_id,) in self.rows(found, values)] if query else []
 
     def has_words(self, chunk_id: int, text: str) -> bool:
         """Whether the longest words of `text` find this passage."""

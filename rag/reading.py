@@ -3,12 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.embeddings import Embeddings
 
 from rag.embed import embedder_name
-from rag.errors import DamagedError, StoreError
+from rag.errors import DamagedError, QuestionError, StoreError
 from rag.evidence import Evidence
 from rag.generation import current_name
 from rag.index import Index, open_index
@@ -24,7 +24,10 @@ _ASIDE = 700
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """An open index and what was made of it; `whole` is a text short enough to be read whole, `warmed` when it was."""
+    """An open index and what was made of it; `whole` is a text short enough to be read whole, `warmed` when it was.
+
+    Of a choice of documents `retriever` and `whole` hold these alone. Only the text of all is read ahead.
+    """
 
     index: Index
     retriever: HybridRetriever
@@ -47,20 +50,31 @@ class Reader:
         self._seen = index.current
         self.now = self._read(index)
 
-    def find(self, question: str, also: Sequence[str] = ()) -> tuple[Reading, list[Hit]]:
+    def find(self, question: str, also: Sequence[str] = (), documents: Sequence[str] = ()) -> tuple[Reading, list[Hit]]:
         """The newest index and what is found there for the question, put in other words `also`.
 
-        Where its files were damaged meanwhile, a sound one is taken. Raises DamagedError where none is sound.
+        With ids of `documents` only these are searched, and those that are no longer there are
+        left out. Where files were damaged meanwhile, a sound index is taken. Raises QuestionError
+        where none of `documents` is there, DamagedError where no index is sound.
         """
-        reading = self._newest()
         try:
-            found = reading.retriever.invoke(question, also=also)
+            return _found(self._among(self.newest(), documents), question, also)
         except DamagedError:
-            reading = self._newest(again=True)
-            found = reading.retriever.invoke(question, also=also)
-        return reading, [document.metadata["hit"] for document in found]
+            return _found(self._among(self.newest(again=True), documents), question, also)
 
-    def _newest(self, again: bool = False) -> Reading:
+    def _among(self, reading: Reading, documents: Sequence[str]) -> Reading:
+        """The reading of these documents alone; the same where they are none or all that there are."""
+        if not documents:
+            return reading
+        chosen = reading.index.chosen(documents)
+        if not chosen:
+            raise QuestionError("None of the chosen documents is in the index any more; choose others.")
+        if len(chosen) == reading.index.manifest.documents:
+            return reading
+        whole = self._short(reading.index.chunks_of(chosen, self._settings.whole_article_words))
+        return replace(reading, retriever=self._retriever(reading.index, whole, chosen), whole=whole)
+
+    def newest(self, again: bool = False) -> Reading:
         """The index as it was last published. One that cannot be opened is reported, and the one before stays.
 
         With `again` it is opened even where nothing was published since.
@@ -79,12 +93,23 @@ class Reader:
 
     def _read(self, index: Index) -> Reading:
         short = index.manifest.words <= self._settings.whole_article_words
-        whole = fitting(index.all_chunks(), self._settings, all_or_none=True) if short else []
-        k = max(MOST * self._settings.passages, len(whole))
-        retriever = HybridRetriever(index=index, embedder=self._embedder, k=k)
+        whole = self._short(index.all_chunks()) if short else []
         warmed = threading.Event()
         warmed.set()
-        return Reading(index, retriever, Evidence(self._embedder), whole, warmed)
+        return Reading(index, self._retriever(index, whole), Evidence(self._embedder), whole, warmed)
+
+    def _short(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """All of them, or none where they do not fit into the context."""
+        return fitting(chunks, self._settings, all_or_none=True)
+
+    def _retriever(self, index: Index, whole: Sequence[Chunk], documents: Sequence[str] = ()) -> HybridRetriever:
+        """Finds so many passages that all of a text that is read whole are among them."""
+        k = max(MOST * self._settings.passages, len(whole))
+        return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
+
+
+def _found(reading: Reading, question: str, also: Sequence[str]) -> tuple[Reading, list[Hit]]:
+    return reading, [document.metadata["hit"] for document in reading.retriever.invoke(question, also=also)]
 
 
 def open_reported(settings: Settings) -> Index:

@@ -25,7 +25,8 @@ class HybridRetriever(BaseRetriever):
     """Finds passages by meaning (Chroma) and by words (BM25), and fuses the two lists.
 
     As a LangChain runnable it gives LangChain documents, each with its Hit in
-    `metadata["hit"]`; `search` gives the Hits themselves.
+    `metadata["hit"]`; `search` gives the Hits themselves. With `documents`, the ids of
+    some, the passages of no others are looked at.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -33,9 +34,10 @@ class HybridRetriever(BaseRetriever):
     index: Index
     embedder: Embeddings
     k: int = 4
+    documents: Sequence[str] = ()
 
     def search(self, question: str, *, also: Sequence[str] = (), k: int | None = None) -> list[Hit]:
-        """The `k` best hits, best first; fewer only where the index holds fewer passages.
+        """The `k` best hits, best first; fewer only where there are fewer passages.
 
         `also` are other ways to put the question, whose lists count less. A hit's ranks
         and similarity are the best of them. Raises DamagedError when the index was damaged
@@ -46,10 +48,11 @@ class HybridRetriever(BaseRetriever):
         dense: list[dict[int, int]] = []
         words: list[dict[int, int]] = []
         for text in dict.fromkeys([question, *also]):
-            near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool))
+            near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool, self.documents))
             similarity = {i: max(similarity.get(i, -1.0), near.get(i, -1.0)) for i in similarity | near}
             dense.append({chunk_id: rank for rank, chunk_id in enumerate(near, 1)})
-            words.append({chunk_id: rank for rank, chunk_id in enumerate(self.index.by_words(text, pool), 1)})
+            worded = self.index.by_words(text, pool, self.documents)
+            words.append({chunk_id: rank for rank, chunk_id in enumerate(worded, 1)})
         fused = fuse([*dense, *words], [1.0, *[ALSO] * (len(dense) - 1)] * 2)
         best = sorted(fused, key=lambda chunk_id: (-fused[chunk_id], chunk_id))[: k or self.k]
         return [

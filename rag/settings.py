@@ -60,6 +60,29 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="The address that the page listens on.")
     port: int = Field(7860, ge=0, le=65535, description="The port of the page; 0 takes any free one.")
+    hosts: str = Field("", description="Further names under which the page is served, divided by commas.")
+    store: Path = Field(
+        Path("store"), description="The folder of conversations, ratings and documents added in the page."
+    )
+    add_documents: bool | None = Field(
+        None, description="Whether documents may be added and removed in the page; unset: only on this machine."
+    )
+    upload_mb: int = Field(20, ge=1, le=1000, description="The largest document that can be uploaded, in MB.")
+    at_once: int = Field(4, ge=1, le=100, description="Questions that the model answers at the same time.")
+    queue: int = Field(40, ge=0, le=10_000, description="Questions that may wait for that; further ones are refused.")
+    per_minute: int = Field(30, ge=0, description="Questions a user may ask in a minute; 0: any number.")
+    users: Path | None = Field(
+        None, description="A file of users, NAME:HASH a line, as htpasswd -B writes it: only they may ask."
+    )
+    user_header: str = Field("", description="The header in which a proxy names the user that it has signed in.")
+    proxies: str = Field("127.0.0.1,::1", description="Addresses whose RAG_USER_HEADER is believed, with commas.")
+    log_questions: bool = Field(False, description="Write the text of questions to the log, too.")
+    metrics: bool | None = Field(None, description="Serve /metrics for Prometheus; unset: only on this machine.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the page listens on this machine alone."""
+        return self.host in {"127.0.0.1", "localhost", "::1"}
 
 
 def read_settings(**overrides: object) -> Settings:

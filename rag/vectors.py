@@ -22,6 +22,9 @@ _MOST = 5000
 _SEARCHED = 1000
 """Candidates weighed in a search. Of 1,000 random vectors among 100,000, Chroma's own 100 finds 959 and 400 all, but
 after 60 updates of 52,500 with 400 one was no longer found. 1,000 take about 8 ms."""
+_FEW = 250
+"""Rows of a choice up to which their vectors are compared one by one. Of 20,000 random vectors of 384 dimensions: 20 in
+1.5 ms, 200 in 12 ms; Chroma's search among a choice takes 18 to 60 ms (20 ids to all but 20), and finds the same."""
 
 
 class Vectors:
@@ -86,16 +89,28 @@ class Vectors:
         assert vectors is not None
         return {int(i): np.asarray(vector, dtype=np.float32) for i, vector in zip(found["ids"], vectors, strict=True)}
 
-    def nearest(self, vector: Sequence[float] | Rows, k: int) -> list[tuple[int, float]]:
-        """The at most `k` nearest ids with their cosine (-1..1), the nearest first."""
+    def nearest(
+        self, vector: Sequence[float] | Rows, k: int, among: Sequence[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """The at most `k` nearest ids, of all or `among` these, with their cosine (-1..1), the nearest first."""
+        if among is not None and len(among) <= _FEW:
+            return self._compared(np.asarray(vector, dtype=np.float32), among)[:k]
         found = self._rows.query(
             query_embeddings=np.asarray([vector], dtype=np.float32),
             n_results=k,
+            ids=None if among is None else [str(i) for i in among],
             include=["distances"],
         )
         distances = found["distances"]
         assert distances is not None
         return [(int(i), 1.0 - distance) for i, distance in zip(found["ids"][0], distances[0], strict=True)]
+
+    def _compared(self, vector: Rows, among: Sequence[int]) -> list[tuple[int, float]]:
+        """The ids that are there, each with its cosine, the nearest first."""
+        rows = self.get(among) if among else {}
+        length = float(np.linalg.norm(vector))
+        cosines = {i: float(row @ vector) / (float(np.linalg.norm(row)) * length) for i, row in rows.items()}
+        return sorted(cosines.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _close(client: Client, copy: tempfile.TemporaryDirectory[str] | None) -> None:

@@ -269,3 +269,29 @@ def test_the_next_question_is_answered_from_the_index_published_meanwhile(settin
 def test_an_answer_is_plain_data(settings: Settings, animals: Index) -> None:
     answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH)
     assert replace(answer) == answer and hash(answer) == hash(replace(answer))
+
+
+def test_only_the_chosen_documents_are_read_and_cited(settings: Settings, animals: Index) -> None:
+    cat, dog, fish = animals.documents
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    answer = chatbot(settings, animals, model).ask(FISH, documents=[cat, fish])
+    assert {hit.chunk.doc_id for hit in answer.hits} == {cat, fish}
+    assert [citation.doc_id for citation in answer.citations] == [fish]
+    assert ANIMALS[0] in model.prompts[0] and ANIMALS[1] not in model.prompts[0]
+    _, answer = chatbot(settings, animals, scripted("No")).stream(FISH, (), [dog])
+    assert isinstance(answer, Answer) and answer.abstained
+    assert [hit.chunk.doc_id for hit in answer.hits] == [dog]
+
+
+def test_a_choice_of_documents_that_are_all_gone_is_refused(settings: Settings, animals: Index) -> None:
+    with pytest.raises(QuestionError, match="choose others"):
+        chatbot(settings, animals, scripted()).ask(FISH, documents=["gone"])
+
+
+def test_a_list_of_the_documents_knows_what_was_published_before_any_question(
+    settings: Settings, animals: Index
+) -> None:
+    bot = chatbot(settings, animals, scripted())
+    write(settings.data, {"new.txt": "Fish fly."})
+    publish(settings.index, settings.data)
+    assert [document.text for document in bot.documents.values()] == ["Fish fly."]

@@ -20,6 +20,17 @@ def test_what_was_built_is_there_when_opened(animals: Index) -> None:
     assert animals.by_meaning(TopicEmbedder().embed_query("swimming fish"), 1)[0][0] == 3
 
 
+def test_of_chosen_documents_the_rest_is_out_of_sight(animals: Index) -> None:
+    cat, dog, fish = animals.documents
+    assert animals.chosen([fish, "gone", cat]) == [cat, fish]
+    swimming = TopicEmbedder().embed_query("swimming fish")
+    assert [i for i, _ in animals.by_meaning(swimming, 5, [dog, cat])] == [1, 2]
+    assert animals.by_meaning(swimming, 5, ["gone"]) == []
+    assert animals.by_words("dogs and fish", 5, [cat, fish]) == [3]
+    assert [chunk.text for chunk in animals.chunks_of([fish, cat], 19)] == [ANIMALS[0], ANIMALS[2]]
+    assert animals.chunks_of([fish, cat], 18) == []
+
+
 def test_a_reader_keeps_its_generation_while_others_are_published(animals: Index, tmp_path: Path) -> None:
     for text in ("Only a dog.", "Only a cat.", "Only a fish."):
         write(tmp_path / "other", {"a.txt": text})

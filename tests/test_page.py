@@ -1,175 +1,43 @@
-"""The page in headless Chromium, with a bot that does what each test says."""
+"""Asking, reading and checking in the page."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from pages import (
+    ARTICLE,
+    HITS,
+    PHONE,
+    WAIT,
+    WIDE,
+    Event,
+    FakeBot,
+    Opener,
+    answer,
+    ask,
+    bot,
+    chromium,
+    comes_into_view,
+    done,
+    drawer,
+    in_view,
+    is_ready,
+    open_page,
+    reply,
+    said,
+    sea,
+    served,
+    tool,
+)
+from playwright.sync_api import expect
 
-from chat_app import BLANK, EXAMPLES, TITLE, listen, make_server
 from rag.errors import ModelError
-from rag.render import Event
-from rag.settings import Settings
-from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
+from rag.page.build import BLANK, EXAMPLES
+from rag.page.frame import TITLE
 
 pytestmark = pytest.mark.browser
-
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
-WAIT = 20  # seconds until a test that hangs fails
-WIDE, PHONE = (1280, 800), (390, 844)
-HOSTILE = """<img src="http://evil.example/x.png" onerror="document.title='broken'"> <script>document.title='broken'</script>
-<form action="https://evil.example"><input></form> <style>body{display:none}</style>
-[2]: https://evil.example
-![i](https://evil.example/y.png) [click](https://evil.example) **bold** $$x$$ ${document.title='broken'} {{value}} @children
-\tOne\ttab"""
-TEXT = "\n".join(
-    f"Paragraph {number} speaks of the sea. " + "The ship sails on and the wind is fair. " * 12 for number in range(12)
-)
-ARTICLE = Document("sea", "data/article.txt", "The <i>sea</i>", TEXT)
-EVIL = Document("evil", "evil.md", HOSTILE, HOSTILE)
-
-
-def hit(document: Document, start: int, end: int) -> Hit:
-    chunk = Chunk(start, document.doc_id, document.source, document.title, start, end, document.text[start:end])
-    return Hit(chunk, 0.1, 0.5, 1, 1)
-
-
-HITS = [hit(ARTICLE, TEXT.index(f"Paragraph {n} "), TEXT.index(f"Paragraph {n + 1} ") - 1) for n in range(10)]
-
-
-def cite(number: int, quote: str, document: Document = ARTICLE) -> Citation:
-    start = document.text.index(quote)
-    return Citation(number, document.doc_id, document.source, document.title, start, start + len(quote), quote)
-
-
-def answer(*sentences: Sentence, hits: Sequence[Hit] = HITS, abstained: bool = False, text: str = "") -> Answer:
-    text = text or " ".join(sentence.text for sentence in sentences)
-    citations = tuple(citation for sentence in sentences for citation in sentence.citations)
-    return Answer("", text, sentences, citations, tuple(hits), abstained, 0.9, Timings(0, 0, None, 0))
-
-
-def sea(question: str) -> Iterator[Event]:
-    """An answer with a mark far down, one outside the passages, and an invented sentence."""
-    yield HITS
-    yield "It speaks"
-    yield answer(
-        Sentence("It speaks of the sea.", (cite(1, "Paragraph 8 speaks of the sea."),), True),
-        Sentence("And once more.", (cite(2, "Paragraph 11 speaks of the sea."),), True),
-        Sentence("It was written in 1987.", (), False),
-    )
-
-
-class FakeBot:
-    """Plays the `script` of the test."""
-
-    def __init__(self) -> None:
-        self.script: Callable[[str], Iterator[Event]] = sea
-        self.asked: list[tuple[str, list[tuple[str, str]]]] = []
-        self.closed = threading.Event()
-        self.gate = threading.Event()
-
-    @property
-    def documents(self) -> dict[str, Document]:
-        return {"sea": ARTICLE, "evil": EVIL}
-
-    def stream(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
-        self.asked.append((question, list(history)))
-        try:
-            for event in self.script(question):
-                yield replace(event, question=question) if isinstance(event, Answer) else event
-        finally:
-            self.closed.set()
-
-    def waits(self) -> None:
-        assert self.gate.wait(WAIT), "the test did not open the gate"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[FakeBot, str]]:
-    """The page on a free port, and its bot."""
-    bot, settings = FakeBot(), Settings(_env_file=None, host="127.0.0.1", port=0)
-    server = make_server(bot, settings)
-    with listen(settings) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        yield bot, "http://127.0.0.1:{1}/".format(*listener.getsockname())
-        server.should_exit = True
-        thread.join(WAIT)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    expect.set_options(timeout=WAIT * 1000)
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS.split())
-
-
-@pytest.fixture
-def bot(served: tuple[FakeBot, str]) -> FakeBot:
-    served[0].__init__()  # type: ignore[misc]
-    return served[0]
-
-
-Opener = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(bot: FakeBot, served: tuple[FakeBot, str], chromium: Browser) -> Iterator[Opener]:
-    """Opens the page in a new tab; every request must go to it, and nothing may be left for the policy to block."""
-    contexts = []
-    requested: list[str] = []
-    complaints: list[str] = []
-
-    def opened(size: tuple[int, int] = WIDE) -> Page:
-        context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
-        contexts.append(context)
-        context.on("request", lambda request: requested.append(urlsplit(request.url).netloc))
-        page = context.new_page()
-        page.on("console", lambda message: complaints.extend([message.text] if message.type == "error" else []))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(served[1])
-        page.locator("#question textarea").wait_for()
-        return page
-
-    yield opened
-    bot.gate.set()
-    for context in contexts:
-        context.close()
-    assert set(requested) == {urlsplit(served[1]).netloc}
-    assert complaints == []
-
-
-def ask(page: Page, question: str) -> None:
-    """Type and send, and wait until the question is on its way."""
-    replies = page.locator("#chat .reply").count()
-    page.locator("#question textarea").fill(question)
-    page.locator("#question textarea").press("Enter")
-    expect(page.locator("#chat .reply")).to_have_count(replies + 1)
-
-
-def reply(page: Page) -> Locator:
-    return page.locator("#chat .reply").last
-
-
-def is_idle(page: Page) -> None:
-    expect(page.locator("#send")).to_be_visible()
-    expect(page.locator("#stop")).to_be_hidden()
-    expect(page.locator("#question textarea")).to_be_editable()
-
-
-def in_view(mark: Locator) -> bool:
-    """Whether the whole element is inside the window and inside the pane that scrolls it."""
-    script = """(mark) => {
-        const pane = mark.closest("#passages").getBoundingClientRect(), box = mark.getBoundingClientRect();
-        const top = Math.max(0, pane.top), bottom = Math.min(innerHeight, pane.bottom);
-        return box.top >= top && box.bottom <= bottom && box.left >= 0 && box.right <= innerWidth;
-    }"""
-    return bool(mark.evaluate(script))
+fixtures = (bot, chromium, open_page, served)
 
 
 def test_the_passages_come_before_the_answer_and_the_answer_grows(open_page: Opener, bot: FakeBot) -> None:
@@ -186,62 +54,92 @@ def test_the_passages_come_before_the_answer_and_the_answer_grows(open_page: Ope
     bot.script = script
     page = open_page()
     expect(page).to_have_title(TITLE)
+    expect(page.locator("#source .text")).to_contain_text("Paragraph 11 speaks of the sea.")
     ask(page, "What is it about?")
     expect(reply(page)).to_have_text("Looking for passages …")
     expect(page.locator("#stop")).to_be_visible()
     expect(page.locator("#question textarea")).to_have_value("")
-    expect(page.locator("#passages .passage")).to_have_count(0)
     steps["search"].set()
-    expect(page.locator("#passages .passage")).to_have_count(len(HITS))
-    expect(page.locator("#passages .passage").first).to_contain_text(HITS[0].chunk.text.strip())
-    expect(page.locator("#passages .passage h4").first).to_have_text("Passage 1: The <i>sea</i>")
+    expect(page.locator("#source .card")).to_have_count(len(HITS))
+    expect(page.locator("#t1-p1")).to_have_text(HITS[0].chunk.text)
+    expect(page.locator("#source .card").first).to_contain_text("The <i>sea</i>, 1st by meaning and 1st by words")
     expect(reply(page)).to_have_text(f"Reading {len(HITS)} passages …")
     steps["read"].set()
     expect(reply(page)).to_have_text("It speaks")
     steps["write"].set()
-    expect(reply(page)).to_contain_text("It was written in 1987. [not found in the document]")
-    is_idle(page)
+    expect(said(page)).to_contain_text("It was written in 1987. [not found in the documents]")
+    expect(reply(page).locator(".confidence")).to_have_text("Confidence: high (90%).")
+    done(page)
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_a_citation_leads_to_its_words(open_page: Opener, size: tuple[int, int]) -> None:
+def test_a_citation_leads_to_its_words_and_they_lead_back(open_page: Opener, size: tuple[int, int]) -> None:
     page = open_page(size)
     ask(page, "What is it about?")
+    done(page)
     for number, quote in [(1, "Paragraph 8 speaks of the sea."), (2, "Paragraph 11 speaks of the sea.")]:
         mark = page.locator(f"#t1-c{number}")
         expect(mark).to_have_text(quote)
-        assert number > 1 or not in_view(mark)
-        reply(page).get_by_text(f"[{number}]").click()
-        expect(page.locator("#passages mark:target")).to_have_text(quote)
-        assert in_view(mark)
-        assert mark.evaluate("(mark) => getComputedStyle(mark).outlineStyle") == "solid"
-        if size == PHONE:
-            page.get_by_text("Back to the answer").click()
-            expect(reply(page)).to_be_in_viewport()
-    expect(page.locator("#passages .passage").last.locator("h4")).to_contain_text("Cited words")
+        assert not mark.is_visible() or not in_view(mark)
+        reply(page).get_by_text(f"[{number}]", exact=True).click()
+        expect(page.locator("#source mark.now")).to_have_text(quote)
+        comes_into_view(page, mark)
+        mark.locator("a").click()
+        expect(page.locator("#chat .sentence.now")).to_have_id(f"t1-s{number}")
+        expect(page.locator(f"#t1-s{number}")).to_be_in_viewport()
 
 
-def test_a_follow_up_gets_the_history_and_earlier_citations_still_work(open_page: Opener, bot: FakeBot) -> None:
+def test_a_quotation_is_shown_where_a_citation_is_hovered_or_focused(open_page: Opener) -> None:
     page = open_page()
     ask(page, "What is it about?")
-    is_idle(page)
-    reply(page).get_by_text("[1]").click()
+    done(page)
+    first, second = page.locator(".quotation").all()
+    expect(first).to_be_hidden()
+    page.locator(".cite").first.hover()
+    expect(first).to_be_visible()
+    expect(first).to_have_text("“Paragraph 8 speaks of the sea.” The <i>sea</i>")
+    box = first.bounding_box()
+    assert box and box["x"] >= 0 and box["y"] >= 0
+    page.locator("h1").hover()
+    page.locator(".cite").first.focus()
+    page.keyboard.press("Tab")
+    expect(first).to_be_hidden()
+    expect(second).to_be_visible()
+
+
+def test_a_card_leads_to_its_passage(open_page: Opener) -> None:
+    page = open_page()
+    ask(page, "What is it about?")
+    done(page)
+    page.locator("#source .card a").nth(6).click()
+    expect(page.locator("#source .passage.now").first).to_contain_text("Paragraph 6 speaks of the sea.")
+    comes_into_view(page, page.locator("#t1-p7"))
+    expect(page.locator("#source .card.cited")).to_have_count(1)
+
+
+def test_a_follow_up_gets_the_history_and_earlier_citations_bring_their_passages(
+    open_page: Opener, bot: FakeBot
+) -> None:
+    page = open_page()
+    ask(page, "What is it about?")
+    done(page)
     ask(page, "And who <b>wrote</b> it?")
-    expect(page.locator("#passages h3")).to_have_text(["And who <b>wrote</b> it?", "What is it about?"])
-    is_idle(page)
-    said = "It speaks of the sea. And once more. It was written in 1987."
-    assert bot.asked == [("What is it about?", []), ("And who <b>wrote</b> it?", [("What is it about?", said)])]
-    assert page.locator("#passages").evaluate("(pane) => pane.scrollTop") == 0
-    page.locator("#t1-answer").get_by_text("[1]").click()
-    assert in_view(page.locator("#t1-c1"))
+    expect(page.locator("#source h2")).to_have_text("Passages for “And who <b>wrote</b> it?”")
+    done(page)
+    before = "It speaks of the sea. And once more. It was written in 1987."
+    assert bot.asked == [("What is it about?", []), ("And who <b>wrote</b> it?", [("What is it about?", before)])]
+    page.locator("#t1-answer").get_by_text("[1]", exact=True).click()
+    expect(page.locator("#source h2")).to_have_text("Passages for “What is it about?”")
+    expect(page.locator("#source mark.now")).to_have_text("Paragraph 8 speaks of the sea.")
+    comes_into_view(page, page.locator("#t1-c1"))
 
 
 def test_what_is_absent_is_said_and_the_nearest_passages_shown(open_page: Opener, bot: FakeBot) -> None:
     bot.script = lambda _: iter([HITS[:2], answer(text="The documents do not say.", hits=HITS[:2], abstained=True)])
     page = open_page()
     ask(page, "Who won in 1950?")
-    expect(reply(page)).to_have_text("The documents do not say.The nearest passages are shown beside.")
-    expect(page.locator("#passages .passage")).to_have_count(2)
+    expect(reply(page)).to_have_text("The documents do not say.The nearest passages are shown in the document.")
+    expect(page.locator("#source .card")).to_have_count(2)
 
 
 @pytest.mark.parametrize("error", [ModelError("The model is down; start it."), ValueError("<b>pipe</b>")])
@@ -253,15 +151,16 @@ def test_the_page_survives_an_error(open_page: Opener, bot: FakeBot, error: Exce
     bot.script = script
     page = open_page()
     ask(page, "What?")
-    expect(reply(page)).to_contain_text(str(error))
-    is_idle(page)
+    expect(reply(page)).to_contain_text(str(error) if isinstance(error, ModelError) else "ValueError")
+    done(page)
     bot.script = sea
     ask(page, "And now?")
     expect(reply(page)).to_contain_text("It speaks of the sea.")
     assert bot.asked[-1] == ("And now?", [])
 
 
-def test_stop_ends_the_stream_and_the_page_goes_on(open_page: Opener, bot: FakeBot) -> None:
+@pytest.mark.parametrize("by_key", [False, True])
+def test_stop_ends_the_stream_and_the_page_goes_on(open_page: Opener, bot: FakeBot, by_key: bool) -> None:
     def script(question: str) -> Iterator[Event]:
         yield HITS
         yield "It speaks"
@@ -273,96 +172,18 @@ def test_stop_ends_the_stream_and_the_page_goes_on(open_page: Opener, bot: FakeB
     page = open_page()
     ask(page, "What?")
     expect(reply(page)).to_have_text("It speaks")
-    page.locator("#stop").click()
+    if by_key:
+        page.keyboard.press("Escape")
+    else:
+        page.locator("#stop").click()
     expect(reply(page)).to_have_text("It speaksStopped.")
-    is_idle(page)
+    done(page)
     bot.gate.set()
     assert bot.closed.wait(WAIT)
     bot.script = sea
     ask(page, "And now?")
     expect(reply(page)).to_contain_text("It speaks of the sea.")
     assert bot.asked[-1] == ("And now?", [("What?", "It speaks")])
-
-
-def test_leaving_the_page_ends_the_stream(open_page: Opener, bot: FakeBot) -> None:
-    def script(question: str) -> Iterator[Event]:
-        for number in range(100_000):
-            yield f" {number}"
-            if bot.gate.wait(0.05):
-                break
-
-    bot.script = script
-    page = open_page()
-    ask(page, "What?")
-    expect(reply(page)).to_contain_text(" 3")
-    page.close()
-    assert bot.closed.wait(WAIT) and not bot.gate.is_set()
-
-
-def test_hostile_text_is_shown_and_does_nothing(open_page: Opener, bot: FakeBot) -> None:
-    said = Sentence(HOSTILE, (cite(1, HOSTILE, EVIL),), True)
-    bot.script = lambda _: iter(
-        [[hit(EVIL, 0, len(HOSTILE))], HOSTILE, answer(said, hits=[hit(EVIL, 0, len(HOSTILE))])]
-    )
-    page = open_page()
-    ask(page, HOSTILE.replace("\n", " "))
-    is_idle(page)
-    assert reply(page).locator(".answer").text_content() == HOSTILE + " [1]"
-    assert page.locator("#t1-c1").text_content() == HOSTILE
-    assert page.locator("#chat .question").text_content() == HOSTILE.replace("\n", " ")
-    expect(page.locator("#top p")).to_contain_text("<img src=")
-    shown = page.locator("#chat .reply, #chat .question, #passages section, #top p")
-    found = shown.locator("img, form, script, style, input, strong")
-    assert found.evaluate_all("(all) => all.map((each) => each.outerHTML)") == []
-    links = (
-        page.locator("#chat, #passages").locator("a").evaluate_all("(all) => all.map((a) => a.getAttribute('href'))")
-    )
-    assert links == ["#t1-c1", "#t1-answer"]
-    expect(page).to_have_title(TITLE)
-
-
-def test_a_phone_needs_no_sideways_scrolling(open_page: Opener, bot: FakeBot) -> None:
-    long = Document("sea", "folder/" * 40 + "article.txt", "T" * 200, "w" * 900)
-    said = Sentence("x" * 400, (cite(1, "w" * 900, long),), True)
-    bot.script = lambda _: iter([[hit(long, 0, 900)], answer(said, hits=[hit(long, 0, 900)])])
-    page = open_page(PHONE)
-    width = "document.documentElement.scrollWidth"
-    assert page.evaluate(width) <= PHONE[0]
-    ask(page, "q" * 300)
-    is_idle(page)
-    expect(page.locator("#t1-c1")).to_be_visible()
-    assert page.evaluate(width) <= PHONE[0]
-    for part in ("#chat .reply", "#chat .question", "#passages .passage", "#send"):
-        box = page.locator(part).first.bounding_box()
-        assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE[0], part
-
-
-@pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_the_newest_answer_is_in_view(open_page: Opener, size: tuple[int, int]) -> None:
-    page = open_page(size)
-    for number in range(8):
-        ask(page, f"Question {number}?")
-        is_idle(page)
-    expect(reply(page).get_by_text("[not found in the document]")).to_be_in_viewport()
-    expect(page.locator("#question textarea")).to_be_in_viewport()
-
-
-def test_two_tabs_are_answered_at_the_same_time_and_apart(open_page: Opener, bot: FakeBot) -> None:
-    def script(question: str) -> Iterator[Event]:
-        yield question
-        bot.waits()
-        yield answer(Sentence(f"Answer to {question}.", (), True))
-
-    bot.script = script
-    pages = {name: open_page() for name in ("left", "right")}
-    for name, page in pages.items():
-        ask(page, name)
-    for name, page in pages.items():
-        expect(reply(page)).to_have_text(name)
-    bot.gate.set()
-    for name, page in pages.items():
-        expect(reply(page)).to_have_text(f"Answer to {name}.")
-        expect(page.locator("#chat .question")).to_have_text([name])
 
 
 def test_enter_while_running_asks_nothing_more(open_page: Opener, bot: FakeBot) -> None:
@@ -378,32 +199,94 @@ def test_enter_while_running_asks_nothing_more(open_page: Opener, bot: FakeBot) 
     page.locator("#question textarea").fill("Next?")
     page.locator("#question textarea").press("Enter")
     bot.gate.set()
-    is_idle(page)
+    done(page)
     expect(page.locator("#question textarea")).to_have_value("Next?")
     page.locator("#send").click()
     expect(page.locator("#chat .question")).to_have_text(["What?", "Next?"])
-    is_idle(page)
+    done(page)
     assert [question for question, _ in bot.asked] == ["What?", "Next?"]
 
 
-def test_examples_retry_clear_and_a_blank_question(open_page: Opener, bot: FakeBot) -> None:
+def test_examples_and_a_blank_question(open_page: Opener, bot: FakeBot) -> None:
     page = open_page()
     page.locator("#send").click()
-    expect(page.locator("#chat")).to_contain_text(BLANK)
+    expect(page.get_by_text(BLANK)).to_be_visible()
     assert bot.asked == []
-    page.reload()
-    page.get_by_text(EXAMPLES[1]).click()
+    page.locator(".suggestions").get_by_text(EXAMPLES[1]).click()
     expect(reply(page)).to_contain_text("It speaks of the sea.")
-    is_idle(page)
+    done(page)
+    assert bot.asked == [(EXAMPLES[1], [])]
+
+
+def test_retry_edit_and_delete(open_page: Opener, bot: FakeBot) -> None:
+    page = open_page()
+    ask(page, "One?")
+    done(page)
     bot.closed.clear()
-    page.locator("#retry").click()
+    tool(page, "retry").click()
     assert bot.closed.wait(WAIT)
-    is_idle(page)
-    assert bot.asked == [(EXAMPLES[1], [])] * 2
-    expect(page.locator("#chat .question")).to_have_text([EXAMPLES[1]])
-    page.locator("#clear").click()
-    expect(page.locator("#chat .reply")).to_have_count(0)
-    expect(page.locator("#passages .passage")).to_have_count(0)
-    ask(page, "Anew?")
-    expect(reply(page)).to_contain_text("It speaks of the sea.")
-    assert bot.asked[-1] == ("Anew?", [])
+    done(page)
+    assert bot.asked == [("One?", [])] * 2
+    ask(page, "Two?")
+    done(page)
+    tool(page, "edit").click()
+    editing = page.locator(".editing textarea")
+    expect(editing).to_be_focused()
+    editing.fill("Other?")
+    editing.press("Enter")
+    expect(page.locator("#chat .question")).to_have_text(["Other?"])
+    done(page)
+    assert bot.asked[-1] == ("Other?", [])
+    tool(page, "delete").click()
+    expect(page.locator("#chat .turn")).to_have_count(0)
+    expect(page.locator("#source .card")).to_have_count(0)
+
+
+def test_copy_takes_the_sources_along(open_page: Opener) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    ask(page, "What is it about?")
+    done(page)
+    tool(page, "copy").click()
+    expect(page.locator("#status")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "It speaks of the sea. [1]" in copied and "Paragraph 8 speaks of the sea." in copied
+
+
+def test_which_documents_are_asked_can_be_chosen(open_page: Opener, bot: FakeBot) -> None:
+
+    bot.documents["lake"] = replace(ARTICLE, doc_id="lake", source="lake.txt", title="The lake")
+    page = open_page()
+    drawer(page, "documents")
+    page.locator("#documents-list").get_by_label("The lake").uncheck()
+    expect(page.locator("#documents")).to_contain_text("Asked: 1 of 2 documents.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#documents")).to_be_hidden()
+    ask(page, "What is it about?")
+    done(page)
+    assert bot.chosen == ["sea"]
+
+
+def test_light_and_dark(open_page: Opener) -> None:
+    page = open_page()
+    dark = "document.body.classList.contains('dark')"
+    before = page.evaluate(dark)
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate(dark) is not before
+    page.reload()
+    is_ready(page)
+    assert page.evaluate(dark) is not before
+
+
+def test_the_keyboard_reaches_everything(open_page: Opener) -> None:
+    page = open_page()
+    ask(page, "What is it about?")
+    done(page)
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    expect(page.locator("#question textarea")).to_be_focused()
+    reached = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement?.dataset?.action ?? document.activeElement?.tagName"))
+    assert {"drawer", "new", "theme", "source", "copy", "retry", "edit", "delete", "rate", "passage",
+            "resting"} <= reached  # fmt: skip

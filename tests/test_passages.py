@@ -31,9 +31,9 @@ def test_documents_and_passages_come_back_as_they_were(path: Path) -> None:
         passages["dogs"]
     assert passages.counts() == Counts(3, 3, 11 + 2 + 3)
     assert passages.listed() == [
-        Listed("0.txt", "Text 0", 1),
-        Listed("1.txt", "Text 1", 1),
-        Listed("cats.pdf", "Cats", 1),
+        Listed("0.txt", "Text 0", 1, "d0"),
+        Listed("1.txt", "Text 1", 1, "d1"),
+        Listed("cats.pdf", "Cats", 1, "cats"),
     ]
     third, first = passages.chunks([3, 1])
     assert (third.text, third.page) == ("A dog eats.", None)
@@ -50,6 +50,21 @@ def test_words_find_the_best_passage_first(path: Path) -> None:
     assert passages.by_words("the of", 5) == passages.by_words("horse", 5) == []
     assert passages.by_words('"cat" OR NEAR(x) *', 5) == [1]
     assert passages.has_words(1, "black cat") and not passages.has_words(2, "black cat")
+
+
+def test_of_chosen_documents_only_their_passages_are_found(path: Path) -> None:
+    passages = Passages.read(path)
+    assert passages.by_words("dogs eating", 5, ["cats", "d0"]) == [1]
+    assert passages.by_words("dogs eating", 1, ["d1", "cats"]) == [3]
+    assert passages.by_words("dogs eating", 5, ["d0", "gone"]) == []
+    assert passages.chunk_ids("d1", "cats") == [1, 3]
+    assert passages.held(["d1", "gone", "cats", "d1"]) == ["cats", "d1"]
+    assert passages.word_count(["cats", "d1", "gone"]) == 11 + 3
+
+
+def test_more_documents_can_be_chosen_than_a_query_takes_values(path: Path) -> None:
+    many = [f"gone{number}" for number in range(40_000)]
+    assert Passages.read(path).held([*many, "d1"]) == ["d1"]
 
 
 def test_a_text_in_two_files_is_kept_once_and_until_both_are_gone(path: Path) -> None:

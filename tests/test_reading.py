@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import EMBEDDER, TopicEmbedder, publish, write
 
-from rag.errors import DamagedError
+from rag.errors import DamagedError, QuestionError
 from rag.generation import generations, roll_back
 from rag.index import open_index
 from rag.reading import Reader, Reading
@@ -103,3 +103,34 @@ def test_a_long_text_is_not_read_whole(
         settings.model_copy(update={"whole_article_words": words}), reader.now.index, TopicEmbedder(), lambda _: None
     )
     assert (len(make(2).now.whole), len(make(3).now.whole)) == (0, 1)
+
+
+def test_chosen_documents_are_searched_and_read_whole_by_themselves(
+    settings: Settings, texts: Path, opened: list[Reading]
+) -> None:
+    write(texts, {"b.txt": "A dog sleeps.", "c.txt": "Fish swim in the pond all day."})
+    publish(settings.index, texts)
+    short = settings.model_copy(update={"whole_article_words": 6})
+    reader = Reader(short, open_index(settings.index, EMBEDDER), TopicEmbedder(), opened.append)
+    cat, dog, fish = reader.now.index.documents
+    reading, hits = reader.find("What sleeps?", (), [dog, cat, "gone"])
+    assert [chunk.text for chunk in reading.whole] == ["A cat sleeps.", "A dog sleeps."]
+    assert {hit.chunk.doc_id for hit in hits} == {cat, dog}
+    reading, hits = reader.find("What sleeps?", (), [fish])
+    assert (reading.whole, [hit.chunk.doc_id for hit in hits]) == ([], [fish])
+    assert reader.find("What sleeps?", (), [fish, dog, cat])[0] is reader.find("What sleeps?")[0] is reader.now
+
+
+def test_a_choice_of_which_nothing_is_left_is_said(reader: Reader) -> None:
+    with pytest.raises(QuestionError, match=r"None of the chosen documents is in the index any more; choose others\."):
+        reader.find("What sleeps?", (), ["gone"])
+
+
+def test_damage_is_left_behind_with_a_choice_too(settings: Settings, texts: Path, reader: Reader) -> None:
+    write(texts, {"b.txt": "A dog eats."})
+    publish(settings.index, texts)
+    dog = next(i for i, document in reader.newest().index.documents.items() if document.text == "A dog eats.")
+    (cat,) = set(reader.now.index.documents) - {dog}
+    damage_now(reader)
+    _, hits = reader.find("What sleeps?", (), [cat, dog])
+    assert [hit.chunk.text for hit in hits] == ["A cat sleeps."]

@@ -1,7 +1,13 @@
-import pytest
-from conftest import ANIMALS, TopicEmbedder
+import shutil
+from pathlib import Path
 
-from rag.index import Index
+import pytest
+from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from rag.index import Index, open_index
 from rag.retrieve import ALSO, RRF_K, HybridRetriever, fuse
 from rag.types import Hit
 
@@ -53,3 +59,40 @@ def test_it_is_a_langchain_retriever(animals: Index) -> None:
     found = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).invoke("the dog eats")
     assert [document.page_content for document in found] == [ANIMALS[1]]
     assert found[0].metadata["hit"].chunk.source == "1.txt"
+
+
+def found(index: Index, question: str, documents: list[str]) -> dict[str, tuple[float | None, int | None]]:
+    """The sources of the hits with their similarity and dense rank."""
+    hits = HybridRetriever(index=index, embedder=TopicEmbedder(), k=20, documents=documents).search(question)
+    return {hit.chunk.source: (hit.similarity and round(hit.similarity, 5), hit.dense_rank) for hit in hits}
+
+
+@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.data(),
+    counts=st.lists(st.integers(0, 30), min_size=2, max_size=6, unique=True),
+    question=st.sampled_from(["Where do fish swim?", "cats", "a fish eats a dog", "???"]),
+)
+def test_a_choice_finds_what_an_index_of_these_documents_alone_finds(
+    tmp_path: Path, data: st.DataObject, counts: list[int], question: str
+) -> None:
+    texts = {f"{n}.txt": "A fish swims. " + "The cat sleeps. " * (n % 7) + "A dog eats. " * (n // 7) for n in counts}
+    chosen = data.draw(st.lists(st.sampled_from(sorted(texts)), min_size=1, unique=True))
+    for name, part in {"all": list(texts), "few": chosen}.items():
+        shutil.rmtree(tmp_path / name, ignore_errors=True)
+        write(tmp_path / name / "texts", {file: texts[file] for file in part})
+        publish(tmp_path / name / "index", tmp_path / name / "texts", verify=lambda _: [])
+    every, few = (open_index(tmp_path / name / "index", EMBEDDER) for name in ("all", "few"))
+    ids = [i for i, document in every.documents.items() if Path(document.source).name in chosen]
+    by_choice = {Path(source).name: place for source, place in found(every, question, ids).items()}
+    by_index = {Path(source).name: place for source, place in found(few, question, []).items()}
+    assert {name: cosine for name, (cosine, _) in by_choice.items()} == {n: c for n, (c, _) in by_index.items()}
+    words = {Path(chunk.source).name for chunk in every.chunks(every.by_words(question, 99, ids))}
+    assert words == {Path(chunk.source).name for chunk in few.chunks(few.by_words(question, 99))}
+
+
+def test_of_a_choice_the_order_by_words_is_that_among_all(animals: Index) -> None:
+    _, dog, fish = animals.documents
+    every = animals.by_words("the black dogs eat fish in a pond", 9)
+    assert animals.by_words("the black dogs eat fish in a pond", 9, [dog, fish]) == [i for i in every if i in {2, 3}]
+    assert len(every) == 3

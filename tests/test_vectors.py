@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.vectors import Vectors
+from rag.vectors import _FEW, Vectors
 
 ROWS = np.eye(4, dtype=np.float32)
 
@@ -30,6 +30,31 @@ def test_the_nearest_come_first_with_their_cosine_and_the_removed_not_at_all(fol
         0.3 / np.sqrt(0.94), abs=1e-5
     )
     assert {i: row.tolist() for i, row in vectors.get([2, 3]).items()} == {3: ROWS[2].tolist()}
+
+
+def test_among_a_choice_the_nearest_come_first_and_no_other(folder: Path) -> None:
+    vectors = Vectors.read(folder)
+    found = vectors.nearest([1.2, 1.4, 0.6, 0.2], 3, among=[4, 3])
+    assert [i for i, _ in found] == [3, 4]
+    assert [cosine for _, cosine in found] == pytest.approx([0.6 / 3.8**0.5, 0.2 / 3.8**0.5])
+    assert vectors.nearest([1.2, 1.4, 0.6, 0.2], 1, among=[4, 3]) == found[:1]
+    assert vectors.nearest([1.0, 0.0, 0.0, 0.0], 1, among=[]) == []
+
+
+@pytest.mark.parametrize("size", [_FEW, _FEW + 1, 550])
+def test_a_small_and_a_large_choice_find_the_same_as_comparing_all(tmp_path: Path, size: int) -> None:
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((600, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    vectors = Vectors.edit(tmp_path / "vectors")
+    vectors.add(range(600), rows)
+    among = sorted(random.choice(600, size, replace=False).tolist())
+    cosines = rows @ rows[0]
+    best = sorted(among, key=lambda i: -cosines[i])[:50]
+    found = vectors.nearest(rows[0], 50, among)
+    assert [i for i, _ in found] == best
+    assert [cosine for _, cosine in found] == pytest.approx(cosines[best].tolist(), abs=1e-5)
+    vectors.close()
 
 
 def test_more_rows_than_chroma_takes_at_once(tmp_path: Path) -> None:
@@ -62,7 +87,7 @@ def test_a_reader_has_a_copy_that_goes_with_it(folder: Path) -> None:
 
 
 def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -> None:
-    code = f"import os; from pathlib import Path; from rag.vectors import Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
+    code = f"import os; from pathlib import Path; from rag.vectors import _FEW, Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
     left = Path(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
     )

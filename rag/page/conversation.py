@@ -1,0 +1,147 @@
+"""Turns -> the left pane: questions, answers with their marks, what one can do with them."""
+
+from collections.abc import Sequence
+
+from rag.page.export import with_sources
+from rag.page.markup import Mark, button, count, escape, facts, joined, marks_of, place, sentence_id, shorten
+from rag.page.store import REASONS
+from rag.page.turns import Turn
+from rag.types import Answer
+
+SHOWN_QUESTION = 1000
+"""Characters; the bot still gets the whole question."""
+QUOTED = 400
+"""Characters of a quotation that is shown beside a citation."""
+_SURE = ((0.9, "high"), (0.7, "fair"), (0.0, "low; read the sources"))
+"""The confidence in words, from these probabilities on."""
+WELCOME = "Ask about the documents. Each answer links to the words it rests on."
+
+
+def conversation(turns: Sequence[Turn], identity: str, suggested: Sequence[str]) -> str:
+    """The pane; `identity` names the conversation in the address, `suggested` are questions to ask next."""
+    busy = bool(turns) and turns[-1].state == "running"
+    body = [_turn(turn) for turn in turns] or [f'<p class="welcome">{WELCOME}</p>']
+    return (
+        f'<div class="log" role="log" aria-label="Conversation" data-conversation="{escape(identity)}" '
+        f'data-busy="{str(busy).lower()}">{"".join(body)}</div>{"" if busy else _suggestions(suggested)}'
+    )
+
+
+def _suggestions(suggested: Sequence[str]) -> str:
+    if not suggested:
+        return ""
+    asked = "".join(f"<li>{button('suggest', text, question=text)}</li>" for text in suggested)
+    return f'<ul class="suggestions" aria-label="Suggested questions">{asked}</ul>'
+
+
+def _turn(turn: Turn) -> str:
+    shown = turn.question[:SHOWN_QUESTION] + " …" * (len(turn.question) > SHOWN_QUESTION)
+    return (
+        f'<article class="turn" id="t{turn.number}" data-turn="{turn.number}" '
+        f'aria-label="Question {turn.number}"><h2 class="question" dir="auto">{escape(shown)}</h2>'
+        f"{reply(turn)}{_tools(turn) if turn.state != 'running' else ''}</article>"
+    )
+
+
+def reply(turn: Turn) -> str:
+    """The bot's side of a turn: what it searched for, what it says, how sure it is, what went wrong."""
+    answer = turn.answer
+    rewritten = answer is not None and answer.question.strip() != turn.question.strip()
+    parts = [
+        f'<p class="quiet">Searched for: {escape(answer.question)}</p>' if answer and rewritten else "",
+        f'<p class="answer" dir="auto">{_answer(turn, answer) if answer else escape(turn.text)}</p>'
+        if turn.text
+        else "",
+        _confidence(answer) if answer else "",
+        f'<p class="quiet">{_doing(turn)} …</p>' if turn.state == "running" and not turn.text else "",
+        f'<p class="note">{escape(turn.note)}</p>' if turn.note else "",
+    ]
+    return f'<div class="reply" id="t{turn.number}-answer">{joined(parts)}</div>'
+
+
+def _doing(turn: Turn) -> str:
+    if turn.hits is None:
+        return "Looking for passages"
+    if turn.ahead:
+        return f"Waiting for the model, number {turn.ahead:,} in the line"
+    return f"Reading {count(len(turn.hits), 'passage')}"
+
+
+def _confidence(answer: Answer) -> str:
+    if answer.abstained:
+        return '<p class="quiet">The nearest passages are shown in the document.</p>' if answer.hits else ""
+    words = next(words for least, words in _SURE if answer.confidence >= least)
+    return f'<p class="quiet confidence">Confidence: {words} ({answer.confidence:.0%}).</p>'
+
+
+def _answer(turn: Turn, answer: Answer) -> str:
+    """The sentences with their markers, and what the text has before, between and after them."""
+    marks = marks_of(turn)
+    parts: list[str] = []
+    at = 0
+    for number, sentence in enumerate(answer.sentences, start=1):
+        found = answer.text.find(sentence.text, at)
+        if found < 0:  # not the text's own words: show the sentences alone
+            found = at = len(answer.text)
+            parts.append(" ")
+        kind = "supported" if sentence.supported else "unsupported"
+        own = [marks[where] for where in dict.fromkeys(place(citation) for citation in sentence.citations)]
+        parts.append(escape(answer.text[at:found]))
+        parts.append(f'<span class="sentence {kind}" id="{sentence_id(turn, number)}">{escape(sentence.text)}</span>')
+        parts += [_citation(turn, number, mark) for mark in own]
+        if not sentence.supported:
+            parts.append(' <span class="warning">[not found in the documents]</span>')
+        at = min(found + len(sentence.text), len(answer.text))
+    return "".join([*parts, escape(answer.text[at:])])
+
+
+def _citation(turn: Turn, sentence: int, mark: Mark) -> str:
+    """[n], which leads to the words; hovering or focusing it shows them."""
+    said = f"{mark.anchor}-s{sentence}"
+    quote = escape(shorten(mark.citation.quote, QUOTED))
+    return (
+        f' <span class="citing"><a class="cite" href="#{mark.anchor}" data-action="source" data-turn="{turn.number}" '
+        f'data-anchor="{mark.anchor}" aria-describedby="{said}">[{mark.citation.number}]</a>'
+        f'<span class="quotation" role="tooltip" id="{said}" dir="auto">“{quote}” '
+        f'<span class="from">{escape(shorten(facts(mark.citation), 80))}</span></span></span>'
+    )
+
+
+def _tools(turn: Turn) -> str:
+    number = turn.number
+    rate = ""
+    if turn.answer:
+        pressed = {verdict: str(turn.rated == verdict).lower() for verdict in ("good", "bad")}
+        rate = joined(
+            [
+                _toggle("good", "Good answer", "Good", number, pressed["good"]),
+                _toggle("bad", "Bad answer", "Bad", number, pressed["bad"]),
+            ]
+        )
+    tools = [
+        button("copy", "Copy with sources", "Copy", text=with_sources(turn)) if turn.text else "",
+        button("retry", "Ask this again", "Retry", turn=number),
+        button("edit", "Edit the question and ask again", "Edit", turn=number),
+        button("delete", "Delete this question and its answer", "Delete", turn=number),
+        rate,
+    ]
+    return f'<div class="tools">{joined(tools)}</div>{_complaint(number) if turn.answer else ""}'
+
+
+def _toggle(verdict: str, label: str, shown: str, number: int, pressed: str) -> str:
+    return (
+        f'<button type="button" class="tool" data-action="rate" data-verdict="{verdict}" data-turn="{number}" '
+        f'aria-pressed="{pressed}" aria-label="{label}" title="{label}">{shown}</button>'
+    )
+
+
+def _complaint(number: int) -> str:
+    """What a reader can say of a bad answer; the page's script shows it."""
+    reasons = "".join(f'<option value="{escape(reason)}">{escape(reason.capitalize())}</option>' for reason in REASONS)
+    return (
+        f'<div class="complaint" hidden data-turn="{number}">'
+        f'<label>What is bad about it? <select name="reason">{reasons}</select></label>'
+        '<label>Comment <textarea name="comment" rows="2" maxlength="2000"></textarea></label>'
+        '<label>The right answer, if you know it <textarea name="right" rows="2" maxlength="2000"></textarea></label>'
+        f"{button('complain', 'Send', turn=number)}{button('cancel', 'Cancel', turn=number)}</div>"
+    )

@@ -1,0 +1,165 @@
+"""Conversations as Markdown and as JSON, and one answer with its sources as plain text."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rag.clean import replace_surrogates
+from rag.page.turns import Turn
+from rag.types import Answer, Chunk, Citation, Hit, Sentence
+
+FORMAT = "article-chat/conversation"
+VERSION = 1
+UNSUPPORTED = "(not found in the documents)"
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#&|~$]")
+# Many programs make links of https://…, //…, www.… and example.org, too.
+_ADDRESS = re.compile(r"[:/](?=/)|(?<=www)\.|(?<=\S)\.(?=[^\W\d_])", re.IGNORECASE)
+_AT = re.compile(r"@(?=\S)")
+_BEGINNING = re.compile(r"^(\d*)([-+=:.)])")
+"""What begins a list or a table, or makes a heading of the line before."""
+
+
+def as_markdown(turns: Sequence[Turn]) -> str:
+    """The conversation as Markdown: a heading for each question, its answer with [n], and the sources below.
+
+    Whatever was asked, answered or quoted is escaped: it reads as it was written and makes no
+    heading, list, link, image or HTML. An invisible U+2060 follows an @, because GitHub
+    makes links of addresses of mail even where they are escaped.
+    """
+    return "\n\n".join(part for turn in turns for part in _section(turn)) + "\n"
+
+
+def as_json(turns: Sequence[Turn]) -> str:
+    """The conversation as JSON: an object with `format` (FORMAT), `version` (VERSION) and `turns`.
+
+    A turn has `number`, `question`, `state` ("done", "stopped", "failed" or "running"), `note`
+    (why there is no whole answer), `rated` ("", "good" or "bad"), `text` (the answer, or what
+    there is of it), `answer` (null where there is no whole one) and `passages`. An answer has
+    `searched` (the question as it was searched), `abstained`, `confidence` (0 to 1), `sentences`
+    (each with `text`, `supported` and `citations`, which are numbers) and `citations` (each with
+    `number`, `doc_id`, `source`, `title`, `page` or null, `start` and `end` in characters of the
+    document, and `quote`). A passage has `doc_id`, `source`, `title`, `page`, `start`, `end`,
+    `text`, `score` and `similarity` (-1 to 1, or null). A lone surrogate becomes U+FFFD.
+    """
+    whole = {"format": FORMAT, "version": VERSION, "turns": [_turn(turn) for turn in turns]}
+    return replace_surrogates(json.dumps(whole, ensure_ascii=False, indent=1)) + "\n"
+
+
+def with_sources(turn: Turn) -> str:
+    """The answer as plain text, with [n] in it and its sources below; "" where nothing was said."""
+    said = "".join(
+        text + "".join(f" [{number}]" for number in numbers) + ("" if supported else f" {UNSUPPORTED}")
+        for text, numbers, supported in _pieces(turn)
+    )
+    sources = [f"[{one.number}] {_line(_facts(one))}: “{_line(one.quote)}”" for one in _citations(turn)]
+    return replace_surrogates("\n\n".join(part for part in (said, "\n".join(sources)) if part))
+
+
+def _section(turn: Turn) -> Iterator[str]:
+    """The blocks of a turn in Markdown."""
+    yield f"## {_escaped(turn.question)}"
+    if turn.answer and _line(turn.answer.question) != _line(turn.question):
+        yield f"*Searched for:* {_escaped(turn.answer.question)}"
+    said = "".join(
+        _inline(text) + "".join(f" \\[{number}\\]" for number in numbers) + ("" if supported else f" *{UNSUPPORTED}*")
+        for text, numbers, supported in _pieces(turn)
+    )
+    if said.strip():
+        yield _lines(said)
+    if turn.note:
+        yield f"*Note:* {_escaped(turn.note)}"
+    if cited := _citations(turn):
+        yield "Sources:"
+        yield "\n".join(f"- \\[{one.number}\\] {_escaped(_facts(one))}: “{_escaped(one.quote)}”" for one in cited)
+
+
+def _escaped(text: str) -> str:
+    """`text` in one line of Markdown that shows it."""
+    return _lines(_inline(_line(text)))
+
+
+def _inline(text: str) -> str:
+    """`text` without anything that means something within a line of Markdown."""
+    plain = replace_surrogates(text).replace("\0", "\ufffd")
+    return _AT.sub("\\\\@\u2060", _ADDRESS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", plain)))
+
+
+def _lines(text: str) -> str:
+    """The lines of escaped text, each on a line of its own, and none of them the beginning of something."""
+    lines = [line.strip() for line in text.splitlines()]
+    return "\\\n".join(_BEGINNING.sub(r"\1\\\2", line) for line in lines if line)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _pieces(turn: Turn) -> Iterator[tuple[str, list[int], bool]]:
+    """What was said, sentence by sentence with what is between them: the numbers cited, and whether it is supported."""
+    if turn.answer is None:
+        yield turn.text, [], True
+        return
+    text, at = turn.answer.text, 0
+    for sentence in turn.answer.sentences:
+        found = max(text.find(sentence.text, at), at)
+        yield text[at:found], [], True
+        yield sentence.text, _numbers(sentence), sentence.supported
+        at = found + len(sentence.text)
+    yield text[at:], [], True
+
+
+def _numbers(sentence: Sentence) -> list[int]:
+    return list(dict.fromkeys(one.number for one in sentence.citations))
+
+
+def _citations(turn: Turn) -> list[Citation]:
+    """Every citation of the answer, once, by its number."""
+    if turn.answer is None:
+        return []
+    cited = [one for sentence in turn.answer.sentences for one in sentence.citations]
+    return sorted(dict.fromkeys((*cited, *turn.answer.citations)), key=lambda one: one.number)
+
+
+def _facts(citation: Citation) -> str:
+    return (citation.title or citation.source) + (f", page {citation.page}" if citation.page else "")
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    return {
+        "number": turn.number,
+        "question": turn.question,
+        "state": turn.state,
+        "note": turn.note,
+        "rated": turn.rated,
+        "text": turn.text,
+        "answer": turn.answer and _answer(turn, turn.answer),
+        "passages": [_passage(hit) for hit in turn.hits or ()],
+    }
+
+
+def _answer(turn: Turn, answer: Answer) -> dict[str, Any]:
+    return {
+        "searched": answer.question,
+        "abstained": answer.abstained,
+        "confidence": answer.confidence,
+        "sentences": [
+            {"text": one.text, "supported": one.supported, "citations": _numbers(one)} for one in answer.sentences
+        ],
+        "citations": [{"number": one.number, **_place(one), "quote": one.quote} for one in _citations(turn)],
+    }
+
+
+def _passage(hit: Hit) -> dict[str, Any]:
+    return {**_place(hit.chunk), "text": hit.chunk.text, "score": hit.score, "similarity": hit.similarity}
+
+
+def _place(of: Chunk | Citation) -> dict[str, Any]:
+    return {
+        "doc_id": of.doc_id,
+        "source": of.source,
+        "title": of.title,
+        "page": of.page,
+        "start": of.start,
+        "end": of.end,
+    }

@@ -1,0 +1,220 @@
+"""The drawer of the documents: which ones to ask, adding and removing them."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rag.errors import RagError
+from rag.formats import SUFFIXES
+from rag.page.choosing import Chosen, after_change, after_ticking, choice_line, label, shown, ticked
+from rag.page.markup import button, escape
+from rag.page.shelf import Catalogue, Changed, Row, Shelf, Step
+from rag.settings import Settings
+
+Rows = tuple[Row, ...]
+Values = tuple[Any, ...]
+Change = Callable[[], Iterator[Step | Changed]]
+_STATUS = """
+element.setAttribute("role", "status");
+element.setAttribute("aria-label", "Documents");
+const named = () => {  // The list may be loaded later.
+    const list = document.querySelector("#documents-list");
+    if (list) list.setAttribute("aria-label", "Documents to ask"); else setTimeout(named, 100);
+};
+named();
+"""
+"""Roles and names that gradio gives no way to set."""
+_FOCUS = '() => document.querySelector("#documents-gone input")?.focus()'
+"""Where the keyboard is when the buttons that it was on have gone."""
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+_CHANGE: dict[str, Any] = _QUIET | {"concurrency_limit": 8, "concurrency_id": "documents"}
+"""Changes wait for each other in a thread each, and these are counted."""
+
+
+@dataclass(frozen=True)
+class DocumentsPanel:
+    """What the rest of the page needs: `chosen` holds the choice, for `rag.page.choosing.asked`."""
+
+    chosen: gr.State
+    ticks: gr.CheckboxGroup
+
+
+class Handlers:
+    """The events of the drawer; most give the values of `view`, in its order."""
+
+    def __init__(self, shelf: Shelf, documents: Callable[[], Catalogue]) -> None:
+        self._shelf = shelf
+        self._documents = documents
+
+    def load(self) -> Values:
+        """The list as it is now, every document chosen."""
+        return view(self._shelf.listed(self._documents()), None, "")
+
+    def find(self, chosen: Chosen, rows: Rows, wanted: str) -> Values:
+        """The rows that hold the words typed."""
+        return view(rows, chosen, wanted)
+
+    def tick(self, ticks: list[str], chosen: Chosen, rows: Rows, wanted: str) -> tuple[Chosen, str]:
+        """The choice and its line after a tick."""
+        seen = shown(rows, wanted)
+        chosen = after_ticking(chosen, ticks, seen, rows)
+        return chosen, line(chosen, seen, rows)
+
+    def all(self, rows: Rows, wanted: str) -> Values:
+        """Every document."""
+        return view(rows, None, wanted)
+
+    def none(self, rows: Rows, wanted: str) -> Values:
+        """No document, to begin a choice with."""
+        return view(rows, frozenset(), wanted)
+
+    def files(self, paths: Sequence[str] | None, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
+        """Take in what was uploaded, one file after the other; then the box for files is empty again."""
+        changes = [(Path(path).name, self._upload(Path(path))) for path in paths or ()]
+        for values in self._changed(changes, chosen, rows, wanted):
+            yield *values, gr.skip()
+        yield *(gr.skip(),) * 6, None
+
+    def _upload(self, path: Path) -> Change:
+        def change() -> Iterator[Step | Changed]:
+            try:
+                return self._shelf.add_file(path, path.name)
+            finally:
+                path.unlink(missing_ok=True)  # The shelf has a copy.
+
+        return change
+
+    def text(self, title: str, text: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
+        """Take in a pasted text; the boxes are emptied when it is there."""
+        changes = [(title.strip() or "The text", lambda: self._shelf.add_text(title, text))]
+        for values in self._changed(changes, chosen, rows, wanted):
+            listed_anew = values[1] != gr.skip()
+            yield *values, *(("", "") if listed_anew else (gr.skip(), gr.skip()))
+
+    def address(self, address: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
+        """Take in what a web address holds."""
+        yield from self._changed([(address.strip(), lambda: self._shelf.add_address(address))], chosen, rows, wanted)
+
+    def removal(self, source: str | None) -> Values:
+        """The question whether to remove it."""
+        if not source:
+            return say("Choose the document to remove first."), gr.update(visible=False)
+        asked = f"Remove “{source}” from the index? A file that was added here is deleted."
+        return say(asked), gr.update(visible=True)
+
+    def remove(self, source: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
+        """Remove it, and take the question away."""
+        yield *(gr.skip(),) * 6, gr.update(visible=False)
+        for values in self._changed([(source, lambda: self._shelf.remove(source))], chosen, rows, wanted):
+            yield *values, gr.skip()
+
+    def _changed(
+        self, changes: Sequence[tuple[str, Change]], chosen: Chosen, rows: Rows, wanted: str
+    ) -> Iterator[Values]:
+        """The progress of changes, each under its name, and the list after each; an error ends its change alone."""
+        ended: list[str] = []
+        for name, change in changes:
+            try:
+                for event in change():
+                    if isinstance(event, Step):
+                        yield say(*ended, step=event, of=name), *(gr.skip(),) * 5
+                        continue
+                    ended += [f"{name}: {event.line}", *(f"Skipped: {message}" for message in event.messages)]
+                    chosen, rows = after_change(chosen, rows, event.rows), event.rows
+                    yield say(*ended), *view(rows, chosen, wanted)[1:]
+            except RagError as error:
+                ended.append(str(error))
+            except Exception as error:  # gradio would only say "Error"
+                logging.getLogger(__name__).exception("A document could not be added or removed.")
+                ended.append(f"{name}: something went wrong ({type(error).__name__}: {error}); try again.")
+            yield say(*ended), *(gr.skip(),) * 5
+
+
+def view(rows: Rows, chosen: Chosen, wanted: str) -> Values:
+    """The values of: status (it stays), rows, choice, ticks, line, what can be removed; of those that are found."""
+    seen = shown(rows, wanted)
+    ticks = gr.update(choices=[(label(row), row.doc_id) for row in seen], value=ticked(chosen, seen))
+    found = {row.doc_id for row in seen}
+    sources = [(label(row), row.source) for row in rows if row.removable and row.doc_id in found]
+    return gr.skip(), rows, chosen, ticks, line(chosen, seen, rows), gr.update(choices=sources, value=None)
+
+
+def line(chosen: Chosen, seen: Sequence[Row], rows: Sequence[Row]) -> str:
+    """How many are asked, as HTML."""
+    return f'<p class="quiet">{escape(choice_line(chosen, seen, rows))}</p>'
+
+
+def say(*sentences: str, step: Step | None = None, of: str = "") -> str:
+    """What the status shows: sentences, and how far a change is."""
+    said = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+    if step is None:
+        return said
+    far = f", {step.done:,} of {step.total:,}" if step.total else ""
+    value = f'value="{step.done}" max="{step.total}"' if step.total else ""
+    return (
+        f"{said}<p>{escape(of)}: {escape(step.stage)}{far} …</p>"
+        f'<progress {value} aria-label="{escape(step.stage)}"></progress>'
+    )
+
+
+def documents_panel(shelf: Shelf, documents: Callable[[], Catalogue]) -> DocumentsPanel:
+    """Build the drawer in the current gr.Blocks; `documents` gives those of the index as it was last published.
+
+    Where the shelf is closed, documents can be chosen but neither added nor removed.
+    """
+    handlers = Handlers(shelf, documents)
+    rows, chosen = gr.State(()), gr.State(None)
+    with gr.Column(elem_id="documents"):
+        gr.HTML(f"<h2>Documents</h2>{button('close', 'Close')}", apply_default_css=False, js_on_load=None)
+        status = gr.HTML("", elem_id="documents-status", apply_default_css=False, js_on_load=_STATUS)
+        find = gr.Textbox(label="Find a document", elem_id="documents-find", max_lines=1)
+        asking = gr.HTML("", apply_default_css=False, js_on_load=None)
+        with gr.Row():
+            every = gr.Button("Ask all", elem_id="documents-all", size="sm", min_width=80)
+            none = gr.Button("Ask none", elem_id="documents-none", size="sm", min_width=80)
+        ticks = gr.CheckboxGroup(label="Documents to ask", elem_id="documents-list", interactive=True)
+        with gr.Column(visible=shelf.open):
+            gone = gr.Dropdown(label="Document to remove", elem_id="documents-gone", interactive=True)
+            outputs = [status, rows, chosen, ticks, asking, gone]
+            if shelf.open:
+                _removing(handlers, [chosen, rows, find], outputs)
+                _adding(handlers, [chosen, rows, find], outputs, shelf.settings)
+    find.change(handlers.find, [chosen, rows, find], outputs, trigger_mode="always_last", **_QUIET)
+    ticks.input(handlers.tick, [ticks, chosen, rows, find], [chosen, asking], trigger_mode="multiple", **_QUIET)
+    every.click(handlers.all, [rows, find], outputs, **_QUIET)
+    none.click(handlers.none, [rows, find], outputs, **_QUIET)
+    gr.on(None, handlers.load, None, outputs, **_QUIET)  # when the page is opened
+    return DocumentsPanel(chosen, ticks)
+
+
+def _removing(handlers: Handlers, state: list[Any], outputs: list[Any]) -> None:
+    """The button under the list of what can be removed, and the question that it asks."""
+    status, *_, gone = outputs
+    remove = gr.Button("Remove …", elem_id="documents-remove", size="sm")
+    with gr.Row(visible=False, elem_id="documents-sure") as sure:
+        yes = gr.Button("Yes, remove it", elem_id="documents-yes", variant="stop", size="sm", min_width=80)
+        no = gr.Button("Keep it", elem_id="documents-no", size="sm", min_width=80)
+    remove.click(handlers.removal, [gone], [status, sure], **_QUIET)
+    yes.click(handlers.remove, [gone, *state], [*outputs, sure], **_CHANGE)
+    gr.on([no.click, gone.input], lambda: ("", gr.update(visible=False)), None, [status, sure], **_QUIET)
+    gr.on([yes.click, no.click], None, None, None, js=_FOCUS, **_QUIET)
+
+
+def _adding(handlers: Handlers, state: list[Any], outputs: list[Any], settings: Settings) -> None:
+    """Boxes for files, for a pasted text and, online, for an address."""
+    files = gr.File(label="Add files", elem_id="documents-files", file_count="multiple", height=140)
+    types = f"Files of {', '.join(SUFFIXES)}, at most {settings.upload_mb} MB each."
+    gr.HTML(f'<p class="quiet">{types}</p>', apply_default_css=False, js_on_load=None)
+    title = gr.Textbox(label="Title of a text to add", elem_id="documents-title", max_lines=1)
+    text = gr.Textbox(label="The text", elem_id="documents-text", lines=3, max_lines=10)
+    add = gr.Button("Add the text", elem_id="documents-add", size="sm")
+    files.upload(handlers.files, [files, *state], [*outputs, files], **_CHANGE)
+    add.click(handlers.text, [title, text, *state], [*outputs, title, text], **_CHANGE)
+    if settings.online:
+        address = gr.Textbox(label="Web address to add", elem_id="documents-address", max_lines=1)
+        fetch = gr.Button("Add the address", elem_id="documents-fetch", size="sm")
+        gr.on([address.submit, fetch.click], handlers.address, [address, *state], outputs, **_CHANGE)

@@ -1,0 +1,80 @@
+"""One question on its way through the desk, and the turns as they grow."""
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from rag.errors import RagError
+from rag.page.turns import Event, Turn, advance, end
+
+Asker = Callable[[str, list[tuple[str, str]]], Iterator[Event]]
+"""A question and the (question, answer) pairs before it -> its events, such as Desk.ask for an owner."""
+
+
+class Run:
+    """A question on its way: a thread reads its events, so Stop shows at once even while the model is silent."""
+
+    def __init__(self, asker: Asker, question: str, history: list[tuple[str, str]]) -> None:
+        self.stopped = False
+        self._leave = threading.Event()
+        self._events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(asker, question, history), daemon=True).start()
+
+    def stop(self) -> None:
+        """End the run: the page goes on at once, the events are closed at the next one."""
+        self.stopped = True
+        self._leave.set()
+        self._events.put(None)
+
+    def events(self) -> Generator[Event, None, None]:
+        """The events until they end or the run is stopped. Raises what the asker raises."""
+        try:
+            while (event := self._events.get()) is not None and not self._leave.is_set():
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        finally:
+            self._leave.set()
+
+    def _read(self, asker: Asker, question: str, history: list[tuple[str, str]]) -> None:
+        try:
+            events = asker(question, history)
+            try:
+                for event in events:
+                    if self._leave.is_set():
+                        break
+                    self._events.put(event)
+            finally:
+                if isinstance(events, Generator):
+                    events.close()
+        except Exception as error:  # noqa: BLE001 - handed to the page, which shows it
+            self._events.put(error)
+        self._events.put(None)
+
+
+def history_of(turns: Sequence[Turn]) -> list[tuple[str, str]]:
+    """The (question, answer) pairs that a further question may point back at."""
+    return [(turn.question, turn.text) for turn in turns if turn.text and turn.state in ("done", "stopped")]
+
+
+def converse(asker: Asker, question: str, turns: Sequence[Turn]) -> Iterator[tuple[tuple[Turn, ...], Run | None]]:
+    """Ask, and yield the turns as they grow, with the run while it can be stopped."""
+    turn = Turn(number=turns[-1].number + 1 if turns else 1, question=question)
+    run = Run(asker, question, history_of(turns))
+    yield (*turns, turn), run
+    try:
+        with closing(run.events()) as events:
+            for event in events:
+                grown = advance(turn, event)
+                if grown != turn:
+                    turn = grown
+                    yield (*turns, turn), run
+        turn = end(turn, run.stopped)
+    except RagError as error:
+        turn = replace(turn, state="failed", note=str(error))
+    except Exception as error:  # noqa: BLE001 - the desk has logged it; gradio would leave the page disabled for good
+        sentence = f"Something went wrong ({type(error).__name__}). Ask again, or start the page anew."
+        turn = replace(turn, state="failed", note=sentence)
+    yield (*turns, turn), None

@@ -1,0 +1,216 @@
+"""The shelf: the documents of the index as the page lists them, and adding and removing them there."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urldefrag
+
+from langchain_core.embeddings import Embeddings
+
+from rag.corpus import listed, next_corpus
+from rag.embed import embedder_name, make_embedder
+from rag.errors import DocumentError, SettingsError
+from rag.load import Loader, find_sources
+from rag.manifest import Corpus
+from rag.page.documents import FOLDER, is_placed, place_file, place_text
+from rag.page.intake import Ahead, SharedEmbedder
+from rag.passages import Listed
+from rag.settings import Settings
+from rag.status import counted
+from rag.update import Maker, update
+from rag.verify import verify_apart
+from rag.web import is_address
+from rag.weights import Progress
+
+
+@dataclass(frozen=True)
+class Row:
+    """A document as the page lists it; a text that came from two sources has two rows with the same `doc_id`."""
+
+    doc_id: str
+    source: str
+    title: str
+    passages: int
+    removable: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a change is: what is done now, in words, and `done` of `total` of it (0 of 0 where that is unknown)."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The end of a change: the closing line, what could not be read (a sentence each), and the rows as they are now."""
+
+    line: str
+    messages: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+class Catalogue(Protocol):
+    """What is needed of the open index's documents."""
+
+    def listed(self) -> list[Listed]: ...
+
+
+class Shelf:
+    """Adds and removes documents, one change after the other; threads may share it.
+
+    A change goes on to its end when its events are not read any more. Readers of the index
+    have the new one with their next question.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load_embedder: Callable[[], Embeddings] | None = None,
+        verify: Callable[[Path], list[str]] = verify_apart,
+    ) -> None:
+        """`load_embedder` gives the embedder of the settings, where there is one in memory already."""
+        self.settings = settings
+        self._load_embedder = load_embedder or (lambda: make_embedder(settings))
+        self._verify = verify
+        self._folder = settings.store / FOLDER
+        self._turn = threading.Lock()
+
+    @property
+    def open(self) -> bool:
+        """Whether documents may be added and removed."""
+        allowed = self.settings.add_documents
+        return self.settings.is_local if allowed is None else allowed
+
+    def listed(self, documents: Catalogue) -> tuple[Row, ...]:
+        """The documents of an open index, by source. The last one cannot be removed."""
+        return self._rows(documents.listed())
+
+    def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
+        """Take in an uploaded file that was called `name`. The file at `path` is copied at once.
+
+        The change begins at once; the iterator gives its progress and its end. Raises, here or
+        while it is read, SettingsError where adding is switched off, DocumentError where the file
+        is too large, cannot be read or is of a type that cannot, StoreError where another process
+        is writing the index or the folder is not writable, ModelError from the embedder. Then
+        everything is as it was.
+        """
+        self._check()
+        return self._add_placed(place_file(self._folder, path, name, self.settings.upload_mb))
+
+    def add_text(self, title: str, text: str) -> Iterator[Step | Changed]:
+        """Take in a pasted text, like `add_file`."""
+        self._check()
+        return self._add_placed(place_text(self._folder, title, text, self.settings.upload_mb))
+
+    def add_address(self, address: str) -> Iterator[Step | Changed]:
+        """Take in what a web address holds, like `add_file`. Raises DocumentError where going online is not allowed."""
+        self._check()
+        source = urldefrag(address.strip()).url
+        if not is_address(source):
+            raise DocumentError(f"{address!r} is not a web address; it begins with https:// or http://.")
+        if not self.settings.online:
+            raise DocumentError(f"{source!r} is not fetched without consent; start the page with RAG_ONLINE=true.")
+        return self._start(lambda tell: self._add(source, tell))
+
+    def remove(self, source: str) -> Iterator[Step | Changed]:
+        """Take a document out of the index, and delete its file if it was added here. Raises like `add_file`."""
+        self._check()
+        return self._start(lambda tell: self._remove(source, tell))
+
+    def _check(self) -> None:
+        if not self.open:
+            raise SettingsError(
+                "Documents cannot be added or removed in this page; set RAG_ADD_DOCUMENTS=true where it is started."
+            )
+
+    def _add_placed(self, file: Path) -> Iterator[Step | Changed]:
+        def work(tell: Progress) -> Changed:
+            try:
+                return self._add(file.as_posix(), tell)
+            except BaseException:
+                file.unlink(missing_ok=True)
+                raise
+
+        return self._start(work)
+
+    def _add(self, source: str, tell: Progress) -> Changed:
+        began = time.perf_counter()
+        corpus = next_corpus(self.settings, add=[source])
+        if not is_address(source):
+            find_sources([source], corpus.include, corpus.exclude)
+        with Ahead(self.settings.online) as loader:
+            tell("Reading the document", 0, 0)
+            loader.read(source)
+            return self._update(corpus, loader, tell, began)
+
+    def _remove(self, source: str, tell: Progress) -> Changed:
+        began = time.perf_counter()
+        held = [one.source for one in listed(self.settings.index)]
+        if source not in held:
+            raise DocumentError(f"{source!r} is not in the index any more; reload the page to see what is.")
+        if len(held) == 1:
+            raise DocumentError(f"{source!r} is the last document; add another one before you remove it.")
+        file = source.partition("#")[0]
+        parts = [other for other in held if other.partition("#")[0] == file]
+        ours = is_placed(self._folder, file) and len(parts) == 1
+        corpus = next_corpus(self.settings, remove=[file if ours else source])
+        with Loader(self.settings.online) as loader:
+            changed = self._update(corpus, loader, tell, began)
+        if ours:
+            Path(file).unlink(missing_ok=True)
+        return changed
+
+    def _update(self, corpus: Corpus, loader: Loader, tell: Progress, began: float) -> Changed:
+        embedder = SharedEmbedder(self._load_embedder, tell)
+        maker = Maker(self.settings.chunk_words, embedder_name(self.settings), lambda: embedder)
+
+        def verify(generation: Path) -> list[str]:
+            tell("Checking the new index", 0, 0)
+            return self._verify(generation)
+
+        folder = self.settings.index
+        outcome = update(folder, corpus, maker, loader, progress=embedder.progress, verify=verify)
+        skipped = f"{len(outcome.problems)} skipped, {time.perf_counter() - began:.1f} s."
+        line = f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {counted(outcome.manifest)}, {skipped}"
+        return Changed(line, outcome.problems, self._rows(listed(folder)))
+
+    def _rows(self, documents: list[Listed]) -> tuple[Row, ...]:
+        removable = self.open and len(documents) > 1
+        return tuple(Row(one.doc_id, one.source, one.title, one.passages, removable) for one in documents)
+
+    def _start(self, work: Callable[[Progress], Changed]) -> Iterator[Step | Changed]:
+        """Do `work` in a thread of its own when its turn has come."""
+        events: queue.SimpleQueue[Step | Changed | BaseException] = queue.SimpleQueue()
+
+        def tell(stage: str, done: int, total: int) -> None:
+            events.put(Step(stage, done, total))
+
+        def run() -> None:
+            if not self._turn.acquire(blocking=False):
+                tell("Waiting for another change of the documents", 0, 0)
+                self._turn.acquire()
+            try:
+                events.put(work(tell))
+            except BaseException as error:  # noqa: BLE001 - handed to who reads the events
+                events.put(error)
+            finally:
+                self._turn.release()
+
+        threading.Thread(target=run, name="shelf", daemon=True).start()
+        return _events(events)
+
+
+def _events(events: "queue.SimpleQueue[Step | Changed | BaseException]") -> Iterator[Step | Changed]:
+    """Those that come, up to the end of the change. Raises what ended it."""
+    while not isinstance(event := events.get(), Changed):
+        if isinstance(event, BaseException):
+            raise event
+        yield event
+    yield event

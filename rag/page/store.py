@@ -1,0 +1,245 @@
+"""What the page keeps in one SQLite file: conversations and ratings, each of its owner, and who is signed in."""
+
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock
+
+from rag.errors import StoreError
+from rag.page.ratings import REASONS, Rating, check
+from rag.page.rows import hashed, key_of, name_of, raw, read_rating, read_turn, title_of
+from rag.page.turns import Turn
+
+__all__ = ["FILE", "MOST_CONVERSATIONS", "MOST_TURNS", "REASONS", "Listed", "Rating", "Store"]
+
+FILE = "page.sqlite"
+"""The name of the file in the folder that RAG_STORE names."""
+MOST_CONVERSATIONS = 500
+"""Of an owner; those that were changed least recently go."""
+MOST_TURNS = 200
+"""Of a conversation; the oldest go."""
+_PATIENCE = 10.0
+"""Seconds to wait for another process that writes."""
+_PAGE = 100
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA foreign_keys = ON;
+PRAGMA secure_delete = ON;
+CREATE TABLE IF NOT EXISTS conversations (
+    owner BLOB NOT NULL, conversation BLOB NOT NULL, title TEXT NOT NULL, updated REAL NOT NULL,
+    PRIMARY KEY (owner, conversation)
+);
+CREATE TABLE IF NOT EXISTS turns (
+    owner BLOB NOT NULL, conversation BLOB NOT NULL, number INTEGER NOT NULL, turn BLOB NOT NULL,
+    PRIMARY KEY (owner, conversation, number),
+    FOREIGN KEY (owner, conversation) REFERENCES conversations ON DELETE CASCADE
+);
+CREATE TABLE IF NOT EXISTS ratings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner BLOB NOT NULL, conversation BLOB NOT NULL, number INTEGER NOT NULL, rating BLOB NOT NULL,
+    UNIQUE (owner, conversation, number)
+);
+CREATE TABLE IF NOT EXISTS sessions (token BLOB PRIMARY KEY, user BLOB NOT NULL, expires REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A conversation in the list: its title is its first question, shortened; `updated` is in seconds (UTC)."""
+
+    id: str
+    title: str
+    updated: float
+    turns: int
+
+
+class Store:
+    """An open file; threads share it, and so may other processes that open it themselves.
+
+    Whoever calls it says for which owner; what belongs to others is as if it were not there.
+    Every method may raise StoreError, where the file is damaged or cannot be written.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """Open the file, made where it is missing, with its folder; `clock` gives the time in seconds (UTC)."""
+        self.path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # The conversations of others are nothing for everybody on this machine.
+            # While one turns a new file to WAL, SQLite refuses another at once instead of letting it wait.
+            with FileLock(f"{path}.lock", timeout=_PATIENCE, mode=0o600):
+                self._database = _connect(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._database.close()
+
+    def conversations(self, owner: str) -> list[Listed]:
+        """The owner's conversations, the one that was changed last first."""
+        count = "(SELECT count(*) FROM turns WHERE owner = each.owner AND conversation = each.conversation)"
+        rows = self._rows(
+            f"SELECT conversation, title, updated, {count} FROM conversations AS each WHERE owner = ? "
+            "ORDER BY updated DESC, rowid DESC",
+            [key_of(owner)],
+        )
+        return [Listed(name_of(key), title, updated, turns) for key, title, updated, turns in rows]
+
+    def read(self, owner: str, conversation: str) -> tuple[Turn, ...] | None:
+        """The turns in their order, None where the owner has no such conversation.
+
+        A turn that was left while it ran broke off. One that can no longer be read, because
+        another version of the program wrote it, is left out with a warning.
+        """
+        key = (key_of(owner), key_of(conversation))
+        if not self._rows("SELECT 1 FROM conversations WHERE owner = ? AND conversation = ?", key):
+            return None
+        rows = self._rows("SELECT turn FROM turns WHERE owner = ? AND conversation = ? ORDER BY number", key)
+        return tuple(turn for (kept,) in rows if (turn := read_turn(kept)))
+
+    def write(self, owner: str, conversation: str, turns: Sequence[Turn]) -> None:
+        """Keep the turns, numbered in their order, as the whole conversation; without any it is deleted."""
+        if not turns:
+            self.delete(owner, conversation)
+            return
+        key = (key_of(owner), key_of(conversation))
+        kept = turns[-MOST_TURNS:]
+        rows = [(*key, turn.number, raw(turn)) for turn in kept]
+        numbers = json.dumps([turn.number for turn in kept])
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO conversations VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET title = excluded.title, updated = excluded.updated",
+                [*key, title_of(kept[0].question), self._clock()],
+            )
+            database.execute(
+                "DELETE FROM turns WHERE owner = ? AND conversation = ? "
+                "AND number NOT IN (SELECT value FROM json_each(?))",
+                [*key, numbers],
+            )
+            database.executemany(
+                "INSERT INTO turns VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET turn = excluded.turn WHERE turn != excluded.turn",
+                rows,
+            )
+            # The one just written stays, also where the clock was set back.
+            database.execute(
+                "DELETE FROM conversations WHERE rowid IN (SELECT rowid FROM conversations "
+                "WHERE owner = ? AND conversation != ? ORDER BY updated DESC, rowid DESC LIMIT -1 OFFSET ?)",
+                [*key, MOST_CONVERSATIONS - 1],
+            )
+
+    def delete(self, owner: str, conversation: str) -> None:
+        """Delete the conversation, and the ratings given in it; nothing happens where there is none."""
+        with self._transaction() as database:
+            for table in ("conversations", "ratings"):
+                key = [key_of(owner), key_of(conversation)]
+                database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", key)
+
+    def rate(self, owner: str, rating: Rating) -> None:
+        """Keep the rating in the place of an earlier one of the same turn. Raises RatingError as `check` does."""
+        check(rating)
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO ratings (owner, conversation, number, rating) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET rating = excluded.rating",
+                [key_of(owner), key_of(rating.conversation), rating.number, raw(rating)],
+            )
+
+    def unrate(self, owner: str, conversation: str, number: int) -> None:
+        """Take the rating of a turn back; nothing happens where there is none."""
+        with self._transaction() as database:
+            query = "DELETE FROM ratings WHERE owner = ? AND conversation = ? AND number = ?"
+            database.execute(query, [key_of(owner), key_of(conversation), number])
+
+    def rated(self, owner: str, conversation: str) -> dict[int, Rating]:
+        """The ratings given in a conversation by the number of their turn, which may have changed since."""
+        query = "SELECT rating FROM ratings WHERE owner = ? AND conversation = ? ORDER BY number"
+        rows = self._rows(query, [key_of(owner), key_of(conversation)])
+        return {rating.number: rating for (kept,) in rows if (rating := read_rating(kept))}
+
+    def ratings(self) -> Iterator[tuple[int, Rating]]:
+        """Every rating, of all owners, with a number that stays its own; one that cannot be read is left out."""
+        after = 0
+        while rows := self._rows("SELECT id, rating FROM ratings WHERE id > ? ORDER BY id LIMIT ?", [after, _PAGE]):
+            for after, kept in rows:
+                if rating := read_rating(kept):
+                    yield after, rating
+
+    def begin(self, user: str, seconds: float) -> str:
+        """Sign a user in for so many seconds; returns the token, of which only the hash is kept."""
+        token = secrets.token_urlsafe(32)
+        now = self._clock()
+        with self._transaction() as database:
+            database.execute("DELETE FROM sessions WHERE expires <= ?", [now])
+            database.execute("INSERT INTO sessions VALUES (?, ?, ?)", [hashed(token), key_of(user), now + seconds])
+        return token
+
+    def user_of(self, token: str) -> str | None:
+        """The user who was given this token; None where nobody was, where it was ended or its time is over."""
+        for user, expires in self._rows("SELECT user, expires FROM sessions WHERE token = ?", [hashed(token)]):
+            if self._clock() < expires:
+                return name_of(user)
+            self.end(token)
+        return None
+
+    def end(self, token: str) -> None:
+        """Sign out; nothing happens where the token is not known."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM sessions WHERE token = ?", [hashed(token)])
+
+    def _rows(self, query: str, values: Sequence[object]) -> list[Any]:
+        with self._lock, _explained(self.path):
+            return self._database.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _explained(self.path), self._database:
+            yield self._database
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level="IMMEDIATE", check_same_thread=False)
+    try:
+        database.executescript(_SCHEMA)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turns the errors of the file into a StoreError."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:
+        raise
+    except (sqlite3.OperationalError, OSError) as error:
+        raise StoreError(
+            f"The store {str(path)!r} cannot be used ({getattr(error, 'strerror', None) or error}); see that there is "
+            "room, that you may write there and that nobody else holds it, or set RAG_STORE to another folder."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"The store {str(path)!r} is damaged ({error}); put a sound copy there, or move it away to begin anew."
+        ) from error

@@ -1,0 +1,170 @@
+"""What is known of the questions from outside: figures for Prometheus, and one line of JSON for each in the log."""
+
+import hashlib
+import json
+import logging
+import re
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from rag.errors import BusyError, QuestionError, RagError
+from rag.settings import Settings
+from rag.types import Answer
+
+_LOG = logging.getLogger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_STEPS = (0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 40, 80, 160)
+"""Seconds at which the histograms are divided."""
+
+
+def request_id(given: str = "") -> str:
+    """The id that a client gave its request, or a new one where that is none of letters, digits, `.`, `_` and `-`."""
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+@dataclass
+class Record:
+    """One question as it goes on; `outcome` is what has become of it. Seconds count from `began`."""
+
+    door: str
+    owner: str
+    question: str
+    request_id: str
+    began: float = field(default_factory=time.perf_counter)
+    outcome: str = "failed"
+    found: float | None = None
+    first: float | None = None
+    answer: Answer | None = None
+
+    def see(self, event: object) -> None:
+        """Note the hits, the first piece and the answer among the events."""
+        match event:
+            case Answer():
+                self.answer = event
+                self.outcome = "abstained" if event.abstained else "answered"
+            case str():
+                self.first = self.first or self.seconds()
+            case list():
+                self.found = self.found or self.seconds()
+
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.began
+
+
+class Watch:
+    """Counts and times questions in a registry of its own, and logs them; never with their text, unless asked to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._with_text = settings.log_questions
+        self.registry = CollectorRegistry()
+        self._asked = Counter(
+            "rag_questions", "Questions by door and outcome.", ["door", "outcome"], registry=self.registry
+        )
+        self._found = self._histogram("rag_passages_seconds", "Seconds until the passages were found.")
+        self._first = self._histogram("rag_first_token_seconds", "Seconds until the model wrote its first word.")
+        self._total = self._histogram("rag_answer_seconds", "Seconds until the end of an answer.")
+
+    def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
+        """Show what `value` gives whenever the figures are read."""
+        Gauge(name, description, registry=self.registry).set_function(value)
+
+    @contextmanager
+    def question(self, record: Record) -> Generator[Record, None, None]:
+        """Follow one question: counted and logged at its end, also when it fails or is given up."""
+        error: BaseException | None = None
+        try:
+            yield record
+        except BaseException as raised:
+            error = raised
+            if record.answer is None:
+                record.outcome = _outcome(raised)
+            raise
+        finally:
+            self._note(record, error)
+
+    def figures(self) -> bytes:
+        """All of them in Prometheus's text format."""
+        return generate_latest(self.registry)
+
+    def _histogram(self, name: str, description: str) -> Histogram:
+        return Histogram(name, description, registry=self.registry, buckets=_STEPS)
+
+    def _note(self, record: Record, error: BaseException | None) -> None:
+        total = record.seconds()
+        self._asked.labels(record.door, record.outcome).inc()
+        for histogram, seconds in ((self._found, record.found), (self._first, record.first)):
+            if seconds is not None:
+                histogram.observe(seconds)
+        answer = record.answer
+        if answer:
+            self._total.observe(total)
+        fields = {
+            "request_id": record.request_id,
+            "owner": hashed(record.owner),
+            "door": record.door,
+            "outcome": record.outcome,
+            "seconds": round(total, 3),
+            "confidence": round(answer.confidence, 3) if answer else None,
+            "citations": len(answer.citations) if answer else None,
+        }
+        if isinstance(error, RagError):
+            fields["reason"] = str(error) if self._with_text else type(error).__name__
+        if self._with_text:
+            fields["question"] = record.question
+        unforeseen = record.outcome == "failed" and not isinstance(error, RagError)
+        level = logging.ERROR if unforeseen else logging.WARNING if record.outcome == "failed" else logging.INFO
+        _LOG.log(level, "question", extra={"fields": fields}, exc_info=error if unforeseen else None)
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, GeneratorExit):
+        return "stopped"
+    return "refused" if isinstance(error, BusyError | QuestionError) else "failed"
+
+
+def hashed(owner: str) -> str:
+    """A short name for an owner that does not name it."""
+    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+class JsonLines(logging.Formatter):
+    """Each record as one line of JSON; of an exception where it was raised and its type.
+
+    Its message, which may quote a question, is given only `with_text`.
+    """
+
+    def __init__(self, with_text: bool = False) -> None:
+        super().__init__()
+        self._with_text = with_text
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[0]:
+            kind, error, trace = record.exc_info
+            entry["error"] = f"{kind.__name__}: {error}" if self._with_text else kind.__name__
+            entry["trace"] = "".join(traceback.format_tb(trace))
+        return json.dumps(entry, default=str)
+
+
+def start_logging(settings: Settings, stream: IO[str] | None = None) -> None:
+    """Write this process's log as lines of JSON to `stream`, standard error by default. For entry points only."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines(settings.log_questions))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("rag").setLevel(logging.INFO)

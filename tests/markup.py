@@ -1,0 +1,70 @@
+"""HTML as a test reads it, and small turns to show."""
+
+from html.parser import HTMLParser
+
+from rag.page.turns import Turn, advance
+from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
+
+TEXT = "Anna <b>sailed</b> to Oslo. Ben stayed at home. Cleo sings & dances."
+DOCUMENT = Document("d", "a/b.txt", "Title", TEXT)
+DOCUMENTS = {"d": DOCUMENT}
+HOSTILE = """<img src=http://evil.example/x.png> <script>alert(1)</script>
+<form action="https://evil.example"><input></form> [2]: https://evil.example
+[click](javascript:alert(1)) **bold** $$x$$ ${1+1} {{value}} @children"""
+
+
+def hit(start: int, end: int, text: str = TEXT, doc_id: str = "d") -> Hit:
+    return Hit(Chunk(0, doc_id, "a/b.txt", "Title", start, end, text[start:end]), 0.1, 0.5, 1, 2)
+
+
+def cite(number: int, quote: str, text: str = TEXT, doc_id: str = "d") -> Citation:
+    start = text.index(quote)
+    return Citation(number, doc_id, "a/b.txt", "Title", start, start + len(quote), quote)
+
+
+def answer(
+    *sentences: Sentence, text: str = "", hits: tuple[Hit, ...] = (), abstained: bool = False, question: str = "Q"
+) -> Answer:
+    text = text or " ".join(sentence.text for sentence in sentences)
+    citations = tuple(citation for sentence in sentences for citation in sentence.citations)
+    return Answer(question, text, sentences, citations, hits, abstained, 0.9, Timings(0, 0, None, 0))
+
+
+def asked(of: Answer, number: int = 1) -> Turn:
+    return advance(Turn(number, "Q"), of)
+
+
+class Reader(HTMLParser):
+    """Collects the tags with their attributes, the text, and what each mark holds; `skip` names classes left out."""
+
+    def __init__(self, source: str, skip: str = "") -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.marked: dict[str, str] = {}
+        self._skip = skip
+        self._open: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop()[0] == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if self._skip and any(self._skip in (given.get("class") or "") for _, given in self._open):
+            return
+        self.text += data
+        for tag, given in self._open:
+            if tag == "mark":
+                of = given.get("data-of") or ""
+                self.marked[of] = self.marked.get(of, "") + data
+
+    def ids(self) -> list[str]:
+        return [given["id"] or "" for _, given in self.tags if "id" in given]
+
+    def links(self) -> list[str]:
+        return [given["href"] or "" for tag, given in self.tags if tag == "a"]

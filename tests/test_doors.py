@@ -1,0 +1,322 @@
+"""The doors for programs, with real clients over loopback: httpx, gradio_client and an MCP client."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from typing import Any
+
+import gradio_client
+import httpx
+import pytest
+from asking import HIT, WAIT, Event, FakeBot, answered, make_app, serving, sse
+from fastapi.testclient import TestClient
+from mcp import Client
+
+from rag.errors import DamagedError, ModelError, QuestionError
+from rag.settings import Settings
+
+USERS_AT_ONCE = 20
+TOKENS = 8
+TOKEN_SECONDS = 0.05
+
+
+@pytest.fixture
+def bot() -> FakeBot:
+    return FakeBot()
+
+
+@pytest.fixture
+def address(bot: FakeBot, settings: Settings) -> Iterator[str]:
+    with serving(make_app(bot, settings)) as url:
+        yield url
+
+
+def local(bot: FakeBot, settings: Settings) -> TestClient:
+    return TestClient(make_app(bot, settings), base_url="http://localhost")
+
+
+def failing(error: Exception) -> FakeBot:
+    def script(_: str) -> Iterator[Event]:
+        yield from ()
+        raise error
+
+    return FakeBot(script)
+
+
+def test_the_answer_comes_whole(bot: FakeBot, address: str) -> None:
+    body = {"question": "Q", "history": [["a", "b"]], "documents": ["d"]}
+    response = httpx.post(address + "/api/ask", json=body, timeout=WAIT)
+    assert response.json() == json.loads(json.dumps(asdict(answered("Said Q"))))
+    assert bot.asked == [("Q", [("a", "b")], ["d"])]
+    assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize("how", ["?stream=true", ""])
+def test_the_answer_comes_as_events(address: str, how: str) -> None:
+    accept = {} if how else {"accept": "text/event-stream"}
+    with httpx.stream("POST", address + "/api/ask" + how, json={"question": "Q"}, headers=accept) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = list(sse(response.iter_lines()))
+    assert [name for name, _ in events] == ["hits", "piece", "answer"]
+    assert events[0][1][0]["chunk"]["text"] == HIT.chunk.text
+    assert events[1][1] == {"text": "Said"} and events[2][1]["citations"][0]["number"] == 1
+
+
+def test_who_waits_is_told_its_place(settings: Settings) -> None:
+    gate = threading.Event()
+
+    def script(question: str) -> Iterator[Event]:
+        yield [HIT]
+        assert gate.wait(WAIT)
+        yield answered(question)
+
+    app = make_app(FakeBot(script), settings.model_copy(update={"at_once": 1}))
+    with serving(app) as address, httpx.Client(timeout=WAIT) as client:
+        url = address + "/api/ask?stream=1"
+        with client.stream("POST", url, json={"question": "1"}) as first:
+            assert next(sse(first.iter_lines()))[0] == "hits"
+            with client.stream("POST", url, json={"question": "2"}) as second:
+                events = sse(second.iter_lines())
+                assert next(events)[0] == "hits"
+                assert next(events) == ("waiting", {"ahead": 1})
+                gate.set()
+                assert [name for name, _ in events] == ["answer"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(QuestionError("The question is empty; type one."), 400), (ModelError("It is down; start it."), 503),
+     (DamagedError("The index is broken; build it."), 503)],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["", "?stream=true"])
+def test_errors_are_sentences_with_their_status(settings: Settings, error: Exception, status: int, how: str) -> None:
+    response = local(failing(error), settings).post("/api/ask" + how, json={"question": "Q"})
+    assert (response.status_code, response.json()) == (status, {"error": str(error)})
+
+
+def test_an_error_in_mid_stream_is_its_last_event(settings: Settings) -> None:
+    def script(_: str) -> Iterator[Event]:
+        yield [HIT]
+        yield "Half"
+        raise ModelError("It broke; ask again.")
+
+    text = local(FakeBot(script), settings).post("/api/ask?stream=true", json={"question": "Q"}).text
+    assert list(sse(iter(text.splitlines())))[-1] == ("error", {"error": "It broke; ask again.", "status": 503})
+
+
+def test_too_often_and_too_many_say_when_to_ask_again(settings: Settings) -> None:
+    client = local(FakeBot(), settings.model_copy(update={"per_minute": 1}))
+    assert client.post("/api/ask", json={"question": "Q"}).status_code == 200
+    client.get("/")
+    client.cookies.clear()  # A fresh cookie is no way around.
+    refused = client.post("/api/ask?stream=true", json={"question": "Q"}, headers={"cookie": "rag_owner=" + "0" * 32})
+    assert refused.status_code == 429 and 50 < int(refused.headers["retry-after"]) <= 60
+    assert refused.json()["error"].startswith("1 questions within 60 seconds are allowed")
+    desk_full = make_app(FakeBot(), settings.model_copy(update={"at_once": 1, "queue": 0}))
+    gate, begun = threading.Event(), threading.Event()
+
+    def script(_: str) -> Iterator[Event]:
+        begun.set()
+        assert gate.wait(WAIT)
+        yield answered("A")
+
+    desk_full = make_app(FakeBot(script), settings.model_copy(update={"at_once": 1, "queue": 0}))
+    with serving(desk_full) as address, ThreadPoolExecutor() as pool:
+        first = pool.submit(httpx.post, address + "/api/ask", json={"question": "1"}, timeout=WAIT)
+        assert begun.wait(WAIT)
+        second = httpx.post(address + "/api/ask", json={"question": "2"}, timeout=WAIT)
+        gate.set()
+        assert (second.status_code, second.headers["retry-after"], first.result().status_code) == (429, "60", 200)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no json", b"[]", b"{}", b'{"question": 1}', b'{"question": "Q", "more": 1}',
+     b'{"question": "Q", "history": [["Zanzibar"]]}', json.dumps({"question": "Q", "history": [["a", "b"]] * 101}).encode()],
+)  # fmt: skip
+def test_what_is_no_question_is_refused_without_repeating_it(settings: Settings, body: bytes) -> None:
+    bot = FakeBot()
+    response = local(bot, settings).post("/api/ask", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422 and bot.asked == []
+    assert response.json()["error"].startswith("The request is wrong at ") and "Zanzibar" not in response.text
+
+
+def test_a_form_of_another_kind_is_no_question(settings: Settings) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        response = local(FakeBot(), settings).post(
+            "/api/ask", content=b'{"question": "Q"}', headers={"content-type": kind}
+        )
+        assert response.status_code == 422
+
+
+def test_the_schema_describes_just_this(settings: Settings) -> None:
+    schema = local(FakeBot(), settings).get("/api/schema").json()
+    assert list(schema["paths"]) == ["/api/ask"]
+    assert set(schema["paths"]["/api/ask"]["post"]["responses"]) == {"200", "400", "401", "413", "422", "429", "503"}
+    parts = schema["components"]["schemas"]
+    assert set(parts["Answer"]["properties"]) == set(asdict(answered("A")))
+    assert set(parts["Question"]["properties"]) == {"question", "history", "documents"}
+    assert set(parts["Problem"]["properties"]) == {"error"}
+
+
+def test_lone_surrogates_and_signs_of_all_kinds_come_through(settings: Settings) -> None:
+    strange = "\ud800 \u202e <b> \u2028 \U0001f600 \0"
+    client = local(FakeBot(lambda _: iter([[HIT], strange, replace(answered("A"), text=strange)])), settings)
+    sent = strange.replace("\ud800", "\ufffd")
+    assert client.post("/api/ask", json={"question": "Q"}).json()["text"] == sent
+    events = list(sse(iter(client.post("/api/ask?stream=1", json={"question": "Q"}).text.split("\n"))))
+    assert events[-1][1]["text"] == sent
+
+
+def close_stream(address: str, begun: threading.Event) -> None:
+    with httpx.stream("POST", address + "/api/ask?stream=true", json={"question": "Q"}) as response:
+        assert next(sse(response.iter_lines()))[0] == "hits"
+
+
+def close_request(address: str, begun: threading.Event) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(address + "/api/ask", json={"question": "Q"}, timeout=0.2)
+
+
+def close_tool(address: str, begun: threading.Event) -> None:
+    call = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "ask", "arguments": {"question": "Q"}},
+    }
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(address + "/mcp", json=call, timeout=0.2, headers={"accept": "application/json, text/event-stream"})
+
+
+def cancel_job(address: str, begun: threading.Event) -> None:
+    job = gradio_client.Client(address, verbose=False).submit("Q", api_name="/ask")
+    assert begun.wait(WAIT)
+    job.cancel()
+
+
+@pytest.mark.parametrize("close", [close_stream, close_request, close_tool, cancel_job])
+def test_who_goes_away_stops_the_model(settings: Settings, close: Callable[[str, threading.Event], None]) -> None:
+    begun = threading.Event()
+
+    def script(_: str) -> Iterator[Event]:
+        yield [HIT]
+        for _ in range(2000):
+            begun.set()
+            yield "word "
+            time.sleep(0.01)  # The pace of a model.
+
+    bot = FakeBot(script)
+    with serving(make_app(bot, settings)) as address:
+        close(address, begun)
+        assert begun.wait(WAIT) and bot.closed.wait(WAIT)
+        assert 'outcome="stopped"} 1.0' in httpx.get(address + "/metrics").text
+
+
+def test_gradio_client_asks(bot: FakeBot, address: str) -> None:
+    client = gradio_client.Client(address, verbose=False)
+    job = client.submit("Q", [["a", "b"]], ["d"], api_name="/ask")
+    assert job.result(WAIT) == json.loads(json.dumps(asdict(answered("Said Q"))))
+    assert job.outputs()[:-1] == [{"text": ""}, {"text": "Said"}]
+    assert client.predict("R", api_name="/ask")["text"] == "Said R"
+    assert bot.asked == [("Q", [("a", "b")], ["d"]), ("R", [], [])]
+
+
+def test_gradio_client_gets_the_sentence(settings: Settings) -> None:
+    with serving(make_app(failing(ModelError("It is down; start it.")), settings)) as address:
+        client = gradio_client.Client(address, verbose=False)
+        with pytest.raises(Exception, match=r"^It is down; start it\.$"):
+            client.predict("Q", api_name="/ask")
+        with pytest.raises(Exception, match=r"^The request is wrong at history\.0"):
+            client.predict("Q", [["a"]], api_name="/ask")
+
+
+def mcp(address: str, arguments: dict[str, Any], **options: Any) -> Any:
+    """The tools that an MCP client is told of, and what `ask` gives it."""
+
+    async def call() -> Any:
+        async with Client(address + "/mcp", read_timeout_seconds=WAIT, **options) as client:
+            return (await client.list_tools()).tools, await client.call_tool("ask", arguments)
+
+    return asyncio.run(call())
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_an_assistant_asks_over_mcp(bot: FakeBot, address: str, mode: str) -> None:
+    (tool,), result = mcp(address, {"question": "Q", "history": [["a", "b"]], "documents": ["d"]}, mode=mode)
+    assert tool.name == "ask" and tool.annotations.read_only_hint
+    assert set(tool.input_schema["properties"]) == {"question", "history", "documents"}
+    assert "citations" in tool.output_schema["properties"]
+    assert not result.is_error and result.structured_content == json.loads(json.dumps(asdict(answered("Said Q"))))
+    assert json.loads(result.content[0].text) == result.structured_content
+    assert bot.asked == [("Q", [("a", "b")], ["d"])]
+
+
+def test_an_assistant_gets_the_sentence(settings: Settings) -> None:
+    with serving(make_app(failing(ModelError("It is down; start it.")), settings)) as address:
+        _, result = mcp(address, {"question": "Q"})
+        assert result.is_error and result.content[0].text == "It is down; start it."
+        _, result = mcp(address, {"question": 1})
+        assert result.is_error and result.content[0].text.startswith("The request is wrong at question")
+
+
+def test_mcp_is_not_for_other_sites_and_names(address: str) -> None:
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    accept = {"accept": "application/json, text/event-stream"}
+    for headers, status in (({"origin": "http://evil"}, 403), ({"host": "evil"}, 400), ({}, 200)):
+        assert httpx.post(address + "/mcp", json=call, headers=accept | headers).status_code == status
+
+
+def test_each_door_counts_apart_and_all_go_by_the_same_limit(bot: FakeBot, settings: Settings) -> None:
+    with serving(make_app(bot, settings.model_copy(update={"per_minute": 3}))) as address:
+        httpx.post(address + "/api/ask", json={"question": "Q"})
+        gradio_client.Client(address, verbose=False).predict("Q", api_name="/ask")
+        mcp(address, {"question": "Q"})
+        assert httpx.post(address + "/api/ask", json={"question": "Q"}).status_code == 429
+        figures = httpx.get(address + "/metrics").text
+    for door, outcome in (("http", "answered"), ("gradio", "answered"), ("mcp", "answered"), ("http", "refused")):
+        assert f'rag_questions_total{{door="{door}",outcome="{outcome}"}} 1.0' in figures
+
+
+def test_twenty_users_at_once_see_passages_within_a_second_and_are_answered_in_order(settings: Settings) -> None:
+    def script(question: str) -> Iterator[Event]:
+        time.sleep(0.03)
+        yield [HIT]
+        for _ in range(TOKENS):
+            time.sleep(TOKEN_SECONDS)
+            yield "word "
+        yield answered(question)
+
+    app = make_app(FakeBot(script), settings.model_copy(update={"per_minute": 0}))
+    start = threading.Barrier(USERS_AT_ONCE)
+
+    def ask(number: int) -> tuple[float, float, list[int], list[str]]:
+        """Seconds until the hits and until the first word, the places in the line, and the names of all events."""
+        cookies = {"rag_owner": f"{number:032x}"}
+        with httpx.Client(timeout=60, cookies=cookies) as client:
+            start.wait(WAIT)
+            began, times, places, names = time.perf_counter(), {}, [], []
+            with client.stream("POST", address + "/api/ask?stream=true", json={"question": "Q"}) as response:
+                assert response.status_code == 200
+                for name, data in sse(response.iter_lines()):
+                    times.setdefault(name, time.perf_counter() - began)
+                    names.append(name)
+                    places += [data["ahead"]] if name == "waiting" else []
+        return times["hits"], times["piece"], places, names
+
+    with serving(app) as address, ThreadPoolExecutor(USERS_AT_ONCE) as pool:
+        seen = list(pool.map(ask, range(USERS_AT_ONCE)))
+    assert max(hits for hits, *_ in seen) < 1
+    assert all(names[0] == "hits" and names[-1] == "answer" for *_, names in seen)
+    assert all(places == sorted(places, reverse=True) for *_, places, _ in seen)  # Nobody was overtaken.
+    waited = sorted((places[0], first) for _, first, places, _ in seen if places)
+    assert len(waited) >= USERS_AT_ONCE - settings.at_once - 4
+    rounds = [(place - 1) // settings.at_once for place, _ in waited]
+    for one, other in ((0, 2), (1, 3)):  # Two rounds later in the line is later answered.
+        earlier = [first for turn, (_, first) in zip(rounds, waited, strict=True) if turn == one]
+        later = [first for turn, (_, first) in zip(rounds, waited, strict=True) if turn == other]
+        assert not earlier or not later or max(earlier) < min(later)

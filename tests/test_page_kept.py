@@ -1,0 +1,162 @@
+"""What the page keeps: conversations, ratings; reloads, tabs, the back button, a connection that is lost."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from pages import (
+    HITS,
+    WAIT,
+    Event,
+    FakeBot,
+    Opener,
+    answer,
+    ask,
+    bot,
+    chromium,
+    done,
+    drawer,
+    is_ready,
+    open_page,
+    reply,
+    served,
+    tool,
+)
+from playwright.sync_api import Page, expect
+
+from rag.types import Sentence
+
+pytestmark = pytest.mark.browser
+fixtures = (bot, chromium, open_page, served)
+
+
+def asked(page: Page, question: str) -> None:
+    ask(page, question)
+    done(page)
+
+
+def test_a_conversation_is_there_after_a_reload_and_goes_on(open_page: Opener, bot: FakeBot) -> None:
+    page = open_page()
+    asked(page, "What is it about?")
+    page.reload()
+    is_ready(page)
+    expect(page.locator("#chat .question")).to_have_text(["What is it about?"])
+    reply(page).get_by_text("[1]", exact=True).click()
+    expect(page.locator("#source mark.now")).to_have_text("Paragraph 8 speaks of the sea.")
+    asked(page, "And then?")
+    assert bot.asked[-1][1] == [("What is it about?", "It speaks of the sea. And once more. It was written in 1987.")]
+
+
+def test_conversations_are_listed_opened_deleted_and_nobody_elses(open_page: Opener) -> None:
+    page = open_page()
+    asked(page, "First?")
+    page.locator("#top [data-action=new]").click()
+    expect(page.locator("#chat .turn")).to_have_count(0)
+    asked(page, "Second?")
+    drawer(page, "list")
+    expect(page.locator("#list .opener")).to_have_text(["Second?", "First?"])
+    page.locator("#list .opener").get_by_text("First?").click()
+    expect(page.locator("#list")).to_be_hidden()
+    expect(page.locator("#chat .question")).to_have_text(["First?"])
+    page.go_back()
+    expect(page.locator("#chat .question")).to_have_text(["Second?"])
+    drawer(page, "list")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_label("Delete Second?").click()
+    expect(page.locator("#list .opener")).to_have_text(["First?"])
+    expect(page.locator("#chat .turn")).to_have_count(0)
+    other = open_page()
+    drawer(other, "list")
+    expect(other.locator("#list")).to_contain_text("None yet.")
+
+
+def test_a_conversation_of_another_is_not_shown_by_its_address(open_page: Opener) -> None:
+    page = open_page()
+    asked(page, "Secret?")
+    address = page.url.rpartition("/")[2]
+    other = open_page(address=address)
+    expect(other.locator("#chat .turn")).to_have_count(0)
+    found = other.request.get(page.url.split("?")[0] + "conversations/" + address.removeprefix("?c=") + ".md")
+    assert found.status == 404
+
+
+def test_a_conversation_is_saved_as_markdown_and_json(open_page: Opener) -> None:
+    page = open_page()
+    asked(page, "What is it about?")
+    drawer(page, "list")
+    for name, check in (("Markdown", lambda text: "## What is it about?" in text), ("JSON", json.loads)):
+        with page.expect_download() as waiting:
+            page.locator("#list").get_by_text(name, exact=True).click()
+        assert check(waiting.value.path().read_text(encoding="utf-8"))
+
+
+def test_a_rating_is_given_with_its_reason_and_stays(open_page: Opener) -> None:
+    page = open_page()
+    asked(page, "What is it about?")
+    good = page.locator("#t1 [data-verdict=good]")
+    good.click()
+    expect(good).to_have_attribute("aria-pressed", "true")
+    page.locator("#t1 [data-verdict=bad]").click()
+    form = page.locator("#t1 .complaint")
+    form.get_by_label("What is bad about it?").select_option("wrong source")
+    form.get_by_label("The right answer, if you know it").fill("The sea & the ship.")
+    form.get_by_role("button", name="Send").click()
+    expect(page.locator("#t1 [data-verdict=bad]")).to_have_attribute("aria-pressed", "true")
+    expect(good).to_have_attribute("aria-pressed", "false")
+    page.reload()
+    is_ready(page)
+    expect(page.locator("#t1 [data-verdict=bad]")).to_have_attribute("aria-pressed", "true")
+
+
+def test_two_tabs_are_answered_at_the_same_time_and_apart(open_page: Opener, bot: FakeBot) -> None:
+    def script(question: str) -> Iterator[Event]:
+        yield HITS
+        yield question
+        bot.waits()
+        yield answer(Sentence(f"Answer to {question}.", (), True))
+
+    bot.script = script
+    left = open_page()
+    pages = {"left": left, "right": open_page(beside=left)}
+    for name, page in pages.items():
+        ask(page, name)
+    for name, page in pages.items():
+        expect(reply(page)).to_have_text(name)
+    bot.gate.set()
+    for name, page in pages.items():
+        expect(reply(page)).to_contain_text(f"Answer to {name}.")
+        expect(page.locator("#chat .question")).to_have_text([name])
+
+
+def test_leaving_the_page_ends_the_stream_and_keeps_what_was_written(open_page: Opener, bot: FakeBot) -> None:
+    def script(question: str) -> Iterator[Event]:
+        yield HITS
+        for number in range(100_000):
+            yield f" {number}"
+            if bot.gate.wait(0.05):
+                break
+
+    bot.script = script
+    page = open_page()
+    ask(page, "What?")
+    expect(reply(page)).to_contain_text(" 3")
+    again = open_page(beside=page)
+    page.close()
+    assert bot.closed.wait(WAIT) and not bot.gate.is_set()
+    drawer(again, "list")
+    again.locator("#list .opener").first.click()
+    expect(reply(again)).to_contain_text(" 3")
+    expect(tool(again, "retry")).to_be_visible()
+
+
+def test_a_lost_connection_is_said_and_the_page_goes_on_by_itself(open_page: Opener) -> None:
+    page = open_page(noisy=True)
+    asked(page, "What is it about?")
+    page.route("**/health", lambda route: route.fulfill(status=503))
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    expect(page.locator("#status")).to_contain_text("The connection to the server is lost.")
+    page.unroute("**/health")
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(page.locator("#status")).to_be_empty()
+    asked(page, "And then?")
+    expect(page.locator("#chat .question")).to_have_count(2)

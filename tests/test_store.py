@@ -1,0 +1,403 @@
+"""The page's store, on real files."""
+
+import itertools
+import math
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from rag.errors import StoreError
+from rag.page import store as store_module
+from rag.page.ratings import LONGEST, REASONS, Rating, RatingError
+from rag.page.rows import TITLE
+from rag.page.store import MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
+from rag.page.turns import Turn
+from rag.types import Answer, Chunk, Citation, Hit, Sentence, Timings
+
+ANN, BOB = "ann", "bob"
+
+
+class Clock:
+    """Says what the test tells it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store(tmp_path / "new" / "folder" / "page.sqlite", clock) as opened:
+        yield opened
+
+
+def turn(number: int = 1, question: str = "Who leads NATO?") -> Turn:
+    """A turn with every part that a turn can have."""
+    cited = Citation(1, "d", "a.pdf", "A", 2, 5, "Mark", 3)
+    hit = Hit(Chunk(7, "d", "a.pdf", "A", 0, 9, "It is Mark.", 3, (4,)), 0.03, None, None, 1)
+    answer = Answer(
+        question, "Mark Rutte.", (Sentence("Mark Rutte.", (cited,), True),), (cited,), (hit,), False, 0.9,
+        Timings(0.0, 0.1, None, 1.5), {"check": 0.25},
+    )  # fmt: skip
+    return Turn(number, question, (hit,), "Mark Rutte.", answer, "done")
+
+
+def bad(number: int = 1, conversation: str = "c", **changes: str) -> Rating:
+    words = {"reason": "wrong", "comment": "", "right": ""} | changes
+    return Rating(conversation, number, False, words["reason"], words["comment"], words["right"], turn(number), ())
+
+
+# Conversations
+
+
+def test_a_conversation_is_listed_and_read(store: Store, clock: Clock) -> None:
+    turns = (turn(1, "Who\n leads  NATO?"), turn(2, "And before?"))
+    store.write(ANN, "c", turns)
+    assert store.conversations(ANN) == [Listed("c", "Who leads NATO?", 1000.0, 2)]
+    assert store.read(ANN, "c") == turns
+    assert store.read(ANN, "other") is None
+
+
+texts = st.text(st.characters(exclude_categories=()), max_size=20)
+numbers = st.integers(0, 10**9)
+floats = st.floats(allow_nan=False)
+pages = st.none() | numbers
+citations = st.builds(Citation, numbers, texts, texts, texts, numbers, numbers, texts, pages)
+sentences = st.builds(Sentence, texts, st.lists(citations, max_size=2).map(tuple), st.booleans())
+chunks = st.builds(
+    Chunk, numbers, texts, texts, texts, numbers, numbers, texts, pages, st.lists(numbers, max_size=2).map(tuple)
+)
+hits = st.lists(st.builds(Hit, chunks, floats, st.none() | floats, pages, pages), max_size=2).map(tuple)
+answers = st.builds(
+    Answer, texts, texts, st.lists(sentences, max_size=2).map(tuple), st.lists(citations, max_size=2).map(tuple), hits,
+    st.booleans(), floats, st.builds(Timings, floats, floats, st.none() | floats, floats),
+    st.dictionaries(texts, floats, max_size=2),
+)  # fmt: skip
+turns = st.builds(
+    Turn, st.integers(1, 10**9), texts, st.none() | hits, texts, st.none() | answers,
+    st.sampled_from(["done", "stopped", "failed"]), texts, numbers, st.sampled_from(["", "good", "bad"]),
+)  # fmt: skip
+
+
+@given(st.lists(turns, min_size=1, max_size=3, unique_by=lambda one: one.number), texts, texts)
+@example([Turn(1, "\ud83d\ude00 \ud800 \0", text="\udcff", state="done")], "\ud83d\ude00\0", "\ud800")
+@effort(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_everything_survives_letter_for_letter(store: Store, some: list[Turn], owner: str, conversation: str) -> None:
+    some.sort(key=lambda one: one.number)
+    store.write(owner, conversation, some)
+    assert store.read(owner, conversation) == tuple(some)
+    (listed,) = store.conversations(owner)
+    assert (listed.id, listed.turns) == (conversation, len(some)) and listed.title == listed.title.encode().decode()
+    rating = Rating(conversation, some[0].number, True, "", "", "", some[0], (("\ud800", "\udfff"),))
+    store.rate(owner, rating)
+    assert store.rated(owner, conversation)[some[0].number] == rating
+    store.delete(owner, conversation)
+
+
+def test_what_is_not_a_number_survives_too(store: Store) -> None:
+    answer = turn().answer
+    assert answer
+    store.write(ANN, "c", [replace(turn(), answer=replace(answer, confidence=math.nan, signals={"x": -math.inf}))])
+    (kept,) = store.read(ANN, "c") or ()
+    assert kept.answer and math.isnan(kept.answer.confidence) and kept.answer.signals == {"x": -math.inf}
+
+
+def test_nobody_reaches_what_belongs_to_others(store: Store) -> None:
+    store.write(ANN, "c", [turn()])
+    store.rate(ANN, bad())
+    assert store.read(BOB, "c") is None and store.conversations(BOB) == [] and store.rated(BOB, "c") == {}
+    store.delete(BOB, "c")
+    store.unrate(BOB, "c", 1)
+    store.write(BOB, "c", [turn(1, "Mine?"), turn(2)])
+    store.rate(BOB, bad(comment="Bob's"))
+    assert store.read(ANN, "c") == (turn(),)
+    assert store.rated(ANN, "c")[1].comment == ""
+    assert [one.title for one in store.conversations(BOB)] == ["Mine?"]
+
+
+def test_the_newest_come_first_and_a_long_question_is_shortened(store: Store, clock: Clock) -> None:
+    for name, now in (("old", 1.0), ("new", 3.0), ("middle", 2.0)):
+        clock.now = now
+        store.write(ANN, name, [turn(1, "word " * 100)])
+    assert [one.id for one in store.conversations(ANN)] == ["new", "middle", "old"]
+    clock.now = 4.0
+    store.write(ANN, "old", [turn(1, "word " * 100), turn(2)])
+    first = store.conversations(ANN)[0]
+    assert (first.id, first.updated, first.turns) == ("old", 4.0, 2)
+    assert first.title.startswith("word word") and first.title.endswith(" …") and len(first.title) <= TITLE + 2
+
+
+def test_writing_replaces_the_whole_conversation(store: Store) -> None:
+    store.write(ANN, "c", [turn(1), turn(2), turn(3)])
+    grown = (turn(1), replace(turn(2), text="Better.", rated="good"))
+    store.write(ANN, "c", grown)
+    assert store.read(ANN, "c") == grown
+    store.write(ANN, "c", [])
+    assert store.read(ANN, "c") is None and store.conversations(ANN) == []
+
+
+def test_a_deleted_conversation_leaves_nothing_behind(store: Store) -> None:
+    store.write(ANN, "c", [turn(1, "The zebra question")])
+    store.rate(ANN, bad(comment="The zebra comment"))
+    store.delete(ANN, "c")
+    assert store.read(ANN, "c") is None and store.rated(ANN, "c") == {} and list(store.ratings()) == []
+    store.close()  # This empties the log into the file.
+    assert b"zebra" not in store.path.read_bytes()
+
+
+def test_the_least_recent_conversations_go(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST_CONVERSATIONS", 3)
+    store.write(BOB, "0", [turn()])
+    for number in range(5):
+        clock.now += 1
+        store.write(ANN, str(number), [turn()])
+    assert [one.id for one in store.conversations(ANN)] == ["4", "3", "2"]
+    assert store.read(ANN, "1") is None and store.read(BOB, "0") == (turn(),)
+    clock.now = 0  # Set back: what is written now is the newest all the same.
+    store.write(ANN, "5", [turn()])
+    assert {one.id for one in store.conversations(ANN)} == {"4", "3", "5"}
+    assert MOST_CONVERSATIONS == 500
+
+
+def test_of_a_long_conversation_the_last_turns_stay(store: Store) -> None:
+    store.write(ANN, "c", [Turn(number, str(number), state="done") for number in range(1, MOST_TURNS + 6)])
+    kept = store.read(ANN, "c")
+    assert kept and [one.number for one in kept] == list(range(6, MOST_TURNS + 6))
+    assert store.conversations(ANN)[0].title == "6"
+
+
+def test_a_turn_left_while_it_ran_broke_off(store: Store) -> None:
+    store.write(ANN, "c", [turn(), Turn(2, "And?", text="It is", ahead=3)])
+    kept = store.read(ANN, "c")
+    assert kept and kept[1] == Turn(2, "And?", text="It is", state="failed", note="The answer broke off. Ask again.")
+
+
+def test_what_cannot_be_read_is_left_out_with_a_warning(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.write(ANN, "c", [turn(1), turn(2, "The zebra question"), turn(3)])
+    store.rate(ANN, bad(1))
+    store.rate(ANN, bad(3))
+    with sqlite3.connect(store.path) as other:
+        other.execute("UPDATE turns SET turn = CAST(replace(turn, 'question\":', 'asked\":') AS BLOB) WHERE number = 2")
+        other.execute("UPDATE turns SET turn = x'7b' WHERE number = 3")
+        other.execute("UPDATE ratings SET rating = x'ff' WHERE number = 1")
+    other.close()
+    assert store.read(ANN, "c") == (turn(1),)
+    assert list(store.rated(ANN, "c")) == [3] and [one.number for _, one in store.ratings()] == [3]
+    assert "A turn in the store cannot be read" in caplog.text and "A rating in the store" in caplog.text
+    assert "zebra" not in caplog.text
+
+
+# Ratings
+
+
+def test_the_last_rating_of_a_turn_counts(store: Store) -> None:
+    better = Rating("c", 1, True, "", "", "", turn(), (("Before?", "Yes."),))
+    store.rate(ANN, bad())
+    store.rate(ANN, bad(2))
+    ((first, _), _) = store.ratings()
+    store.rate(ANN, better)
+    assert dict(store.ratings())[first] == better
+    assert store.rated(ANN, "c") == {1: better, 2: dict(store.ratings())[first + 1]}
+    store.unrate(ANN, "c", 2)
+    assert list(store.rated(ANN, "c")) == [1]
+    store.rate(ANN, bad(2))
+    assert max(dict(store.ratings())) > first + 1  # The number of one that was taken back is not given again.
+
+
+def test_ratings_are_read_page_by_page_and_outlive_what_was_dropped(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_PAGE", 2)
+    monkeypatch.setattr(store_module, "MOST_CONVERSATIONS", 1)
+    for name in "abcde":
+        store.write(ANN, name, [turn()])
+        store.rate(ANN, bad(1, name))
+    store.rate(BOB, bad(1, "a"))
+    assert [one.conversation for _, one in store.ratings()] == ["a", "b", "c", "d", "e", "a"]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_can_be_given(store: Store, reason: str) -> None:
+    store.rate(ANN, bad(reason=reason, comment="x" * LONGEST, right="y"))
+    assert store.rated(ANN, "c")[1].reason == reason
+
+
+@pytest.mark.parametrize(
+    ("rating", "message"),
+    [
+        (bad(reason="ugly"), "reason 'ugly'; choose one of: wrong, incomplete"),
+        (bad(reason=""), "reason ''; choose one of"),
+        (replace(bad(), good=True), "reason 'wrong'; leave it out for a good answer"),
+        (bad(comment="x" * 4001), "comment has 4,001 characters; shorten it to 4,000"),
+        (bad(right="x" * 4001), "right answer has 4,001 characters"),
+    ],
+)
+def test_a_rating_that_cannot_be_kept_says_why(store: Store, rating: Rating, message: str) -> None:
+    with pytest.raises(RatingError, match=message):
+        store.rate(ANN, rating)
+    assert list(store.ratings()) == []
+
+
+# Who is signed in
+
+
+def test_a_token_names_its_user_until_its_time_is_over_or_it_is_ended(store: Store, clock: Clock) -> None:
+    short, long = store.begin(ANN, 10), store.begin(BOB, 20)
+    assert len({short, long}) == 2 and len(short) >= 43
+    assert (store.user_of(short), store.user_of(long), store.user_of("guessed"), store.user_of("\ud800")) == (
+        ANN, BOB, None, None,
+    )  # fmt: skip
+    clock.now += 10
+    assert store.user_of(short) is None and store.user_of(long) == BOB
+    clock.now -= 10
+    assert store.user_of(short) is None  # It was removed.
+    store.end(long)
+    store.end(long)
+    assert store.user_of(long) is None
+
+
+def test_only_the_hash_of_a_token_is_kept_and_old_ones_are_removed(store: Store, clock: Clock) -> None:
+    token = store.begin(ANN, 10)
+    clock.now += 11
+    other = store.begin(BOB, 10)
+    with sqlite3.connect(store.path) as database:
+        rows = database.execute("SELECT token, user FROM sessions").fetchall()
+    database.close()
+    assert [user for _, user in rows] == [BOB.encode()]
+    kept = b"".join(path.read_bytes() for path in store.path.parent.iterdir())
+    assert token.encode() not in kept and other.encode() not in kept
+
+
+# The file
+
+
+def test_it_is_there_when_it_is_opened_again_and_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "page.sqlite"
+    with Store(path) as store:
+        store.write(ANN, "c", [turn()])
+        token = store.begin(ANN, 60)
+    assert path.stat().st_mode & 0o077 == 0
+    with Store(path) as store:
+        assert store.read(ANN, "c") == (turn(),) and store.user_of(token) == ANN
+
+
+def test_threads_share_it(store: Store) -> None:
+    failed: list[Exception] = []
+
+    def work(owner: str) -> None:
+        try:
+            for number in range(1, 11):
+                store.write(owner, "c", [turn(each) for each in range(1, number + 1)])
+                assert len(store.read(owner, "c") or ()) == number
+        except Exception as error:  # noqa: BLE001 - the test tells it
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(str(number),)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    assert all(store.conversations(str(number))[0].turns == 10 for number in range(8))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from rag.page.store import Store
+from rag.page.turns import Turn
+print("ready", flush=True)
+sys.stdin.readline()
+with Store(Path(sys.argv[1])) as store:
+    for number in range(40):
+        store.write("ann", f"{sys.argv[2]}-{number}", [Turn(1, "?", state="done")])
+"""
+
+
+def test_two_processes_open_it_at_once_and_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "page.sqlite"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, path, name], stdin=-1, stdout=-1, text=True) for name in "ab"
+    ]
+    for writer in writers:
+        assert writer.stdout and writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate(timeout=60)
+        assert writer.returncode == 0
+    with Store(path) as store:
+        names = {one.id for one in store.conversations(ANN)}
+    assert names == {f"{name}-{number}" for name, number in itertools.product("ab", range(40))}
+
+
+def test_a_file_that_another_process_holds_can_be_read_and_says_so_when_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_PATIENCE", 0.0)
+    with Store(tmp_path / "page.sqlite") as store:
+        store.write(ANN, "c", [turn()])
+        other = sqlite3.connect(store.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"page.sqlite' cannot be used \(database is locked\); see that"):
+            store.write(ANN, "c", [turn(), turn(2)])
+        assert store.read(ANN, "c") == (turn(),)
+        other.execute("ROLLBACK")
+        other.close()
+        store.write(ANN, "c", [turn(), turn(2)])
+        assert store.read(ANN, "c") == (turn(), turn(2))
+
+
+def test_a_full_disk_costs_only_what_had_no_room(store: Store) -> None:
+    store.write(ANN, "c", [turn()])
+    store._database.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreError, match=r"full.*see that there is room"):
+        store.write(ANN, "d", [turn(1, "x" * 1_000_000)])
+    assert [one.id for one in store.conversations(ANN)] == ["c"] and store.read(ANN, "c") == (turn(),)
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "page.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"page.sqlite' is damaged .*; put a sound copy there, or move it away"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_damage_within_the_file_is_said_when_it_is_met(tmp_path: Path) -> None:
+    path = tmp_path / "page.sqlite"
+    with Store(path) as store:
+        for number in range(20):
+            store.write(ANN, str(number), [turn(1, "x" * 10_000)])
+    raw = bytearray(path.read_bytes())
+    raw[8192:] = b"\xff" * (len(raw) - 8192)
+    path.write_bytes(raw)
+    with pytest.raises(StoreError, match="is damaged"), Store(path) as store:
+        for number in range(20):
+            store.read(ANN, str(number))
+
+
+@pytest.mark.parametrize("name", ["", "file/page.sqlite"], ids=["a folder", "in a file"])
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot be used .*or set RAG_STORE to another folder"):
+        Store(tmp_path / name)

@@ -1,0 +1,151 @@
+"""Figures and log lines: what they say, and that they never hold a question."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asking import HIT, Event, FakeBot, answered
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.errors import ModelError, QuestionError
+from rag.page.desk import Desk
+from rag.page.watch import JsonLines, hashed, request_id, start_logging
+from rag.settings import Settings
+
+SECRET = "Who stole the Zanzibar ledger?"
+
+
+@pytest.fixture
+def lines() -> Iterator[Any]:
+    """The lines of the log so far, each read from its JSON."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger("rag")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+    def read(with_text: bool = False) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    handler.setFormatter(JsonLines())
+    read.handler = handler  # type: ignore[attr-defined]
+    yield read
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def failing(error: Exception) -> FakeBot:
+    def script(question: str) -> Iterator[Event]:
+        yield [HIT]
+        raise error
+
+    return FakeBot(script)
+
+
+def test_a_question_is_one_line_without_its_text(settings: Settings, lines: Any) -> None:
+    list(Desk(FakeBot(), settings).ask("guest:1", SECRET, door="http", request="r-1"))
+    (line,) = lines()
+    assert line.pop("time").startswith("20") and 0 <= line.pop("seconds") < 5
+    assert line == {
+        "level": "info", "logger": "rag.page.watch", "message": "question", "request_id": "r-1",
+        "owner": hashed("guest:1"), "door": "http", "outcome": "answered", "confidence": 0.9, "citations": 1,
+    }  # fmt: skip
+    assert "guest" not in json.dumps(line) and "Zanzibar" not in json.dumps(line)
+
+
+def test_the_text_is_there_where_it_is_asked_for(settings: Settings, lines: Any) -> None:
+    list(Desk(FakeBot(), settings.model_copy(update={"log_questions": True})).ask("o", SECRET))
+    assert lines()[0]["question"] == SECRET
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "level"),
+    [
+        (QuestionError(f"{SECRET} is too long."), "refused", "info"),
+        (ModelError(f"The model says {SECRET}."), "failed", "warning"),
+        (KeyError(SECRET), "failed", "error"),
+    ],
+)
+def test_no_error_carries_the_question_into_the_log(
+    settings: Settings, lines: Any, error: Exception, outcome: str, level: str
+) -> None:
+    with pytest.raises(type(error)):
+        list(Desk(failing(error), settings).ask("o", SECRET, request="r-2"))
+    (line,) = lines()
+    assert (line["outcome"], line["level"], line["request_id"]) == (outcome, level, "r-2")
+    assert type(error).__name__ in (line.get("reason"), line.get("error"))
+    assert "Zanzibar" not in json.dumps(line)
+    assert ("test_watch.py" in line.get("trace", "")) == (level == "error")
+
+
+def test_the_figures_name_no_question_and_follow_the_line_and_the_index(settings: Settings) -> None:
+    desk = Desk(FakeBot(), settings)
+    asking = desk.ask("o", SECRET)
+    next(asking)
+    figures = desk.watch.figures().decode()
+    assert "rag_running 1.0" in figures and "rag_waiting 0.0" in figures
+    list(asking)
+    figures = desk.watch.figures().decode()
+    for line in (
+        'rag_questions_total{door="page",outcome="answered"} 1.0', "rag_running 0.0", "rag_documents 1.0",
+        "rag_passages 3.0", "rag_passages_seconds_count 1.0", "rag_first_token_seconds_count 1.0",
+        "rag_answer_seconds_count 1.0",
+    ):  # fmt: skip
+        assert line in figures.splitlines()
+    assert "Zanzibar" not in figures
+
+
+def test_an_abstention_without_a_word_of_the_model_has_no_first_token(settings: Settings) -> None:
+    desk = Desk(FakeBot(lambda _: iter([[HIT], answered("-", abstained=True)])), settings)
+    list(desk.ask("o", "Q"))
+    assert b"rag_first_token_seconds_count 0.0" in desk.watch.figures()
+
+
+def test_two_desks_count_apart(settings: Settings) -> None:
+    one, other = Desk(FakeBot(), settings), Desk(FakeBot(), settings)
+    list(one.ask("o", "Q"))
+    assert b"outcome=" not in other.watch.figures()
+
+
+@given(st.text(max_size=80))
+def test_an_id_is_kept_only_where_it_can_stand_in_a_header_and_a_log(given_id: str) -> None:
+    used = request_id(given_id)
+    assert used.isascii() and 0 < len(used) <= 64 and not set(used) & set("\r\n \"'<>")
+    assert used == given_id or len(used) == 32
+
+
+def test_given_ids_are_kept() -> None:
+    assert request_id("a1-B_2.c") == "a1-B_2.c"
+
+
+def test_the_log_of_a_process_is_lines_of_json(settings: Settings) -> None:
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, levels = root.handlers[:], (root.level, logging.getLogger("rag").level)
+    try:
+        root.handlers = []
+        start_logging(settings, stream)
+        logging.getLogger("rag.x").info("one\ntwo")
+        logging.getLogger("other").info("not shown")
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            logging.getLogger("other").exception("failed")
+    finally:
+        root.handlers = handlers
+        root.setLevel(levels[0])
+        logging.getLogger("rag").setLevel(levels[1])
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert (first["message"], first["level"]) == ("one\ntwo", "info")
+    assert second["error"] == "ValueError" and SECRET not in json.dumps(second)
+    with_text = JsonLines(with_text=True)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "m", None, sys.exc_info())
+    assert json.loads(with_text.format(record))["error"] == f"ValueError: {SECRET}"
