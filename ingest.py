@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rag.corpus import next_corpus
 from rag.embed import embedder_name, make_embedder
@@ -47,11 +47,11 @@ def _run(settings: Settings, arguments: argparse.Namespace) -> int:
         print(go_back(settings.index))
     else:
         named = {name: getattr(arguments, name) for name in ("paths", "add", "remove", "include", "exclude")}
-        return ingest(settings, next_corpus(settings, **named), arguments.rebuild)
+        return ingest(settings, lambda: next_corpus(settings, **named), arguments.rebuild)
     return 0
 
 
-def ingest(settings: Settings, corpus: Corpus, rebuild: bool = False) -> int:
+def ingest(settings: Settings, corpus: Corpus | Callable[[], Corpus], rebuild: bool = False) -> int:
     """Bring the index to what `corpus` holds now; says what it did, returns the exit code.
 
     The exit code is 1 when a document had to be skipped. Raises RagError when nothing

@@ -125,7 +125,7 @@ class Chatbot:
     @property
     def passages(self) -> int:
         """How many passages the index holds."""
-        return self.index.manifest.chunks
+        return self._reader.newest().index.manifest.chunks
 
     def check(self) -> None:
         """Let the model say one word. Raises ModelError where it does not."""

@@ -39,6 +39,7 @@ def store_vectors(
         side = stack.enter_context(ThreadPoolExecutor(1))
         vectors.remove(removed)
         storing: Future[None] | None = None
+        progress("Embedding passages", done, total)
         for batch in passages.pending(after, BATCH):
             found = cache.get([passage.hash for passage in batch])
             if missing := {passage.hash: passage.text for passage in batch if passage.hash not in found}:

@@ -50,7 +50,7 @@ class Outcome:
 
 def update(
     folder: Path,
-    corpus: Corpus,
+    corpus: Corpus | Callable[[], Corpus],
     maker: Maker,
     loader: Loader,
     *,
@@ -60,12 +60,14 @@ def update(
 ) -> Outcome:
     """Publish an index of exactly what `corpus` holds now; what is unchanged is taken from the one before.
 
-    With `rebuild` every document is read and split anew. Readers see nothing until the
+    A `corpus` that goes on from what was named last is given as a function: it is called when
+    nobody else is writing any more. With `rebuild` every document is read and split anew. Readers see nothing until the
     end, and where it fails the index stays as it was. Raises DocumentError when there
     is nothing to read, StoreError when another process is writing, the folder cannot
     be written, or the result does not pass its check; ModelError from the embedder.
     """
     with one_writer(folder):
+        corpus = corpus() if callable(corpus) else corpus
         try:
             remove_unfinished(folder)
             before = _soundest(folder)

@@ -18,7 +18,7 @@ from rag.errors import DocumentError, ModelError, RagError, SettingsError, Store
 from rag.index import open_index
 from rag.lock import one_writer
 from rag.page.documents import FOLDER, is_placed, place_file, place_text, safe_stem
-from rag.page.intake import SharedEmbedder
+from rag.page.intake import Ahead, SharedEmbedder
 from rag.page.shelf import Changed, Shelf, Step
 from rag.settings import Settings
 from rag.verify import verify
@@ -208,6 +208,22 @@ def test_many_threads_lose_nothing(settings: Settings, shelf: Shelf) -> None:
     for thread in threads:
         thread.join(WAIT)
     assert len(listed(settings.index)) == 6
+
+
+def test_what_another_process_adds_meanwhile_is_not_lost(
+    shelf: Shelf, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two shelves do not know of each other, as two processes do not."""
+    read = Ahead.read
+
+    def read_slowly(loader: Ahead, source: str) -> None:
+        monkeypatch.setattr(Ahead, "read", read)
+        done(make(settings).add_text("Meanwhile", "Fish eat."))
+        read(loader, source)
+
+    monkeypatch.setattr(Ahead, "read", read_slowly)
+    done(shelf.add_text("First", "Fish swim."))
+    assert {row.title for row in shelf.listed(open_index(settings.index, EMBEDDER).documents)} >= {"Meanwhile", "First"}
 
 
 def test_another_writer_is_named_and_nothing_is_left_behind(shelf: Shelf, settings: Settings) -> None:

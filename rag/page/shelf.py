@@ -148,7 +148,7 @@ class Shelf:
         with Ahead(self.settings.online) as loader:
             tell("Reading the document", 0, 0)
             loader.read(source)
-            return self._update(corpus, loader, tell, began)
+            return self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
 
     def _remove(self, source: str, tell: Progress) -> Changed:
         began = time.perf_counter()
@@ -160,14 +160,14 @@ class Shelf:
         file = source.partition("#")[0]
         parts = [other for other in held if other.partition("#")[0] == file]
         ours = is_placed(self._folder, file) and len(parts) == 1
-        corpus = next_corpus(self.settings, remove=[file if ours else source])
+        gone = file if ours else source
         with Loader(self.settings.online) as loader:
-            changed = self._update(corpus, loader, tell, began)
+            changed = self._update(lambda: next_corpus(self.settings, remove=[gone]), loader, tell, began)
         if ours:
             Path(file).unlink(missing_ok=True)
         return changed
 
-    def _update(self, corpus: Corpus, loader: Loader, tell: Progress, began: float) -> Changed:
+    def _update(self, corpus: Callable[[], Corpus], loader: Loader, tell: Progress, began: float) -> Changed:
         embedder = SharedEmbedder(self._load_embedder, tell)
         maker = Maker(self.settings.chunk_words, embedder_name(self.settings), lambda: embedder)
 
