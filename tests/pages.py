@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -90,13 +91,11 @@ class FakeBot:
         assert self.gate.wait(WAIT), "the test did not open the gate"
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeBot, str]]:
-    """The page on a free port, and its bot."""
-    folder: Path = tmp_path_factory.mktemp("page")
-    settings = Settings(
-        _env_file=None, host="127.0.0.1", port=0, store=folder, index=folder / "index", per_minute=0, at_once=20
-    )
+@contextmanager
+def serving_page(folder: Path, **changes: object) -> Iterator[tuple[FakeBot, str]]:
+    """The page on a free port with these settings, and its bot."""
+    usual = {"store": folder, "index": folder / "index", "per_minute": 0, "at_once": 20}
+    settings = Settings(_env_file=None, host="127.0.0.1", port=0, **usual | changes)  # type: ignore[arg-type]
     bot = FakeBot()
     with Store(folder / "page.sqlite") as store, listen(settings) as listener:
         server = make_server(make_app(bot, store, settings))
@@ -105,6 +104,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeBot, 
         yield bot, "http://127.0.0.1:{1}/".format(*listener.getsockname())
         server.should_exit = True
         thread.join(WAIT)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeBot, str]]:
+    """The page as most tests need it; a module may have another one."""
+    with serving_page(tmp_path_factory.mktemp("page")) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
