@@ -81,8 +81,8 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether the page listens on this machine alone."""
-        return self.host in {"127.0.0.1", "localhost", "::1"}
+        """Whether the page serves this machine alone: it listens there, and no proxy stands before it."""
+        return self.host in {"127.0.0.1", "localhost", "::1"} and not self.hosts and not self.user_header
 
 
 def read_settings(**overrides: object) -> Settings:

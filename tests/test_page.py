@@ -33,8 +33,8 @@ from pages import (
 from playwright.sync_api import expect
 
 from rag.errors import ModelError
-from rag.page.build import BLANK, EXAMPLES
 from rag.page.frame import TITLE
+from rag.page.handlers import BLANK, EXAMPLES
 
 pytestmark = pytest.mark.browser
 fixtures = (bot, chromium, open_page, served)
@@ -87,6 +87,7 @@ def test_a_citation_leads_to_its_words_and_they_lead_back(open_page: Opener, siz
         mark.locator("a").click()
         expect(page.locator("#chat .sentence.now")).to_have_id(f"t1-s{number}")
         expect(page.locator(f"#t1-s{number}")).to_be_in_viewport()
+        expect(page.locator(f"#t1-s{number}")).to_be_focused()
 
 
 def test_a_quotation_is_shown_where_a_citation_is_hovered_or_focused(open_page: Opener) -> None:
@@ -105,6 +106,40 @@ def test_a_quotation_is_shown_where_a_citation_is_hovered_or_focused(open_page: 
     page.keyboard.press("Tab")
     expect(first).to_be_hidden()
     expect(second).to_be_visible()
+
+
+def test_on_a_phone_the_document_is_opened_and_closed(open_page: Opener) -> None:
+    page = open_page(PHONE)
+    drawer(page, "right")
+    back = page.get_by_role("button", name="Back to the conversation")
+    expect(back).to_be_focused()
+    back.click()
+    expect(page.locator("#right")).to_be_hidden()
+    expect(page.locator("[data-drawer-of=right]")).to_be_focused()
+
+
+def test_a_quotation_stays_where_it_is_while_another_answer_is_written(open_page: Opener, bot: FakeBot) -> None:
+    page = open_page()
+    ask(page, "What is it about?")
+    done(page)
+
+    def script(question: str) -> Iterator[Event]:
+        yield HITS
+        yield "It "
+        bot.waits()
+        yield "speaks"
+        yield from list(sea(question))[2:]
+
+    bot.script = script
+    ask(page, "And now?")
+    expect(reply(page)).to_have_text("It")
+    page.locator("#t1 .cite").first.hover()
+    quotation = page.locator("#t1 .quotation").first
+    before = quotation.bounding_box()
+    bot.gate.set()
+    expect(reply(page)).to_contain_text("It speaks of the sea.")
+    after = quotation.bounding_box()
+    assert before and after and before["x"] > 8 and abs(after["x"] - before["x"]) < 30
 
 
 def test_a_card_leads_to_its_passage(open_page: Opener) -> None:
@@ -208,6 +243,7 @@ def test_enter_while_running_asks_nothing_more(open_page: Opener, bot: FakeBot) 
 
 
 def test_examples_and_a_blank_question(open_page: Opener, bot: FakeBot) -> None:
+    bot.documents["sea"] = replace(ARTICLE, text=ARTICLE.text + " Zelensky sails, too.")
     page = open_page()
     page.locator("#send").click()
     expect(page.get_by_text(BLANK)).to_be_visible()

@@ -160,3 +160,49 @@ def test_a_lost_connection_is_said_and_the_page_goes_on_by_itself(open_page: Ope
     expect(page.locator("#status")).to_be_empty()
     asked(page, "And then?")
     expect(page.locator("#chat .question")).to_have_count(2)
+
+
+def test_another_question_while_one_is_answered_loses_nothing(open_page: Opener, bot: FakeBot) -> None:
+    page = open_page()
+    asked(page, "One?")
+
+    def script(question: str) -> Iterator[Event]:
+        yield HITS
+        yield "Half"
+        bot.waits()
+        yield answer(Sentence("Whole.", (), True))
+
+    bot.script = script
+    tool(page, "retry").click()
+    expect(reply(page)).to_have_text("Half")
+    page.locator("#question textarea").fill("Two?")
+    page.locator("#question textarea").press("Enter")
+    expect(page.get_by_text("This conversation is being answered")).to_be_visible()
+    bot.gate.set()
+    expect(reply(page)).to_contain_text("Whole.")
+    done(page)
+    page.reload()
+    is_ready(page)
+    expect(reply(page)).to_contain_text("Whole.")
+    expect(page.locator("#chat .question")).to_have_text(["One?"])
+
+
+def test_what_was_typed_of_one_answer_is_not_said_of_another(open_page: Opener) -> None:
+    page = open_page()
+    asked(page, "One?")
+    asked(page, "Two?")
+    page.locator("#t1 [data-verdict=bad]").click()
+    page.locator("#t1 [name=right]").fill("It is blue.")
+    page.locator("#t1 .complaint").get_by_text("Cancel").click()
+    tool(page, "delete").click()
+    expect(page.locator("#chat .question")).to_have_text(["Two?"])
+    page.locator("#t2 [data-verdict=bad]").click()
+    expect(page.locator("#t2 [name=right]")).to_have_value("")
+
+
+def test_a_long_question_is_edited_whole(open_page: Opener) -> None:
+    page = open_page()
+    long = "Why? " * 300
+    asked(page, long)
+    tool(page, "edit").click()
+    expect(page.locator(".editing textarea")).to_have_value(long)

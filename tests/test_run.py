@@ -43,25 +43,27 @@ class Asker:
 
 def last(asker: Asker, question: str, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
     """The turns when the question is done."""
-    *_, (grown, run) = converse(asker, question, turns)
-    assert run is None
+    *_, grown = converse(Run(asker, question, history_of(turns)), question, turns)
     return grown
 
 
+def steps_of(asker: Asker, question: str = "Q") -> Iterator[tuple[Turn, ...]]:
+    return converse(Run(asker, question, []), question, ())
+
+
 def test_a_turn_grows_from_question_over_passages_and_pieces_to_the_answer() -> None:
-    steps = [turns[-1] for turns, _ in converse(Asker(), "Q", ())]
+    steps = [turns[-1] for turns in steps_of(Asker())]
     assert [(step.hits, step.text, step.state) for step in steps] == [
         (None, "", "running"),
         ((HIT,), "", "running"),
         ((HIT,), "Said", "running"),
-        ((HIT,), "Said Q", "done"),
         ((HIT,), "Said Q", "done"),
     ]
 
 
 def test_an_event_that_changes_nothing_draws_nothing() -> None:
     asker = Asker(lambda _: iter([[HIT], Waiting(2), Waiting(2), Waiting(2), Waiting(1), answered("Said.")]))
-    assert [turns[-1].ahead for turns, _ in converse(asker, "Q", ())] == [0, 0, 2, 1, 0, 0]
+    assert [turns[-1].ahead for turns in steps_of(asker)] == [0, 0, 2, 1, 0]
 
 
 def test_the_history_holds_plain_answers_of_finished_and_stopped_turns_only() -> None:
@@ -113,12 +115,12 @@ def test_stop_shows_at_once_while_the_model_is_silent_and_closes_its_stream() ->
             yield piece
 
     asker = Asker(script)
-    steps = converse(asker, "Q", ())
-    run = next(run for turns, run in steps if turns[-1].text == "Half")
-    assert run
+    run = Run(asker, "Q", [])
+    steps = converse(run, "Q", ())
+    next(turns for turns in steps if turns[-1].text == "Half")
     run.stop()
-    *_, (turns, after) = steps
-    assert (turns[-1].state, turns[-1].text, turns[-1].note, after) == ("stopped", "Half", "Stopped.", None)
+    *_, turns = steps
+    assert (turns[-1].state, turns[-1].text, turns[-1].note) == ("stopped", "Half", "Stopped.")
     assert not asker.closed.is_set()
     silent.set()
     assert asker.closed.wait(WAIT)
@@ -135,8 +137,8 @@ def test_a_page_that_goes_away_closes_the_stream() -> None:
         raise AssertionError("read on after the page had gone")
 
     asker = Asker(script)
-    steps = converse(asker, "Q", ())
-    next(turns for turns, _ in steps if turns[-1].text == "Half")
+    steps = steps_of(asker)
+    next(turns for turns in steps if turns[-1].text == "Half")
     steps.close()  # type: ignore[attr-defined]
     gate.set()
     assert asker.closed.wait(WAIT)
@@ -144,5 +146,5 @@ def test_a_page_that_goes_away_closes_the_stream() -> None:
 
 def test_stopping_a_run_that_has_ended_does_nothing() -> None:
     run = Run(Asker(), "Q", [])
-    assert len(list(run.events())) == 3
+    assert len(list(run.events())) == 3 and run.ended
     run.stop()

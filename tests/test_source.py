@@ -20,7 +20,7 @@ def test_the_whole_document_is_shown_with_the_passages_tinted_and_the_cited_word
     assert TEXT in read.text
     assert read.marked == {"t1-c1": "Ben stayed at home."}
     assert {"t1-p1", "t1-c1"} <= set(read.ids())
-    assert read.links() == ["#t1-answer", "#t1-p1", "#t1-s1"]
+    assert read.links() == ["#t1-p1", "#t1-s1"]
 
 
 def test_a_card_says_how_the_passage_was_found_and_whether_it_is_cited() -> None:
@@ -81,7 +81,7 @@ def test_the_passages_of_a_document_that_is_gone_are_shown_as_they_were_found() 
 
 def test_without_hits_and_before_a_question() -> None:
     assert "No passage was found." in source(Turn(1, "Q", hits=()), DOCUMENTS)
-    assert Reader(opening(DOCUMENTS)).text == f"The documentTitlea/b.txt{TEXT}"
+    assert Reader(opening(DOCUMENTS)).text == f"Back to the conversationThe documentTitlea/b.txt{TEXT}"
     assert "2 documents loaded: Title, Title" in opening(DOCUMENTS | {"e": DOCUMENT})
 
 
@@ -98,6 +98,18 @@ def test_hostile_text_stays_text() -> None:
     turn = asked(answer(Sentence(HOSTILE, (whole,), True), hits=(Hit(chunk, 0.1, 0.5, 1, 1),)))
     for documents in ({"d": document}, {}):
         read = Reader(source(turn, documents) + opening({"d": document}) + loaded({"d": document}))
-        assert {tag for tag, _ in read.tags} <= {"a", "div", "h2", "h3", "li", "mark", "ol", "p", "section", "span"}
+        assert {tag for tag, _ in read.tags} <= {
+            "a",
+            "button",
+            "div",
+            "h2",
+            "h3",
+            "li",
+            "mark",
+            "ol",
+            "p",
+            "section",
+            "span",
+        }
         assert all(link.startswith("#t1-") for link in read.links())
         assert HOSTILE in read.text

@@ -6,6 +6,7 @@ from rag.page.export import with_sources
 from rag.page.markup import Mark, button, count, escape, facts, joined, marks_of, place, sentence_id, shorten
 from rag.page.store import REASONS
 from rag.page.turns import Turn
+from rag.prompts import PART_ABSTENTION
 from rag.types import Answer
 
 SHOWN_QUESTION = 1000
@@ -14,6 +15,7 @@ QUOTED = 400
 """Characters of a quotation that is shown beside a citation."""
 _SURE = ((0.9, "high"), (0.7, "fair"), (0.0, "low; read the sources"))
 """The confidence in words, from these probabilities on."""
+_OWN = PART_ABSTENTION.partition("{")[0]
 WELCOME = "Ask about the documents. Each answer links to the words it rests on."
 
 
@@ -21,8 +23,9 @@ def conversation(turns: Sequence[Turn], identity: str, suggested: Sequence[str])
     """The pane; `identity` names the conversation in the address, `suggested` are questions to ask next."""
     busy = bool(turns) and turns[-1].state == "running"
     body = [_turn(turn) for turn in turns] or [f'<p class="welcome">{WELCOME}</p>']
+    named = escape(identity if turns else "")
     return (
-        f'<div class="log" role="log" aria-label="Conversation" data-conversation="{escape(identity)}" '
+        f'<div class="log" role="log" aria-label="Conversation" data-conversation="{named}" '
         f'data-busy="{str(busy).lower()}">{"".join(body)}</div>{"" if busy else _suggestions(suggested)}'
     )
 
@@ -35,10 +38,12 @@ def _suggestions(suggested: Sequence[str]) -> str:
 
 
 def _turn(turn: Turn) -> str:
-    shown = turn.question[:SHOWN_QUESTION] + " …" * (len(turn.question) > SHOWN_QUESTION)
+    cut = len(turn.question) > SHOWN_QUESTION
+    shown = turn.question[:SHOWN_QUESTION] + " …" * cut
+    whole = f' data-question="{escape(turn.question)}"' if cut else ""
     return (
         f'<article class="turn" id="t{turn.number}" data-turn="{turn.number}" '
-        f'aria-label="Question {turn.number}"><h2 class="question" dir="auto">{escape(shown)}</h2>'
+        f'aria-label="Question {turn.number}"><h2 class="question" dir="auto"{whole}>{escape(shown)}</h2>'
         f"{reply(turn)}{_tools(turn) if turn.state != 'running' else ''}</article>"
     )
 
@@ -56,7 +61,7 @@ def reply(turn: Turn) -> str:
         f'<p class="quiet">{_doing(turn)} …</p>' if turn.state == "running" and not turn.text else "",
         f'<p class="note">{escape(turn.note)}</p>' if turn.note else "",
     ]
-    return f'<div class="reply" id="t{turn.number}-answer">{joined(parts)}</div>'
+    return f'<div class="reply" tabindex="-1" id="t{turn.number}-answer">{joined(parts)}</div>'
 
 
 def _doing(turn: Turn) -> str:
@@ -84,12 +89,15 @@ def _answer(turn: Turn, answer: Answer) -> str:
         if found < 0:  # not the text's own words: show the sentences alone
             found = at = len(answer.text)
             parts.append(" ")
-        kind = "supported" if sentence.supported else "unsupported"
+        # That a part of the question is not answered is our own sentence.
+        sound = sentence.supported or sentence.text.startswith(_OWN)
+        kind = "supported" if sound else "unsupported"
         own = [marks[where] for where in dict.fromkeys(place(citation) for citation in sentence.citations)]
         parts.append(escape(answer.text[at:found]))
-        parts.append(f'<span class="sentence {kind}" id="{sentence_id(turn, number)}">{escape(sentence.text)}</span>')
+        given = f'class="sentence {kind}" tabindex="-1" id="{sentence_id(turn, number)}"'
+        parts.append(f"<span {given}>{escape(sentence.text)}</span>")
         parts += [_citation(turn, number, mark) for mark in own]
-        if not sentence.supported:
+        if not sound:
             parts.append(' <span class="warning">[not found in the documents]</span>')
         at = min(found + len(sentence.text), len(answer.text))
     return "".join([*parts, escape(answer.text[at:])])
@@ -120,8 +128,8 @@ def _tools(turn: Turn) -> str:
         )
     tools = [
         button("copy", "Copy with sources", "Copy", text=with_sources(turn)) if turn.text else "",
-        button("retry", "Ask this again", "Retry", turn=number),
-        button("edit", "Edit the question and ask again", "Edit", turn=number),
+        button("retry", "Ask this again, and remove what follows", "Retry", turn=number),
+        button("edit", "Edit the question, ask again, and remove what follows", "Edit", turn=number),
         button("delete", "Delete this question and its answer", "Delete", turn=number),
         rate,
     ]

@@ -168,7 +168,8 @@ class Sessions:
             sentence = self._fault(body, owner_of(request))
             receive = _replayed(body, receive)
         elif watched := _WATCHED.fullmatch(scope["path"]):
-            session = watched["session"] or "".join(parse_qs(request.url.query).get("session_hash", []))
+            given = parse_qs(request.url.query, keep_blank_values=True).get("session_hash", [])
+            session = watched["session"] or (given[0] if len(given) == 1 else "")  # Gradio would take the last one.
             sentence = None if self._is_own(session, owner_of(request)) else _STRANGE
         if sentence:
             await JSONResponse({"detail": sentence}, 403)(scope, receive, send)

@@ -69,11 +69,12 @@ def marks_of(turn: Turn) -> Mapping[Place, Mark]:
     }
 
 
-def button(action: str, label: str, shown: str = "", **data: object) -> str:
-    """A button that tells the page's script what to do; `label` is read aloud, `shown` is seen."""
+def button(action: str, label: str, shown: str = "", kind: str = "", **data: object) -> str:
+    """A button that tells the page's script what to do; `label` is read aloud, `shown` is seen, `kind` is a class."""
     values = "".join(f' data-{name}="{escape(str(value))}"' for name, value in data.items())
     title = f' title="{escape(label)}" aria-label="{escape(label)}"' if shown else ""
-    return f'<button type="button" class="tool" data-action="{action}"{values}{title}>{escape(shown or label)}</button>'
+    face = escape(shown or label)
+    return f'<button type="button" class="tool {kind}" data-action="{action}"{values}{title}>{face}</button>'
 
 
 def facts(citation: Citation) -> str:

@@ -22,15 +22,20 @@
   function open(drawer, from) {
     opener = from ?? document.activeElement;
     document.body.dataset.drawer = drawer;
+    cover(drawer === "right" ? ["top", "left"] : ["panes"]);
     expanded();
-    if (drawer !== "right") byId(drawer)?.querySelector("button, a, input, textarea")?.focus();
+    byId(drawer)?.querySelector("button, a, input, textarea")?.focus();
   }
   function close() {
     if (!document.body.dataset.drawer) return false;
     delete document.body.dataset.drawer;
+    cover([]);
     expanded();
     opener?.focus();
     return true;
+  }
+  function cover(ids) {  // what lies under a drawer is not reached by the keyboard
+    for (const id of ["top", "left", "panes"]) byId(id)?.toggleAttribute("inert", ids.includes(id));
   }
   function expanded() {
     for (const button of document.querySelectorAll("[data-drawer-of]"))
@@ -43,8 +48,7 @@
     const first = elements[0];
     if (!first) return;
     first.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
-    const link = first.matches("a") ? first : first.querySelector("a");
-    (link ?? first).focus({ preventScroll: true });
+    (first.querySelector("a") ?? first).focus({ preventScroll: true });
   }
   function reveal(anchor, from) {
     const found = byId(anchor);
@@ -59,7 +63,7 @@
     const turn = button.closest(".turn"), question = turn.querySelector(".question");
     const form = document.createElement("div"), text = document.createElement("textarea");
     form.className = "editing";
-    text.value = question.textContent;
+    text.value = question.dataset.question ?? question.textContent;
     text.setAttribute("aria-label", "The question, to be asked again");
     const finish = (asked) => {
       form.remove();
@@ -76,7 +80,7 @@
       form.append(made);
     }
     text.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); finish(true); }
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); finish(true); }
       if (event.key === "Escape") { event.stopPropagation(); finish(false); }
     });
     form.prepend(text);
@@ -106,7 +110,6 @@
       reason: value("reason"), comment: value("comment"), right: value("right"),
     });
     form.hidden = true;
-    say("Thank you. It is stored.");
   }
 
   const actions = {
@@ -121,7 +124,6 @@
       close();
       now(link.dataset.sentences.split(" ").map(byId).filter(Boolean));
     },
-    back: (link) => { close(); now([byId(link.getAttribute("href").slice(1))].filter(Boolean)); },
     copy: (button) => copy(button.dataset.text),
     retry: (button) => send("submit", { action: "retry", turn: Number(button.dataset.turn) }),
     edit,
@@ -130,6 +132,8 @@
       const form = button.closest(".turn").querySelector(".complaint");
       const pressed = button.getAttribute("aria-pressed") === "true", verdict = button.dataset.verdict;
       if (verdict === "bad" && !pressed) {
+        for (const text of form.querySelectorAll("textarea")) text.value = "";
+        form.querySelector("select").selectedIndex = 0;
         form.hidden = false;
         form.querySelector("select").focus();
       } else send("click", { action: "rate", turn: Number(button.dataset.turn), verdict: pressed ? "" : verdict });
@@ -200,6 +204,8 @@
     turns = count;
     document.body.dataset.busy = String(busy());
     if (atEnd) element.scrollTop = element.scrollHeight;
+    const link = element.querySelector(".cite:hover, .cite:focus-visible");
+    if (link) place(link);  // drawing it anew took its place away
     address();
   }
 

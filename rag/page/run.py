@@ -18,9 +18,16 @@ class Run:
 
     def __init__(self, asker: Asker, question: str, history: list[tuple[str, str]]) -> None:
         self.stopped = False
+        self.ended = False
+        """Whether nothing more will come."""
         self._leave = threading.Event()
         self._events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(asker, question, history), daemon=True).start()
+
+    @property
+    def behind(self) -> bool:
+        """Whether more has come already, so that what is there now need not be shown by itself."""
+        return not self._events.empty()
 
     def stop(self) -> None:
         """End the run: the page goes on at once, the events are closed at the next one."""
@@ -51,6 +58,7 @@ class Run:
                     events.close()
         except Exception as error:  # noqa: BLE001 - handed to the page, which shows it
             self._events.put(error)
+        self.ended = True
         self._events.put(None)
 
 
@@ -59,22 +67,21 @@ def history_of(turns: Sequence[Turn]) -> list[tuple[str, str]]:
     return [(turn.question, turn.text) for turn in turns if turn.text and turn.state in ("done", "stopped")]
 
 
-def converse(asker: Asker, question: str, turns: Sequence[Turn]) -> Iterator[tuple[tuple[Turn, ...], Run | None]]:
-    """Ask, and yield the turns as they grow, with the run while it can be stopped."""
+def converse(run: Run, question: str, turns: Sequence[Turn]) -> Iterator[tuple[Turn, ...]]:
+    """The turns as the one of this run grows, until it is no longer running."""
     turn = Turn(number=turns[-1].number + 1 if turns else 1, question=question)
-    run = Run(asker, question, history_of(turns))
-    yield (*turns, turn), run
+    yield (*turns, turn)
     try:
         with closing(run.events()) as events:
             for event in events:
                 grown = advance(turn, event)
-                if grown != turn:
-                    turn = grown
-                    yield (*turns, turn), run
+                changed, turn = grown != turn, grown
+                if changed and turn.answer is None:
+                    yield (*turns, turn)
         turn = end(turn, run.stopped)
     except RagError as error:
         turn = replace(turn, state="failed", note=str(error))
     except Exception as error:  # noqa: BLE001 - the desk has logged it; gradio would leave the page disabled for good
         sentence = f"Something went wrong ({type(error).__name__}). Ask again, or start the page anew."
         turn = replace(turn, state="failed", note=sentence)
-    yield (*turns, turn), None
+    yield (*turns, turn)

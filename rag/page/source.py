@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from rag.page.markup import Mark, count, escape, marks_of, shorten
+from rag.page.markup import Mark, button, count, escape, marks_of, shorten
 from rag.page.turns import Turn
 from rag.types import Document, Hit
 
@@ -46,10 +46,7 @@ def loaded(documents: Mapping[str, Document], most: int = 5) -> str:
 
 def source(turn: Turn, documents: Mapping[str, Document]) -> str:
     """The pane of a turn: cards, then each document that holds a hit, in the order of the hits."""
-    heading = (
-        f'<h2 dir="auto">Passages for “{escape(shorten(turn.question, 160))}”</h2>'
-        f'<a class="back" href="#t{turn.number}-answer" data-action="back">Back to the answer</a>'
-    )
+    heading = f'<h2 dir="auto">Passages for “{escape(shorten(turn.question, 160))}”</h2>'
     hits = turn.hits or ()
     if not hits:
         return _pane(str(turn.number), heading + '<p class="quiet">No passage was found.</p>')
@@ -60,7 +57,8 @@ def source(turn: Turn, documents: Mapping[str, Document]) -> str:
 
 
 def _pane(turn: str, body: str) -> str:
-    return f'<div class="source" data-turn="{turn}">{body}</div>'
+    back = button("close", "Back to the conversation", kind="back")
+    return f'<div class="source" data-turn="{turn}">{back}{body}</div>'
 
 
 def _card(turn: Turn, rank: int, hit: Hit) -> str:
@@ -181,7 +179,7 @@ def _marked(text: str, start: int, end: int, regions: Sequence[Region]) -> str:
         if passage := next((r for r in own if r.mark is None), None):
             given = "" if passage.anchor in placed else f' id="{passage.anchor}"'
             placed.add(passage.anchor)
-            piece = f'<span class="passage"{given} data-of="{passage.anchor}">{piece}</span>'
+            piece = f'<span class="passage" tabindex="-1"{given} data-of="{passage.anchor}">{piece}</span>'
         parts.append(piece)
     return "".join(parts)
 

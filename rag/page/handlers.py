@@ -1,0 +1,237 @@
+"""What the page's events do. The store holds the truth: each event begins with what is kept there, so that neither
+another tab nor a restart of the server is written over."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from rag.errors import RagError
+from rag.page.choosing import Chosen, asked
+from rag.page.conversation import conversation
+from rag.page.desk import Desk
+from rag.page.frame import bar, listing
+from rag.page.run import Run, converse, history_of
+from rag.page.source import loaded, opening, source
+from rag.page.store import Rating, Store
+from rag.page.suggest import first_questions, next_questions
+from rag.page.turns import Event, Turn, end
+from rag.settings import Settings
+
+BLANK = "Type a question first."
+UNDER_WAY = "This conversation is being answered; wait for it, or stop it."
+EXAMPLES = (
+    "What is the victory plan?",
+    "Which cities did Zelensky visit to promote his plan?",
+    "Did Rutte endorse the plan?",
+    "What did Olaf Scholz advocate?",
+)
+VALUES = 7
+"""How many values `Page.draw` gives."""
+Turns = tuple[Turn, ...]
+Values = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class Page:
+    """The handlers; each gives the new values of all components, in the order of `draw`. Threads share it."""
+
+    def __init__(self, desk: Desk, store: Store, settings: Settings) -> None:
+        self._desk = desk
+        self._store = store
+        self._settings = settings
+        self._runs: dict[tuple[str, str], Run] = {}
+        self._beginning = threading.Lock()
+
+    def load(self, request: gr.Request) -> Values:
+        """The conversation that the address names, or a new one."""
+        owner, identity = _owner(request), str(request.query_params.get("c", ""))
+        turns = self._kept(owner, identity)
+        return self.draw(owner, turns, identity if turns else _new())
+
+    def top(self, chosen: Chosen) -> str:
+        """The bar, which says which documents can be asked, and how many of them are."""
+        documents = self._desk.bot.documents
+        only = "" if chosen is None else f" Only {len(chosen):,} of them will be asked."
+        return bar(loaded(documents) + only)
+
+    def ask(self, question: str, identity: str, chosen: Chosen, request: gr.Request) -> Iterator[Values]:
+        """What is typed, asked of the chosen documents after the turns of the conversation."""
+        owner, identity = _owner(request), identity or _new()
+        yield from self._begin(owner, identity, question, self._kept(owner, identity), (), chosen, request)
+
+    def again(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.EventData) -> Iterator[Values]:
+        """A suggested question, or an earlier one, perhaps edited: the turns from that one on make room for it."""
+        wanted: dict[str, Any] = event._data or {}
+        owner, identity, number = _owner(request), identity or _new(), wanted.get("turn")
+        every = self._kept(owner, identity)
+        kept = tuple(turn for turn in every if number is None or turn.number < number)
+        old = next((turn.question for turn in every if turn.number == number), "")
+        question = str(wanted.get("question") or old)
+        yield from self._begin(owner, identity, question, kept, every[len(kept) :], chosen, request)
+
+    def stop(self, identity: str, request: gr.Request) -> None:
+        """End the answer that is under way in the conversation."""
+        if run := self._runs.get((_owner(request), identity)):
+            run.stop()
+
+    def _begin(
+        self, owner: str, identity: str, question: str, turns: Turns, replaced: Turns, chosen: Chosen,
+        request: gr.Request,
+    ) -> Iterator[Values]:  # fmt: skip
+        key, request_id = (owner, identity), request.headers.get("x-request-id", "")
+
+        def asker(question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
+            yield from self._desk.ask(owner, question, history, asked(chosen), request=request_id)
+
+        if not question.strip():
+            gr.Info(BLANK)
+            yield (gr.skip(),) * VALUES
+            return
+        with self._beginning:
+            if self._busy(owner, identity):
+                gr.Info(UNDER_WAY)
+                yield (gr.skip(),) * VALUES
+                return
+            run = self._runs[key] = Run(asker, question, history_of(turns))
+        try:
+            yield from self._asked(run, owner, identity, question, turns, replaced)
+        finally:
+            if self._runs.get(key) is run:
+                del self._runs[key]
+
+    def _asked(
+        self, run: Run, owner: str, identity: str, question: str, turns: Turns, replaced: Turns
+    ) -> Iterator[Values]:
+        grown, shown, kept = turns, None, False
+        try:
+            for number, grown in enumerate(converse(run, question, turns)):
+                last = grown[-1]
+                over = last.state != "running"
+                if over and replaced and last.hits is None:  # It was refused: what it was to replace stays.
+                    gr.Warning(last.note)
+                    yield self.draw(owner, turns + replaced, identity)
+                    return
+                found = (last.hits, last.answer, last.ahead)
+                if found == shown and not over and run.behind:
+                    continue
+                if over or (not kept and last.hits is not None):
+                    kept = _tried(self._store.write, owner, identity, grown)
+                pane = shown is None or found[:2] != shown[:2]
+                shown = found
+                yield self.draw(owner, grown, identity, not over, "" if number == 0 else None, pane, kept or over)
+        finally:
+            if kept and grown[-1].state == "running":  # The reader has gone.
+                _tried(self._store.write, owner, identity, (*grown[:-1], end(grown[-1], stopped=True)))
+
+    def act(self, identity: str, request: gr.Request, event: gr.EventData) -> Values:
+        """What a click in the panes asks for, beside questions."""
+        owner, wanted = _owner(request), dict[str, Any](event._data or {})
+        action, number = wanted.get("action"), wanted.get("turn")
+        turns = self._kept(owner, identity)
+        turn = next((turn for turn in turns if turn.number == number), None)
+        if action == "source" and turn:
+            return gr.skip(), source(turn, self._desk.bot.documents), *(gr.skip(),) * (VALUES - 2)
+        named = str(wanted.get("conversation") or identity)
+        if self._busy(owner, identity) or (action == "remove" and self._busy(owner, named)):
+            gr.Info(UNDER_WAY)
+            return (gr.skip(),) * VALUES
+        if action == "rate" and turn:
+            turns = self._rated(owner, identity, turns, turn, wanted)
+        elif action == "delete" and turn:
+            turns = tuple(one for one in turns if one is not turn)
+            _tried(self._store.write, owner, identity, turns)
+            _tried(self._store.unrate, owner, identity, turn.number)
+        elif action == "remove":
+            _tried(self._store.delete, owner, named)
+            turns = self._kept(owner, identity)
+        elif action == "open":
+            identity, turns = named, self._kept(owner, named)
+        elif action == "new":
+            turns = ()
+        return self.draw(owner, turns, identity if turns else _new(), pane=action != "rate")
+
+    def _rated(self, owner: str, identity: str, turns: Turns, turn: Turn, wanted: dict[str, Any]) -> Turns:
+        verdict = wanted.get("verdict")
+        rated = replace(turn, rated=verdict if verdict in ("good", "bad") else "")
+        before = tuple(history_of([one for one in turns if one.number < turn.number]))
+        if rated.rated:
+            reason, comment, right = (str(wanted.get(name) or "") for name in ("reason", "comment", "right"))
+            rating = Rating(identity, rated.number, rated.rated == "good", reason, comment, right, rated, before)
+            kept = _tried(self._store.rate, owner, rating)
+        else:
+            kept = _tried(self._store.unrate, owner, identity, turn.number)
+        grown = tuple(rated if one is turn and kept else one for one in turns)
+        if _tried(self._store.write, owner, identity, grown) and kept and rated.rated:
+            gr.Info("Thank you. It is stored.")
+        return grown
+
+    def draw(
+        self, owner: str, turns: Turns, identity: str, busy: bool = False, box: str | None = None, pane: bool = True,
+        lists: bool = True,
+    ) -> Values:  # fmt: skip
+        """The values of: conversation, source, list, text box, Send, Stop, identity."""
+        documents = self._desk.bot.documents
+        shown = next((turn for turn in reversed(turns) if turn.hits is not None), None)
+        right = source(shown, documents) if shown else opening(documents)
+        return (
+            conversation(turns, identity, self._suggested(turns)),
+            right if pane else gr.skip(),
+            self._listing(owner, identity) if lists else gr.skip(),
+            gr.skip() if box is None else box,
+            gr.update(visible=not busy),
+            gr.update(visible=busy),
+            identity,
+        )
+
+    def _busy(self, owner: str, identity: str) -> bool:
+        run = self._runs.get((owner, identity))
+        return run is not None and not run.ended
+
+    def _kept(self, owner: str, identity: str) -> Turns:
+        turns = _read(lambda: self._store.read(owner, identity), None) or ()
+        if turns and turns[-1].answer is None and self._busy(owner, identity):
+            return *turns[:-1], replace(turns[-1], note="This is being answered; load the page again in a while.")
+        return turns
+
+    def _listing(self, owner: str, identity: str) -> str:
+        user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""
+        return listing(_read(lambda: self._store.conversations(owner), []), identity, user)
+
+    def _suggested(self, turns: Sequence[Turn]) -> list[str]:
+        if turns:
+            return next_questions(turns)
+        documents = self._desk.bot.documents
+        only = next(iter(documents.values())) if len(documents) == 1 else None
+        shipped = only is not None and only.source.endswith("article.txt") and "Zelensky" in only.text
+        return list(EXAMPLES) if shipped else first_questions(documents)
+
+
+def _new() -> str:
+    return secrets.token_urlsafe(9)
+
+
+def _read(read: Callable[[], T], default: T) -> T:
+    """What the store holds; where it cannot be read the page says why, and goes on with the default."""
+    try:
+        return read()
+    except RagError as error:
+        gr.Warning(str(error))
+        return default
+
+
+def _tried(change: Callable[..., None], *values: object) -> bool:
+    """Whether the store took the change; where not the page says why, and goes on."""
+    try:
+        change(*values)
+    except RagError as error:
+        gr.Warning(str(error))
+        return False
+    return True
+
+
+def _owner(request: gr.Request) -> str:
+    return str(request.username or "local")
