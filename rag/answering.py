@@ -1,9 +1,9 @@
 """One question over its context -> a draft: checked, written in a stream, cited, checked again."""
 
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -25,7 +25,7 @@ from rag.confidence import (
 from rag.context import EXCERPTS, Context
 from rag.links import without_links
 from rag.model import LOGPROBS, explained
-from rag.prompts import ANSWER, CHECK, GROUND
+from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION
 from rag.settings import Settings
 from rag.types import Citation, Hit, Sentence
 
@@ -113,6 +113,36 @@ class Answerer:
             grounded = yes_probability(self._model, GROUND.invoke({"cited": cited, "question": wording.searched}))
         signals |= {"grounded": log_odds(grounded)}
         return Draft(sentences, confidence.late.probability(signals), signals)
+
+
+def kept(answered: Sequence[tuple[Wording, Draft]], settings: Settings) -> tuple[Sentence, ...]:
+    """The sentences to give, their citations numbered from 1; none where nothing is believed or supported.
+
+    Where some of several questions are not answered, a sentence says so in the place of their answers.
+    """
+    dropped = settings.unsupported == "drop"
+    kept: list[Sentence] = []
+    for wording, draft in answered:
+        believed = draft.confidence >= settings.abstain_below
+        own = [one for one in draft.sentences if believed and (one.supported or not dropped)]
+        kept += own or [Sentence(PART_ABSTENTION.format(question=wording.typed), (), supported=False)]
+    if not any(sentence.supported for sentence in kept):
+        return ()
+    numbers = {old: new for new, old in enumerate(dict.fromkeys(c.number for one in kept for c in one.citations), 1)}
+    return tuple(
+        replace(one, citations=tuple(replace(c, number=numbers[c.number]) for c in one.citations)) for one in kept
+    )
+
+
+def citations_of(sentences: Iterable[Sentence]) -> tuple[Citation, ...]:
+    """Each once, by number."""
+    return tuple({c.number: c for sentence in sentences for c in sentence.citations}.values())
+
+
+def holds(hit: Hit, citations: Iterable[Citation]) -> bool:
+    """Whether one of the citations is inside the passage."""
+    chunk = hit.chunk
+    return any(c.doc_id == chunk.doc_id and chunk.start <= c.start and c.end <= chunk.end for c in citations)
 
 
 def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) -> str:

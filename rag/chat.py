@@ -3,10 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +13,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
 from rag.answer_type import AnswerType, answer_type, parts
-from rag.answering import Answerer, Draft
+from rag.answering import Answerer, Draft, citations_of, holds, kept
 from rag.cite import Numbers
 from rag.clean import clean
 from rag.condense import Wording, points_back, word
@@ -24,11 +23,11 @@ from rag.errors import QuestionError, RagError
 from rag.index import Index
 from rag.model import explained, is_embedded, open_model
 from rag.passages import Passages
-from rag.prompts import ABSTENTION, PART_ABSTENTION
+from rag.prompts import ABSTENTION
 from rag.reading import Reader, Reading, open_reported
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
-from rag.types import Answer, Citation, Hit, Sentence, Timings
+from rag.types import Answer, Hit, Timings
 from rag.weights import Progress, silent
 
 _LOG = logging.getLogger(__name__)
@@ -168,12 +167,12 @@ class Chatbot:
                 yield " "
             writing = self._answerer.draft(kind, wording, context, hits, numbers, lambda: clock.mark("first_token"))
             drafts.append((yield from writing))
-        sentences = _kept(list(zip(wordings, drafts, strict=True)), self.settings)
-        citations = _citations(sentences)
+        sentences = kept(list(zip(wordings, drafts, strict=True)), self.settings)
+        citations = citations_of(sentences)
         given = [draft for draft in drafts if draft.confidence >= self.settings.abstain_below] if sentences else []
         # Of several questions at once the least sure answer that is given counts, or else the nearest to one.
         least = min(given or [max(drafts, key=_confidence)], key=_confidence)
-        also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations)]
+        also = [hit for hit in ranked[len(hits) :] if holds(hit, citations)]
         yield Answer(
             question=whole.searched,
             text=" ".join(sentence.text for sentence in sentences) or ABSTENTION,
@@ -208,35 +207,6 @@ class _Clock:
 
 def _confidence(draft: Draft) -> float:
     return draft.confidence
-
-
-def _kept(answered: Sequence[tuple[Wording, Draft]], settings: Settings) -> tuple[Sentence, ...]:
-    """The sentences to give, their citations numbered from 1; none where nothing is believed or supported.
-
-    Where some of several questions are not answered, a sentence says so in the place of their answers.
-    """
-    dropped = settings.unsupported == "drop"
-    kept: list[Sentence] = []
-    for wording, draft in answered:
-        believed = draft.confidence >= settings.abstain_below
-        own = [one for one in draft.sentences if believed and (one.supported or not dropped)]
-        kept += own or [Sentence(PART_ABSTENTION.format(question=wording.typed), (), supported=False)]
-    if not any(sentence.supported for sentence in kept):
-        return ()
-    numbers = {old: new for new, old in enumerate(dict.fromkeys(c.number for one in kept for c in one.citations), 1)}
-    return tuple(
-        replace(one, citations=tuple(replace(c, number=numbers[c.number]) for c in one.citations)) for one in kept
-    )
-
-
-def _citations(sentences: Iterable[Sentence]) -> tuple[Citation, ...]:
-    """Each once, by number."""
-    return tuple({c.number: c for sentence in sentences for c in sentence.citations}.values())
-
-
-def _holds(hit: Hit, citations: Iterable[Citation]) -> bool:
-    chunk = hit.chunk
-    return any(c.doc_id == chunk.doc_id and chunk.start <= c.start and c.end <= chunk.end for c in citations)
 
 
 def _divided(whole: Wording) -> list[Wording]:
