@@ -26,6 +26,9 @@ _FEW = 250
 """Rows of a choice up to which their vectors are compared one by one. Of 20,000 random vectors of 384 dimensions: 20 in
 1.5 ms, 200 in 12 ms; Chroma's search among a choice takes 18 to 60 ms (20 ids to all but 20), and finds the same."""
 
+_NOISE = 1e-4
+"""Its standard deviation in each component; it changes a cosine by about as much."""
+
 
 class Vectors:
     """An open collection. The methods raise chromadb.errors.ChromaError where its files are damaged."""
@@ -66,10 +69,16 @@ class Vectors:
         return self._rows.count()
 
     def add(self, ids: Sequence[int], vectors: Rows) -> None:
-        """Store `vectors`, shape (len(ids), dimensions)."""
+        """Store `vectors`, shape (len(ids), dimensions), each with a little noise.
+
+        Of many equal vectors the search graph would link each to its equals alone, and
+        others could no longer be reached: of 3,000 with 300 equal ones up to 2% were lost,
+        and none with the noise.
+        """
         for first in range(0, len(ids), _MOST):
             part = slice(first, first + _MOST)
-            self._rows.add([str(i) for i in ids[part]], embeddings=vectors[part])
+            noise = np.random.default_rng(ids[first]).normal(scale=_NOISE, size=vectors[part].shape)
+            self._rows.add([str(i) for i in ids[part]], embeddings=(vectors[part] + noise).astype(np.float32))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Drop these rows."""

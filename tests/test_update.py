@@ -290,4 +290,4 @@ def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:
     for chunk in opened.all_chunks():
         titled = opened.documents[chunk.doc_id].titled
         vector: Sequence[float] = TopicEmbedder().embed_query(f"{chunk.title}\n{chunk.text}" if titled else chunk.text)
-        assert np.allclose(opened._vectors.get([chunk.chunk_id])[chunk.chunk_id], vector, atol=1e-6)
+        assert np.allclose(opened._vectors.get([chunk.chunk_id])[chunk.chunk_id], vector, atol=1e-3)

@@ -26,17 +26,18 @@ def test_the_nearest_come_first_with_their_cosine_and_the_removed_not_at_all(fol
     assert len(vectors) == 3
     (first, cosine), (second, other), _ = vectors.nearest([0.6, 0.7, 0.3, 0.0], 3)
     assert (first, second) == (1, 3)
-    assert cosine == pytest.approx(0.6 / np.sqrt(0.94), abs=1e-5) and other == pytest.approx(
-        0.3 / np.sqrt(0.94), abs=1e-5
+    assert cosine == pytest.approx(0.6 / np.sqrt(0.94), abs=1e-3) and other == pytest.approx(
+        0.3 / np.sqrt(0.94), abs=1e-3
     )
-    assert {i: row.tolist() for i, row in vectors.get([2, 3]).items()} == {3: ROWS[2].tolist()}
+    kept = vectors.get([2, 3])
+    assert list(kept) == [3] and kept[3].tolist() == pytest.approx(ROWS[2].tolist(), abs=1e-3)
 
 
 def test_among_a_choice_the_nearest_come_first_and_no_other(folder: Path) -> None:
     vectors = Vectors.read(folder)
     found = vectors.nearest([1.2, 1.4, 0.6, 0.2], 3, among=[4, 3])
     assert [i for i, _ in found] == [3, 4]
-    assert [cosine for _, cosine in found] == pytest.approx([0.6 / 3.8**0.5, 0.2 / 3.8**0.5])
+    assert [cosine for _, cosine in found] == pytest.approx([0.6 / 3.8**0.5, 0.2 / 3.8**0.5], abs=1e-3)
     assert vectors.nearest([1.2, 1.4, 0.6, 0.2], 1, among=[4, 3]) == found[:1]
     assert vectors.nearest([1.0, 0.0, 0.0, 0.0], 1, among=[]) == []
 
@@ -53,7 +54,7 @@ def test_a_small_and_a_large_choice_find_the_same_as_comparing_all(tmp_path: Pat
     best = sorted(among, key=lambda i: -cosines[i])[:50]
     found = vectors.nearest(rows[0], 50, among)
     assert [i for i, _ in found] == best
-    assert [cosine for _, cosine in found] == pytest.approx(cosines[best].tolist(), abs=1e-5)
+    assert [cosine for _, cosine in found] == pytest.approx(cosines[best].tolist(), abs=1e-3)
     vectors.close()
 
 
@@ -99,3 +100,13 @@ def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -
         assert mine.folder.exists() and strange.exists()
     finally:
         os.rmdir(strange)
+
+
+def test_equal_vectors_hide_no_other(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(3000, 384)).astype(np.float32)
+    rows[::10] = rows[0]
+    vectors = Vectors.edit(tmp_path)
+    vectors.add(list(range(len(rows))), rows)
+    others = [i for i in range(len(rows)) if i % 10][:900]
+    assert [i for i in others if i not in dict(vectors.nearest(rows[i], 10))] == []
+    vectors.close()
