@@ -40,8 +40,9 @@ def cite(
     Citations are numbered from 1 in the order of the answer, or go on from `numbers`,
     which is added to; the same span keeps its number. A sentence is supported when its
     best source means the same, its content words are in its sources or the question, each
-    of its names, numbers and quotations is, and is in what was read, and nobody is said to
-    have said what another said (rag/attribution.py).
+    of its names, numbers and quotations is, and is in what was read, none of its sources
+    negates it or is negated by it, and nobody is said to have said what another said
+    (rag/attribution.py).
     """
     texts = [answer[span.start : span.end] for span in sentence_spans(answer)]
     if not texts:
@@ -131,7 +132,8 @@ def _align(
     said = " ".join(source.text for source in picked)
     # A name of the question may stand for the source's "he", but not be put into a text that lacks it.
     known = not unfounded(text, f"{said} {question}") and not any(one in _plain(text) for one in strange)
-    sound = alike and covered and known
+    turned = any(contradicts(text, source.text) or contradicts(source.text, text) for source in picked)
+    sound = alike and covered and known and not turned
     return picked if sound and not misattributed(text, [(source.text, _before(source)) for source in picked]) else []
 
 

@@ -75,6 +75,13 @@ def test_typography_and_possessives_do_not_matter() -> None:
     assert unfounded("It is NATO's 32 members and the U. S. vote.", "NATO’s 32 member states; the U.S. vote") == []
 
 
+def test_what_a_source_negates_or_is_negated_by_is_not_supported() -> None:
+    said = "The black cat does not sleep all day."
+    for answer, texts in ((said, ANIMALS), ("The black cat does sleep all day.", [said])):
+        assert not cited(answer, texts=texts)[0].supported
+    assert cited(said, texts=[said])[0].supported
+
+
 def test_what_the_question_names_need_not_be_in_the_source_but_in_what_was_read() -> None:
     assert cited("The dog Rex eats two bones.", "What does Rex eat?")[0].supported
 
