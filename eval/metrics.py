@@ -54,6 +54,9 @@ def fold(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text.translate(_FOLDED)).lower().split())
 
 
+_POSSESSIVE = re.compile(r"(?<=\w)'s\b")
+
+
 def normalise(text: str) -> str:
     """`text` folded, without punctuation and English articles, as SQuAD's evaluation does it."""
     kept = "".join(char for char in fold(text) if not _is_punctuation(char))
@@ -108,9 +111,10 @@ def says(text: str, alternative: str) -> bool:
 
 
 def contains(text: str, references: Sequence[str]) -> bool:
-    """Whether the words of a reference, normalised, follow each other in `text`."""
-    words = f" {normalise(text)} "
-    return any(f" {wanted} " in words for reference in references if (wanted := normalise(reference)))
+    """Whether the words of a reference, normalised, follow each other in `text`, perhaps as a possessive."""
+    plain = [f" {normalise(each)} " for each in (text, _POSSESSIVE.sub("", fold(text)))]
+    wanted = [f" {words} " for words in map(normalise, references) if words]
+    return any(words in each for words in wanted for each in plain)
 
 
 def is_long(question: Question) -> bool:

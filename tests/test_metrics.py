@@ -216,3 +216,8 @@ def test_more_hits_never_cover_less(hits: list[Place], spans: list[Place], k: in
     assert sum(covered(hits[:k], evidence)) <= sum(covered(hits, evidence)) <= len(evidence)
     assert 0 <= reciprocal_rank(hits, evidence) <= 1
     assert (reciprocal_rank(hits, evidence) > 0) == any(covered(hits, evidence))
+
+
+def test_a_possessive_holds_its_name() -> None:
+    assert contains("Louis Agassiz’s lectures were acclaimed.", ["Louis Agassiz"])
+    assert contains("The king's men came.", ["king's men"]) and not contains("He saw Agassizes.", ["Agassiz"])
