@@ -118,11 +118,12 @@ class Page:
                 found = (last.hits, last.answer, last.ahead)
                 if found == shown and not over and run.behind:
                     continue
-                if over or (not kept and last.hits is not None):
+                keep = over or (not kept and last.hits is not None)
+                if keep:
                     kept = _tried(self._store.write, owner, identity, grown)
                 pane = shown is None or found[:2] != shown[:2]
                 shown = found
-                yield self.draw(owner, grown, identity, not over, "" if number == 0 else None, pane, kept or over)
+                yield self.draw(owner, grown, identity, not over, "" if number == 0 else None, pane, keep)
         finally:
             if kept and grown[-1].state == "running":  # The reader has gone.
                 _tried(self._store.write, owner, identity, (*grown[:-1], end(grown[-1], stopped=True)))
