@@ -23,8 +23,8 @@ _NEW = 2
 _NAME = re.compile(r"^[A-Z][\w'-]+(?= [A-Z])|(?<![.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 _NEGATED = re.compile(r"\b(?:not|no|never|neither|nor|without)\b|n't\b")
-_DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out)")
-_REACH = 4
+_DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out|fail|lack)")
+_REACH = 8
 """Words after a negation that it is taken to negate."""
 _OPENING = re.compile(r"^(yes|no)\b[,.:;]?\s*", re.IGNORECASE)
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
@@ -87,7 +87,7 @@ def settle(answer: str, sources: Sequence[SourceSentence], evidence: Evidence) -
 
 def contradicts(text: str, source: str) -> bool:
     """Whether `source` negates words that `text` affirms: two or more of those right after a negation."""
-    if _NEGATED.search(_plain(text).lower()):
+    if _denies(text):
         return False
     said, plain = content_words(text), _plain(source).lower()
     negated = (" ".join(plain[match.end() :].split()[:_REACH]) for match in _NEGATED.finditer(plain))
@@ -95,9 +95,8 @@ def contradicts(text: str, source: str) -> bool:
 
 
 def _denies(text: str) -> bool:
-    return bool(
-        _NEGATED.search(_plain(text).lower()) or re.search(r"\b(dismiss|reject|refus|den[yi]|rul\w+ out)", text)
-    )
+    plain = _plain(text).lower()
+    return bool(_NEGATED.search(plain) or _DENIES.search(plain))
 
 
 def _align(

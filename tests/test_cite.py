@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag.cite import cite, settle, unfounded
+from rag.cite import cite, contradicts, settle, unfounded
 from rag.evidence import Evidence
 from rag.split import split
 from rag.types import Document, Sentence
@@ -80,6 +80,14 @@ def test_what_a_source_negates_or_is_negated_by_is_not_supported() -> None:
     for answer, texts in ((said, ANIMALS), ("The black cat does sleep all day.", [said])):
         assert not cited(answer, texts=texts)[0].supported
     assert cited(said, texts=[said])[0].supported
+
+
+def test_a_negation_reaches_to_the_end_of_what_it_negates() -> None:
+    source = "While Rutte praised the plan, he also noted that he did not fully endorse the entirety of the plan."
+    assert contradicts("Rutte endorsed the plan.", source)
+    assert not contradicts(
+        "An unjust truce would fail to bring security.", "A truce without fairness would not bring security."
+    )
 
 
 def test_what_the_question_names_need_not_be_in_the_source_but_in_what_was_read() -> None:
