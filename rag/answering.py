@@ -121,16 +121,16 @@ def kept(answered: Sequence[tuple[Wording, Draft]], settings: Settings) -> tuple
     Where some of several questions are not answered, a sentence says so in the place of their answers.
     """
     dropped = settings.unsupported == "drop"
-    kept: list[Sentence] = []
+    given: list[Sentence] = []
     for wording, draft in answered:
         believed = draft.confidence >= settings.abstain_below
         own = [one for one in draft.sentences if believed and (one.supported or not dropped)]
-        kept += own or [Sentence(PART_ABSTENTION.format(question=wording.typed), (), supported=False)]
-    if not any(sentence.supported for sentence in kept):
+        given += own or [Sentence(PART_ABSTENTION.format(question=wording.typed), (), supported=False)]
+    if not any(sentence.supported for sentence in given):
         return ()
-    numbers = {old: new for new, old in enumerate(dict.fromkeys(c.number for one in kept for c in one.citations), 1)}
+    numbers = {old: new for new, old in enumerate(dict.fromkeys(c.number for one in given for c in one.citations), 1)}
     return tuple(
-        replace(one, citations=tuple(replace(c, number=numbers[c.number]) for c in one.citations)) for one in kept
+        replace(one, citations=tuple(replace(c, number=numbers[c.number]) for c in one.citations)) for one in given
     )
 
 

@@ -84,6 +84,16 @@ class Settings(BaseSettings):
         """Whether the page serves this machine alone: it listens there, and no proxy stands before it."""
         return self.host in {"127.0.0.1", "localhost", "::1"} and not self.hosts and not self.user_header
 
+    @property
+    def takes_documents(self) -> bool:
+        """Whether documents may be added and removed in the page."""
+        return self.is_local if self.add_documents is None else self.add_documents
+
+    @property
+    def shows_metrics(self) -> bool:
+        """Whether /metrics is served."""
+        return self.is_local if self.metrics is None else self.metrics
+
 
 def read_settings(**overrides: object) -> Settings:
     """Settings from the environment and `.env`, with `overrides` on top.

@@ -46,10 +46,10 @@ def visit(address: str, user: int, event: int, box: int) -> dict[str, float]:
                 text = json.dumps(message)
                 if "Paragraph 3 speaks" in text:
                     seen.setdefault("passages", time.perf_counter() - began)
-                if message.get("msg") == "process_completed":
-                    assert message["success"], text
+                if f"Answer to {question}" in text:
                     seen["end"] = time.perf_counter() - began
-                    assert f"Answer to {question}" in text or "passages" in seen
+                if message.get("msg") == "process_completed":
+                    assert message["success"] and seen.keys() == {"passages", "end"}, text
                     return seen
     raise AssertionError("the stream ended early")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rag.page.export import with_sources
-from rag.page.markup import Mark, button, count, escape, facts, joined, marks_of, place, sentence_id, shorten
+from rag.page.markup import Mark, button, count, escape, facts, marks_of, place, sentence_id, shorten
 from rag.page.store import REASONS
 from rag.page.turns import Turn
 from rag.prompts import PART_ABSTENTION
@@ -61,7 +61,7 @@ def reply(turn: Turn) -> str:
         f'<p class="quiet">{_doing(turn)} …</p>' if turn.state == "running" and not turn.text else "",
         f'<p class="note">{escape(turn.note)}</p>' if turn.note else "",
     ]
-    return f'<div class="reply" tabindex="-1" id="t{turn.number}-answer">{joined(parts)}</div>'
+    return f'<div class="reply" tabindex="-1" id="t{turn.number}-answer">{"".join(parts)}</div>'
 
 
 def _doing(turn: Turn) -> str:
@@ -120,12 +120,8 @@ def _tools(turn: Turn) -> str:
     rate = ""
     if turn.answer:
         pressed = {verdict: str(turn.rated == verdict).lower() for verdict in ("good", "bad")}
-        rate = joined(
-            [
-                _toggle("good", "Good answer", "Good", number, pressed["good"]),
-                _toggle("bad", "Bad answer", "Bad", number, pressed["bad"]),
-            ]
-        )
+        good = _toggle("good", "Good answer", "Good", number, pressed["good"])
+        rate = good + _toggle("bad", "Bad answer", "Bad", number, pressed["bad"])
     tools = [
         button("copy", "Copy with sources", "Copy", text=with_sources(turn)) if turn.text else "",
         button("retry", "Ask this again, and remove what follows", "Retry", turn=number),
@@ -133,7 +129,7 @@ def _tools(turn: Turn) -> str:
         button("delete", "Delete this question and its answer", "Delete", turn=number),
         rate,
     ]
-    return f'<div class="tools">{joined(tools)}</div>{_complaint(number) if turn.answer else ""}'
+    return f'<div class="tools">{"".join(tools)}</div>{_complaint(number) if turn.answer else ""}'
 
 
 def _toggle(verdict: str, label: str, shown: str, number: int, pressed: str) -> str:

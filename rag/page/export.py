@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rag.clean import replace_surrogates
+from rag.page.markup import facts
 from rag.page.turns import Turn
 from rag.types import Answer, Chunk, Citation, Hit, Sentence
 
@@ -52,7 +53,7 @@ def with_sources(turn: Turn) -> str:
         text + "".join(f" [{number}]" for number in numbers) + ("" if supported else f" {UNSUPPORTED}")
         for text, numbers, supported in _pieces(turn)
     )
-    sources = [f"[{one.number}] {_line(_facts(one))}: “{_line(one.quote)}”" for one in _citations(turn)]
+    sources = [f"[{one.number}] {_line(facts(one))}: “{_line(one.quote)}”" for one in _citations(turn)]
     return replace_surrogates("\n\n".join(part for part in (said, "\n".join(sources)) if part))
 
 
@@ -71,7 +72,7 @@ def _section(turn: Turn) -> Iterator[str]:
         yield f"*Note:* {_escaped(turn.note)}"
     if cited := _citations(turn):
         yield "Sources:"
-        yield "\n".join(f"- \\[{one.number}\\] {_escaped(_facts(one))}: “{_escaped(one.quote)}”" for one in cited)
+        yield "\n".join(f"- \\[{one.number}\\] {_escaped(facts(one))}: “{_escaped(one.quote)}”" for one in cited)
 
 
 def _escaped(text: str) -> str:
@@ -119,10 +120,6 @@ def _citations(turn: Turn) -> list[Citation]:
         return []
     cited = [one for sentence in turn.answer.sentences for one in sentence.citations]
     return sorted(dict.fromkeys((*cited, *turn.answer.citations)), key=lambda one: one.number)
-
-
-def _facts(citation: Citation) -> str:
-    return (citation.title or citation.source) + (f", page {citation.page}" if citation.page else "")
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._upload = (settings.upload_mb + 1) * MB
-        self._adds = settings.add_documents or (settings.add_documents is None and settings.is_local)
+        self._adds = settings.takes_documents
         self._names = _others(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """Text -> safe HTML: foreign text is always escaped, and every cited span has one id."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rag.page.turns import Turn
@@ -79,9 +79,4 @@ def button(action: str, label: str, shown: str = "", kind: str = "", **data: obj
 
 def facts(citation: Citation) -> str:
     """Where the words stand: title, page."""
-    return citation.title + (f", page {citation.page}" if citation.page else "")
-
-
-def joined(parts: Sequence[str]) -> str:
-    """The parts that are not empty, one after the other."""
-    return "".join(part for part in parts if part)
+    return (citation.title or citation.source) + (f", page {citation.page}" if citation.page else "")

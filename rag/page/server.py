@@ -94,7 +94,7 @@ def _add_health(app: FastAPI, desk: Desk) -> None:
             return JSONResponse({"error": str(error)}, 503)
         return JSONResponse({"status": "Questions can be asked."})
 
-    if settings.metrics or (settings.metrics is None and settings.is_local):
+    if settings.shows_metrics:
 
         @app.get("/metrics")
         def metrics() -> Response:

@@ -85,8 +85,7 @@ class Shelf:
     @property
     def open(self) -> bool:
         """Whether documents may be added and removed."""
-        allowed = self.settings.add_documents
-        return self.settings.is_local if allowed is None else allowed
+        return self.settings.takes_documents
 
     def listed(self, documents: Catalogue) -> tuple[Row, ...]:
         """The documents of an open index, by source. The last one cannot be removed."""
