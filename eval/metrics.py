@@ -54,12 +54,13 @@ def fold(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text.translate(_FOLDED)).lower().split())
 
 
+_BRITISH = re.compile(r"\b(\w*(?:met|lit|cent|theat))re(s?)\b")
 _POSSESSIVE = re.compile(r"(?<=\w)'s\b")
 
 
 def normalise(text: str) -> str:
-    """`text` folded, without punctuation and English articles, as SQuAD's evaluation does it."""
-    kept = "".join(char for char in fold(text) if not _is_punctuation(char))
+    """`text` folded, without punctuation and English articles, as SQuAD's evaluation does it, and metres as meters."""
+    kept = _BRITISH.sub(r"\1er\2", "".join(char for char in fold(text) if not _is_punctuation(char)))
     return " ".join(word for word in kept.split() if word not in {"a", "an", "the"})
 
 

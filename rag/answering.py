@@ -73,7 +73,7 @@ class Answerer:
         written where it is hopeless.
         """
         question = wording.searched
-        read = {"text": context.text, "excerpts": context.excerpts(question), "question": question}
+        read = {"text": context.text, "excerpts": context.excerpts(kind, question), "question": question}
         before: dict[str, float] = {}
         confidence = self._confidence[context.whole]
         if kind is not AnswerType.SUMMARY:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.answer_type import AnswerType
+from rag.cite import quotes
 from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.reading import MOST, Reading, fitting
 from rag.settings import Settings
@@ -17,25 +18,25 @@ _MARKS = re.compile(r"</?text>", re.IGNORECASE)
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read, as one text and as sentences in the order of the documents; `again` of them are repeated.
-
-    `whole` tells whether it is all that there is.
-    """
+    """What is read, as one text and as sentences in the order of the documents; `whole` tells whether that is all."""
 
     text: str
     whole: bool
     sources: list[SourceSentence]
     evidence: Evidence
-    again: int
 
-    def nearest(self, question: str, count: int) -> list[SourceSentence]:
-        """The `count` sentences that are most related to the question, the nearest first."""
-        order = rank_sentences(question, self.evidence.vectors([question])[0], self.sources)
-        return [self.sources[i] for i in order[:count]]
+    def nearest(self, question: str, count: int, quoting: bool = False) -> list[SourceSentence]:
+        """The `count` sentences that are most related to the question, the nearest first.
 
-    def excerpts(self, question: str) -> str:
-        """The sentences to be repeated for `question`, as a part of a prompt."""
-        best = self.nearest(question, self.again) if self.again else []
+        With `quoting` only those with a quotation, where there are any.
+        """
+        among = [one for one in self.sources if quoting and quotes(one.text)] or self.sources
+        order = rank_sentences(question, self.evidence.vectors([question])[0], among)
+        return [among[i] for i in order[:count]]
+
+    def excerpts(self, kind: AnswerType, question: str) -> str:
+        """The sentences of a text read whole that are repeated for `question`, as a part of a prompt."""
+        best = self.nearest(question, EXCERPTS, kind is AnswerType.QUOTATION) if self.whole else []
         if not best:
             return ""
         best.sort(key=lambda one: (one.chunk.chunk_id, one.span.start))
@@ -53,19 +54,19 @@ def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: 
     several = kind in {AnswerType.LIST, AnswerType.COMPARISON}
     many = settings.passages * (MOST if kind is not AnswerType.FACT else 1)
     if reading.whole:
-        return _context(reading.whole, reading.whole, reading, EXCERPTS * MOST if several else EXCERPTS)
+        return _context(reading.whole, reading.whole, reading)
     if kind is AnswerType.SUMMARY:
         spread = fitting(_spread(reading, ranked, many), settings)
-        return _context(spread, spread, reading, 0)
+        return _context(spread, spread, reading)
     found = fitting([hit.chunk for hit in ranked[: many if several else settings.passages]], settings)
-    return _context(found[::-1], sorted(found, key=lambda one: one.chunk_id), reading, 0)
+    return _context(found[::-1], sorted(found, key=lambda one: one.chunk_id), reading)
 
 
-def _context(read: Sequence[Chunk], ordered: Sequence[Chunk], reading: Reading, again: int) -> Context:
+def _context(read: Sequence[Chunk], ordered: Sequence[Chunk], reading: Reading) -> Context:
     alone = len(reading.index.documents) == 1
     texts = [chunk.text if alone or not chunk.title else f"{chunk.title}\n{chunk.text}" for chunk in read]
     text = _MARKS.sub("", "\n\n".join(texts))
-    return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence, again)
+    return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence)
 
 
 def _spread(reading: Reading, ranked: Sequence[Hit], count: int) -> list[Chunk]:

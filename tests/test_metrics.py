@@ -42,6 +42,8 @@ def test_fold_makes_typography_plain() -> None:
 def test_normalise_as_squad_does() -> None:
     assert normalise("The U.S. Ambassador, an  ally’s “friend”!") == "us ambassador allys friend"
     assert normalise("Athens") == "athens"
+    assert normalise("1,230 kilometres, the centre") == normalise("1,230 kilometers, the center")
+    assert normalise("more genres are") == "more genres are"
 
 
 def test_token_f1_counts_shared_words() -> None:
