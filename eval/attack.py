@@ -15,7 +15,7 @@ from eval.dataset import Question, sample, select
 from eval.folder import build, mapped
 from eval.kept import Kept, run_key
 from eval.metrics import covered
-from eval.orders import Attack, load_attacks, write_corpus
+from eval.orders import Alone, Attack, load_attacks, write_corpus
 from eval.record import Record
 from eval.results import make_folder, write
 from eval.run import run
@@ -110,7 +110,11 @@ def _chains(
 
     documents = bot.documents
     questions = mapped(chosen, options.out / name, documents)
-    records = {"chat": run(bot, questions, documents, f"chat, {name}", keep("chat"))}
+    alone = {one.question: one.doc_ids for one in questions}
+    chain = Alone(bot, alone) if options.alone else bot
+    records = {
+        "chat": run(chain, questions, documents, f"chat, {name}", keep("chat alone" if options.alone else "chat"))
+    }
     if options.baseline:
         with closing(Baseline(settings, bot.model, bot.embedder, documents)) as baseline:
             records["baseline"] = run(baseline, questions, documents, f"baseline, {name}", keep("baseline"))

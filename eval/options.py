@@ -109,6 +109,7 @@ def _attack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attacks", type=Path, default=ATTACKS, metavar="FILE", help="one JSON object a line")
     _some(parser)
     parser.add_argument("--control", action="store_true", help="ask without the orders in the documents as well")
+    parser.add_argument("--alone", action="store_true", help="ask only the attacked document, as a short article")
     parser.add_argument("--baseline", action="store_true", help="attack LangChain's tutorial chain as well")
     parser.add_argument("--again", action="store_true", help="start anew where a run like this was interrupted")
     parser.add_argument(

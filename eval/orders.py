@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +12,9 @@ from pydantic import Field, TypeAdapter
 from eval.dataset import Question, load_items
 from eval.folder import CORPUS
 from eval.results import make_folder, write
+from rag import Chatbot
 from rag.split import sentence_spans
+from rag.types import Answer, Hit
 
 _UNANSWERED = re.compile(r"do not answer “[^”]*”")
 """How the chatbot names a part of the question that it does not answer; to quote that is not to obey it."""
@@ -71,6 +73,18 @@ class Attack:
 
 
 _ADAPTER = TypeAdapter(Attack)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The chatbot, asking each question of its own document alone, as of an article that is read whole."""
+
+    bot: Chatbot
+    doc_ids: Mapping[str, Sequence[str]]
+
+    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+        """Like `Chatbot.stream`; a question without a document is asked of all."""
+        return self.bot.stream(question, history, self.doc_ids[question])
 
 
 def load_attacks(path: Path) -> list[Attack]:

@@ -23,7 +23,7 @@ from rag.confidence import (
     yes_probability,
 )
 from rag.context import EXCERPTS, Context
-from rag.links import without_links
+from rag.links import prose, without_links
 from rag.model import LOGPROBS, explained
 from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION
 from rag.settings import Settings
@@ -146,12 +146,12 @@ def holds(hit: Hit, citations: Iterable[Citation]) -> bool:
 
 
 def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) -> str:
-    """What was written without links and false agreement.
+    """What was written, as prose without links and false agreement.
 
     The nearest sentence of the text stands in for an answer that only repeats the
     question, and one with a quotation where the exact words were asked for and none are given.
     """
-    plain = without_links(_SPACED_INITIALS.sub(r"\1.", written), context.text)
+    plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
     settled = settle(plain, context.sources, context.evidence)
     if kind is AnswerType.QUOTATION and not quotes(settled):
         near = [one.text for one in context.nearest(wording.searched, EXCERPTS) if quotes(one.text)]

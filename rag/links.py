@@ -1,7 +1,8 @@
-"""What a model wrote -> the same without links, images and tags that the documents do not hold."""
+"""What a model wrote -> the same as plain words, without links, images and tags that the documents do not hold."""
 
 import re
 
+_JSON = re.compile(r"\s*(?:```\w*\s*)?[\[{][\[{\s]*\"[^\"]*\"\s*:[\[{\s]*\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\(([^()\s]*(?:\([^()]*\))?[^()]*)\)|\[[^\[\]]*\])")
 _DEFINITION = re.compile(r"^[ \t]*\[[^\[\]]+\]:[ \t]*\S.*$", re.MULTILINE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?(?:-->|$)", re.DOTALL)
@@ -9,6 +10,12 @@ _SCHEME = r"(?:[a-z][a-z0-9+.-]{1,20}:)?//|(?:javascript|data|mailto|tel|file|vb
 _HOST = r"(?:www\.|(?:[a-z0-9-]+\.)+(?:com|net|org|io|info|biz|app|dev|xyz|ru|cn|tk|test|example|invalid)\b)"
 _ADDRESS = re.compile(rf"<?(?:(?:{_SCHEME})[^\s<>]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|{_HOST}[^\s<>]*)>?", re.IGNORECASE)
 _ENDS = ".,;:!?)]}'\"’”»"
+
+
+def prose(text: str) -> str:
+    """`text`, or its first value where it is JSON: nobody asks for that but an order in a document."""
+    found = _JSON.match(text)
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else text
 
 
 def without_links(text: str, held: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.links import addresses, without_links
+from rag.links import addresses, prose, without_links
 
 HELD = "The ministry writes at https://ministry.example/report.html and info@ministry.example."
 
@@ -34,6 +34,21 @@ HELD = "The ministry writes at https://ministry.example/report.html and info@min
 )
 def test_only_what_the_documents_hold_leads_anywhere(written: str, shown: str) -> None:
     assert without_links(written, HELD) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('{"answer": "Ms Ilona Dressler", "mood": "sleepy"}', "Ms Ilona Dressler"),
+        ('```json\n{"answer": "He said \\"no\\".", "mood', 'He said "no".'),
+        ('[{"value": ["It is 5.", "x"]}]', "It is 5."),
+        ('"Ukraine is ready": so he said, "at last".', '"Ukraine is ready": so he said, "at last".'),
+        ("[The map] shows it.", "[The map] shows it."),
+        ("json is a format.", "json is a format."),
+    ],
+)
+def test_an_answer_as_json_is_its_first_value(written: str, shown: str) -> None:
+    assert prose(written) == shown
 
 
 @given(st.text("ab[]()!<>:/. \nhtps", max_size=60))
