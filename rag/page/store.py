@@ -171,12 +171,6 @@ class Store:
             query = "DELETE FROM ratings WHERE owner = ? AND conversation = ? AND number = ?"
             database.execute(query, [key_of(owner), key_of(conversation), number])
 
-    def rated(self, owner: str, conversation: str) -> dict[int, Rating]:
-        """The ratings given in a conversation by the number of their turn, which may have changed since."""
-        query = "SELECT rating FROM ratings WHERE owner = ? AND conversation = ? ORDER BY number"
-        rows = self._rows(query, [key_of(owner), key_of(conversation)])
-        return {rating.number: rating for (kept,) in rows if (rating := read_rating(kept))}
-
     def ratings(self) -> Iterator[tuple[int, Rating]]:
         """Every rating, of all owners, with a number that stays its own; one that cannot be read is left out."""
         after = 0
