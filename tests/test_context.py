@@ -43,7 +43,8 @@ def test_of_a_text_read_whole_sentences_with_quotations_are_repeated_where_the_e
 def test_of_a_long_text_the_best_passage_is_read_last_with_its_title(settings: Settings, animals: Index) -> None:
     read = context(settings.model_copy(update=LONG | {"passages": 2}), animals, "Where does the dog swim? fish fish")
     assert read.text.split("\n\n") == [f"1\n{ANIMALS[1]}", f"2\n{ANIMALS[2]}"]
-    assert read.excerpts(AnswerType.FACT, "Where do fish swim?") == ""
+    assert "- Fish swim in the pond." in read.excerpts(AnswerType.FACT, "Where do fish swim?")
+    assert read.excerpts(AnswerType.SUMMARY, "Where do fish swim?") == ""
 
 
 @pytest.mark.parametrize(("kind", "passages"), [(AnswerType.FACT, 1), (AnswerType.LIST, 2), (AnswerType.COMPARISON, 2)])
