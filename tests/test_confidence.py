@@ -102,7 +102,7 @@ def test_log_odds_are_finite_and_grow(probability: float) -> None:
 
 def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
     hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).search("How many fish swim?")
-    context = Context("Fish swim in the pond.", True, [], Evidence(TopicEmbedder()), 0)
+    context = Context("Fish swim in the pond.", True, [], Evidence(TopicEmbedder()))
     signals = known_before("How many fish swim in Loch Ness?", 0.5, hits, context)
     assert tuple(signals) == BEFORE
     assert signals["stated"] == pytest.approx(0)
