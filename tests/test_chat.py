@@ -183,6 +183,21 @@ def test_links_and_images_are_taken_off(settings: Settings, animals: Index, writ
     assert answer.sentences[0].text == "Fish swim in the pond."
 
 
+@pytest.mark.parametrize(
+    ("written", "texts"),
+    [
+        ("1. Fish swim in the pond. 2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
+        ("1. Fish swim in the pond.\n2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
+        ("The fish number: 12. Fish swim in the pond.", ["The fish number: 12.", "Fish swim in the pond."]),
+    ],
+)
+def test_the_numbers_of_a_list_are_no_sentences(
+    settings: Settings, animals: Index, written: str, texts: list[str]
+) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", written, "Yes")).ask(FISH)
+    assert [sentence.text for sentence in answer.sentences] == texts
+
+
 def test_an_answer_that_only_repeats_the_question_becomes_the_nearest_sentence(
     settings: Settings, animals: Index
 ) -> None:
