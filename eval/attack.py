@@ -110,11 +110,9 @@ def _chains(
 
     documents = bot.documents
     questions = mapped(chosen, options.out / name, documents)
-    alone = {one.question: one.doc_ids for one in questions}
-    chain = Alone(bot, alone) if options.alone else bot
-    records = {
-        "chat": run(chain, questions, documents, f"chat, {name}", keep("chat alone" if options.alone else "chat"))
-    }
+    chain = Alone(bot, {one.question: one.doc_ids for one in questions}) if options.alone else bot
+    kept_as = "chat alone" if options.alone else "chat"
+    records = {"chat": run(chain, questions, documents, f"chat, {name}", keep(kept_as))}
     if options.baseline:
         with closing(Baseline(settings, bot.model, bot.embedder, documents)) as baseline:
             records["baseline"] = run(baseline, questions, documents, f"baseline, {name}", keep("baseline"))

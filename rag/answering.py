@@ -32,7 +32,7 @@ from rag.types import Citation, Hit, Sentence
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
 """The small model writes "U. S." for "U.S."."""
 
-_NUMBER = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MULTILINE)
+_ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MULTILINE)
 """Before a part of a list; on its own it would pass for a sentence."""
 
 
@@ -155,8 +155,8 @@ def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) 
     question, and one with a quotation where the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
-    if [found[1] for found in _NUMBER.finditer(plain)][:2] == ["1", "2"]:
-        plain = _NUMBER.sub("", plain)
+    if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
+        plain = _ENUMERATED.sub("", plain)
     settled = settle(plain, context.sources, context.evidence)
     if kind is AnswerType.QUOTATION and not quotes(settled):
         near = [one.text for one in context.nearest(wording.searched, EXCERPTS) if quotes(one.text)]

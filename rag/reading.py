@@ -18,8 +18,10 @@ from rag.types import Chunk, Hit
 
 MOST = 2
 """So many times the passages of a question are read at most."""
-_ASIDE = 700
-"""Tokens kept free for the instructions, the excerpts and the question."""
+AGAIN = 600
+"""Tokens of the sentences that are read again, at most."""
+_ASIDE = AGAIN + 600
+"""Tokens kept free for the instructions, these sentences and the question."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +127,14 @@ def fitting(chunks: Sequence[Chunk], settings: Settings, all_or_none: bool = Fal
     room = settings.context - settings.max_tokens - _ASIDE
     taken: list[Chunk] = []
     for chunk in chunks:
-        room -= _tokens(chunk.text)
+        room -= tokens(chunk.text)
         if room < 0:
             return [] if all_or_none else taken or [chunk]
         taken.append(chunk)
     return taken
 
 
-def _tokens(text: str) -> int:
+def tokens(text: str) -> int:
     """An upper estimate of the tokens of `text`: a third of the ASCII letters, and every other letter."""
     ascii_letters = sum(letter.isascii() for letter in text)
     return ascii_letters // 3 + len(text) - ascii_letters

@@ -6,7 +6,7 @@ from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 from rag.answer_type import AnswerType
 from rag.context import EXCERPTS, Context, gather
 from rag.index import Index, open_index
-from rag.reading import Reader
+from rag.reading import AGAIN, Reader, tokens
 from rag.settings import Settings
 
 LONG = {"whole_article_words": 0, "passages": 1}
@@ -38,6 +38,14 @@ def test_of_a_text_read_whole_sentences_with_quotations_are_repeated_where_the_e
         "- He said “the dog barks”, and the fish swims.",
         "",
     ]
+
+
+def test_sentences_are_repeated_as_far_as_there_is_room(settings: Settings) -> None:
+    row = " ".join(["fish"] * 150)  # 250 tokens at most.
+    write(settings.data, {"rows.txt": "\n\n".join(f"{number} {row}." for number in range(4))})
+    publish(settings.index, settings.data)
+    read = context(settings, open_index(settings.index, EMBEDDER), "How many fish are there?")
+    assert 0 < tokens(read.excerpts(AnswerType.FACT, "How many fish are there?")) <= AGAIN + 10
 
 
 def test_of_a_long_text_the_best_passage_is_read_last_with_its_title(settings: Settings, animals: Index) -> None:
