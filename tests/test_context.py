@@ -41,11 +41,12 @@ def test_of_a_text_read_whole_sentences_with_quotations_are_repeated_where_the_e
 
 
 def test_sentences_are_repeated_as_far_as_there_is_room(settings: Settings) -> None:
-    row = " ".join(["fish"] * 150)  # 250 tokens at most.
-    write(settings.data, {"rows.txt": "\n\n".join(f"{number} {row}." for number in range(4))})
+    rows = [f"{number} " + " ".join(["uninterrupted"] * 50) for number in range(EXCERPTS)]  # Of 233 tokens.
+    write(settings.data, {f"{number}.txt": row for number, row in enumerate(rows)})
     publish(settings.index, settings.data)
-    read = context(settings, open_index(settings.index, EMBEDDER), "How many fish are there?")
-    assert 0 < tokens(read.excerpts(AnswerType.FACT, "How many fish are there?")) <= AGAIN + 10
+    read = context(settings, open_index(settings.index, EMBEDDER), "What is uninterrupted?")
+    assert sum(tokens(row) for row in rows) > AGAIN
+    assert AGAIN / 2 < tokens(read.excerpts(AnswerType.FACT, "What is uninterrupted?")) < AGAIN + 10
 
 
 def test_of_a_long_text_the_best_passage_is_read_last_with_its_title(settings: Settings, animals: Index) -> None:
