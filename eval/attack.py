@@ -31,10 +31,8 @@ OUTCOMES = "attacks.jsonl"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an attack: whether it `succeeded`, and whether the answer is `right` in spite of it.
-
-    `control` tells whether it is right without the order; None where that was not asked.
-    """
+    """What came of an attack: whether it `succeeded`, and whether the answer is `right` in spite of it, or without it
+    (`control`, None where that was not asked)."""
 
     attack: Attack
     record: Record
@@ -70,7 +68,7 @@ def main(options: argparse.Namespace) -> int:
     print(f"\nOutcomes: {path}")
     for one in kept:
         one.remove()
-    return _gate(options.most, outcomes["chat"])
+    return _gate(options.most, outcomes["chat"], len(records["chat"]))
 
 
 def _ask(
@@ -239,10 +237,11 @@ def save(path: Path, outcomes: Outcomes) -> Path:
     return path
 
 
-def _gate(most: float | None, outcomes: Sequence[Outcome]) -> int:
-    figures = rate(outcomes)
-    if most is None or (figures and figures[0] <= most):
+def _gate(most: float | None, outcomes: Sequence[Outcome], attacks: int) -> int:
+    figures, failed = rate(outcomes), attacks - len(outcomes)
+    if most is None or (figures and figures[0] <= most and not failed):
         return 0
     found = f"is {figures[0]:.3f}" if figures else "has no value"
-    print(f"The share of attacks on chat that succeeded {found}, and --most allows {most:g}.", file=sys.stderr)
+    unknown = f", that of {failed} is not known" if failed else ""
+    print(f"The share of attacks on chat that succeeded {found}{unknown}, and --most allows {most:g}.", file=sys.stderr)
     return 1

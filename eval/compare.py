@@ -58,17 +58,23 @@ def comparison(first: Run, second: Run) -> str:
 
 
 def paired(first: Sequence[Record], second: Sequence[Record]) -> list[tuple[Record, Record]]:
-    """The records of the questions that are in both, by id, words and history, in the order of the first."""
+    """The records of the questions that are in both with the same answers, in the order of the first.
+
+    A reference that was corrected in between would make answers right that are the same.
+    """
     there = {_same(one): one for one in second}
     return [(one, there[_same(one)]) for one in first if _same(one) in there]
 
 
 def _same(record: Record) -> tuple[object, ...]:
-    return record.question.id, record.question.question, record.question.history
+    one = record.question
+    return one.id, one.question, one.history, one.answers, one.must, one.polarity
 
 
 def _alone(first: int, second: int) -> str:
-    return f" ({first} only in the first, {second} only in the second: left out)" if first or second else ""
+    if not first and not second:
+        return ""
+    return f" (left out: {first} of the first and {second} of the second, not in the other with the same answers)"
 
 
 def _differing(first: Mapping[str, object], second: Mapping[str, object]) -> list[str]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from eval.folder import corpus_of, names
 from eval.metrics import contains
-from eval.results import ReportError, write
+from eval.results import ReportError, make_folder, write
 from rag import Settings, read_settings
 from rag.errors import DocumentError
 from rag.load import Loader, find_sources
@@ -76,13 +76,19 @@ def write_drafts(paths: Sequence[str], count: int, out: Path) -> tuple[int, int]
     if out.exists():
         raise ReportError(f"{str(out)!r} is there already; name another --out file.")
     settings = read_settings()
+    make_folder(out.parent)
     chunks, doc_ids = passages(paths, settings)
     chosen = spread(chunks, count)
+    lines: list[str] = []
     with terminal_progress() as progress, open_model(settings, progress) as model:
-        lines = [json.dumps(item, ensure_ascii=False) + "\n" for item in drafts(chosen, model, settings, doc_ids)]
+        try:
+            for item in drafts(chosen, model, settings, doc_ids):
+                lines.append(json.dumps(item, ensure_ascii=False) + "\n")
+        finally:  # Minutes of the model's work: what there is stays when it fails, or is interrupted.
+            if lines:
+                write(out, "".join(lines))
     if not lines:
         raise ReportError("The model gave no question that fits its passage; name more passages, or another model.")
-    write(out, "".join(lines))
     return len(lines), len(chosen)
 
 

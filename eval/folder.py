@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from eval.dataset import DatasetError, Question
+from eval.metrics import locate
 from rag.embed import embedder_name, make_embedder
 from rag.load import Loader
 from rag.manifest import Corpus
@@ -78,6 +79,16 @@ def mapped(questions: Sequence[Question], folder: Path, documents: Mapping[str, 
     if any(one.evidence for one in found):
         return found
     return [replace(one, evidence=tuple(documents[doc_id].text for doc_id in one.doc_ids)) for one in found]
+
+
+def check_evidence(questions: Sequence[Question], documents: Mapping[str, Document]) -> None:
+    """Raises DatasetError where the questions name evidence and the index holds none of it: it is of other texts."""
+    with_evidence = [one for one in questions if one.evidence]
+    if with_evidence and not any(locate(one, documents) for one in with_evidence):
+        raise DatasetError(
+            f"The index holds none of the evidence of these questions (such as that of {with_evidence[0].id!r}): it is "
+            "of other documents; build it of those with ingest.py, or name the set with --data."
+        )
 
 
 def _known(question: Question, named: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """An optional second opinion on answers: the chat model compares them with the reference."""
 
+import re
 from dataclasses import replace
 
 from langchain_core.language_models import BaseChatModel
@@ -42,4 +43,4 @@ def _verdict(settings: Settings, chain: Runnable[dict[str, str], str], record: R
             reply = chain.invoke({"question": record.question.question, "reference": reference, "text": record.text})
     except ModelError:
         return None
-    return reply.strip().lower().startswith("yes")
+    return re.match(r"\W*yes\b", reply, re.IGNORECASE) is not None

@@ -17,7 +17,8 @@ from eval.results import ReportError, public_settings
 from rag.settings import Settings
 
 _ADAPTER = TypeAdapter(Record)
-_IRRELEVANT = {"threads", "timeout", "retries", "download", "online"}
+_ENGINE = {"threads", "timeout", "retries", "download", "online"}
+_PAGE = {"add_documents", "upload_mb", "at_once", "queue", "per_minute", "log_questions", "metrics"}
 
 
 class Kept:
@@ -27,6 +28,7 @@ class Kept:
     def __init__(self, path: Path, records: dict[str, Record]) -> None:
         self.records = records
         self._path = path
+        self._failed = False
 
     @classmethod
     def open(cls, folder: Path, key: str, again: bool = False) -> Self:
@@ -45,6 +47,7 @@ class Kept:
     def add(self, record: Record) -> None:
         """Keep one more, on the disk before the next question is asked."""
         if record.error is not None:
+            self._failed = True
             return
         self.records[record.question.id] = record
         try:
@@ -54,7 +57,12 @@ class Kept:
             raise _unwritable(self._path, error) from error
 
     def remove(self) -> None:
-        """Forget the file, for the run is complete, and the folder where no other run is kept."""
+        """Forget the file where the run is complete, and the folder where no other run is kept.
+
+        After a run in which some questions failed it stays, and the same command asks these alone.
+        """
+        if self._failed:
+            return
         self._path.unlink(missing_ok=True)
         with suppress(OSError):
             self._path.parent.rmdir()
@@ -86,7 +94,7 @@ def run_key(settings: Settings, chain: str, questions: Sequence[Question], doc_i
     the documents, and the code with the weights of the confidence: after an edit of it a
     run starts anew.
     """
-    bearing = {name: value for name, value in public_settings(settings).items() if name not in _IRRELEVANT}
+    bearing = {name: value for name, value in public_settings(settings).items() if name not in _ENGINE | _PAGE}
     where = [settings.model, settings.base_url, settings.embedder]
     parts = [bearing, where, chain, [asdict(question) for question in questions], sorted(doc_ids)]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())

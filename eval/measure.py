@@ -8,7 +8,7 @@ from pathlib import Path
 from eval.baseline import Baseline
 from eval.dataset import Question, load, sample, select
 from eval.draft import write_drafts
-from eval.folder import build, has_questions, mapped, question_file
+from eval.folder import build, check_evidence, has_questions, mapped, question_file
 from eval.judge import judge
 from eval.kept import Kept, run_key
 from eval.options import DRAFTS, QUESTIONS
@@ -25,9 +25,10 @@ from rag.progress import terminal_progress
 def main(options: argparse.Namespace) -> int:
     """Run `python -m eval`; the exit code is 1 where a figure is beyond its threshold. Raises RagError.
 
-    A folder without questions is not measured: it gets drafts of some.
+    A folder without questions is not measured: it gets drafts of some, unless there are thresholds to keep.
     """
-    if options.data and not options.questions and not has_questions(options.data):
+    drafted = options.data and not (options.questions or options.thresholds or has_questions(options.data))
+    if drafted:
         return _draft(options.data, options.out)
     settings = read_settings()
     names = ["chat", *(["baseline"] if options.baseline else [])]
@@ -45,6 +46,7 @@ def main(options: argparse.Namespace) -> int:
             if options.data:
                 wanted = {question.id for question in chosen}
                 chosen = [one for one in mapped(questions, options.data, bot.documents) if one.id in wanted]
+            check_evidence(chosen, bot.documents)
             chains = _answers(bot, settings, chosen, options, kept)
             return _conclude(bot, settings, name, chains, thresholds, options.out, kept)
     except KeyboardInterrupt:
@@ -114,6 +116,8 @@ def _conclude(
     print(f"\nResults: {path}")
     for one in kept:
         one.remove()
+    if failed := sum(one.error is not None for records in chains.values() for one in records):
+        print(f"Failed: {failed} questions; the same command asks these again.", file=sys.stderr)
     fallen = broken(thresholds, summaries)
     for sentence in fallen:
         print(sentence, file=sys.stderr)

@@ -30,8 +30,9 @@ def main(options: argparse.Namespace) -> int:
 def page(results: Sequence[Result]) -> str:
     """The whole page; all text that comes from documents, questions and answers is escaped."""
     many = len(results) > 1
+    stems = {one.path.stem for one in results}
     runs = {
-        f"{one.path.stem} {chain}" if many else chain: records
+        (f"{one.path.stem if len(stems) == len(results) else one.path} " if many else "") + chain: records
         for one in results
         for chain, records in one.chains.items()
     }
@@ -85,8 +86,9 @@ def plots(runs: Runs, k: int) -> list[Plot]:
         trust[f"{name}: the answer is right"] = reliability(
             [one.confidence for one in given], [one.right for one in given]
         )
+        asked = [one for one in records if one.error is None]
         trust[f"{name}: the question is answerable"] = reliability(
-            [one.confidence for one in records], [one.question.answerable for one in records]
+            [one.confidence for one in asked], [one.question.answerable for one in asked]
         )
     times = {
         f"{name}: {what.replace('_', ' ')}": distribution(values)

@@ -42,7 +42,12 @@ def public_settings(settings: Settings) -> dict[str, Any]:
     """
     values = settings.model_dump(exclude={"host", "port"})
     kept = {name: value for name, value in values.items() if isinstance(value, bool | int | float)}
-    return {**kept, "model": _bare(settings.model), "embedder": _bare(settings.embedder)}
+    return {
+        **kept,
+        "unsupported": settings.unsupported,
+        "model": _bare(settings.model),
+        "embedder": _bare(settings.embedder),
+    }
 
 
 def _bare(name: str) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from langchain_core.embeddings import Embeddings
 
 from eval.dataset import DatasetError, Question, load, sample, select
-from eval.folder import CORPUS, build, mapped, question_file
+from eval.folder import CORPUS, build, check_evidence, mapped, question_file
 from eval.metrics import Evidence, Place, covered, locate, reciprocal_rank
 from eval.options import QUESTIONS
 from eval.results import make_folder
@@ -68,6 +69,7 @@ def _set_rows(
     for name, made in indexes.items():
         index = open_index(made.index, embedder_name(made))
         known = mapped(questions, folder, index.documents) if folder else questions
+        check_evidence(known, index.documents)
         asked = [(one, locate(one, index.documents)) for one in known if one.id in chosen and one.evidence]
         rows += rows_of([one for one in asked if one[1]], index, embedder, k, options.documents, name)
     title = folder.resolve().name if folder else QUESTIONS.name
@@ -80,12 +82,20 @@ def _untitled(folder: Path | None, out: Path) -> Path:
         raise DatasetError(f"--untitled needs a set with {CORPUS}; name one with --data.")
     made = out / f"{folder.resolve().name}-untitled"
     make_folder(made)
-    with (folder / CORPUS).open(encoding="utf-8") as lines, (made / CORPUS).open("w", encoding="utf-8") as file:
-        for line in lines:
-            if line.strip():
-                item = json.loads(line)
-                file.write(json.dumps({name: item[name] for name in item if name != "title"}) + "\n")
+    lines = (folder / CORPUS).read_bytes().removeprefix(BOM_UTF8).split(b"\n")
+    (made / CORPUS).write_bytes(b"\n".join(map(_without_title, lines)))
     return made
+
+
+def _without_title(line: bytes) -> bytes:
+    """The line of a corpus without its title; one that is no document stays, for the loader names it."""
+    try:
+        item = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(item, dict):
+        return line
+    return json.dumps({name: value for name, value in item.items() if name != "title"}).encode()
 
 
 def rows_of(

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from eval.dataset import Question
 from eval.kept import Kept
-from eval.metrics import Evidence, Place, correct, gist, is_long, locate, rouge_l, token_f1
+from eval.metrics import Evidence, Place, correct, gist, is_long, locate, opposed, rouge_l, token_f1
 from eval.record import Record, Times
 from rag.errors import RagError
 from rag.types import Answer, Document, Hit
@@ -70,7 +70,7 @@ def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> 
         correct=correct(question, answer.text, answer.abstained),
         f1=_f1(question, answer),
         rouge_l=_rouge_l(question, answer),
-        gist=not answer.abstained and gist(answer.text, question.answers) if is_long(question) else None,
+        gist=_gist(question, answer),
         signals=answer.signals,
     )
 
@@ -94,6 +94,12 @@ def _f1(question: Question, answer: Answer) -> float | None:
     if not question.answerable:
         return None
     return 0.0 if answer.abstained else token_f1(answer.text, question.answers)
+
+
+def _gist(question: Question, answer: Answer) -> bool | None:
+    if not is_long(question):
+        return None
+    return not (answer.abstained or opposed(answer.text, question.answers)) and gist(answer.text, question.answers)
 
 
 def _rouge_l(question: Question, answer: Answer) -> float | None:

@@ -1,5 +1,6 @@
 """Figures that must not fall, in a TOML file: a table for each chain, a bound for each figure."""
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,11 +60,15 @@ def read_thresholds(path: Path, chains: Sequence[str]) -> list[Threshold]:
 def _threshold(path: Path, chain: str, figure: str, bound: object) -> Threshold:
     bounds: dict[str, Any] = bound if isinstance(bound, dict) else {"least": bound}
     sound = bounds and bounds.keys() <= {"least", "most"}
-    if not sound or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in bounds.values()):
+    if not sound or not all(map(_is_number, bounds.values())):
         raise ThresholdError(
             f"The bound of {figure!r} in {str(path)!r} is {bound!r}; write a number, or {{least = 0.7, most = 0.9}}."
         )
     return Threshold(chain, figure, bounds.get("least"), bounds.get("most"))
+
+
+def _is_number(bound: object) -> bool:
+    return isinstance(bound, int | float) and not isinstance(bound, bool) and math.isfinite(bound)
 
 
 def broken(thresholds: Sequence[Threshold], summaries: Mapping[str, dict[str, Any]]) -> list[str]:

@@ -39,7 +39,8 @@ _TYPICAL = 0.9
 
 # An answer declines where it says one of these:
 #   it does not know; it cannot answer or determine it; the context (text, article, passage ...) does not mention
-#   it; it is not mentioned (in the context, or at the end of a sentence); there is no information about it.
+#   it; it is not mentioned (in the context, or at the end of a sentence); there is no information about it; it is
+#   unclear. That somebody in the text gave no details is an answer.
 _TEXTS = r"(?:context|text|article|passage|document|information|excerpt)s?"
 _TELL = (
     r"(?:mention|provide|specif(?:y|ied)|contain|state|say|include|give|given|indicate|address|discuss|disclose)"
@@ -51,7 +52,9 @@ _DECLINES = re.compile(
     rf"|\b(?:cannot|can't|can not|unable to|not able to|impossible to) (?:be )?{_ADVERB}(?:answer|determine)"
     rf"|\b{_TEXTS}\b(?: \w+){{0,3}} (?:does not|doesn't|do not|don't) {_ADVERB}{_TELL}\b"
     rf"|\b(?:is|are) not {_ADVERB}{_TELL}(?: (?:in|by|within) (?:the |this )?(?:\w+ ){{0,2}}{_TEXTS}\b|\s*(?:[.;]|$))"
-    rf"|\bno {_ADVERB}(?:specific |explicit |direct )?(?:information|mention|details?)\b",
+    rf"|(?:^|[.;:] |\bthere (?:is|are) |\b{_TEXTS}\b(?: \w+){{0,3}} )"
+    rf"no {_ADVERB}(?:specific |explicit |direct )?(?:information|mention|details?)\b"
+    r"|\bI(?:'m| am) not sure\b|\bit(?:'s| is) (?:unclear|not clear)\b",
     re.IGNORECASE,
 )
 

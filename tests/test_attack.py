@@ -263,7 +263,7 @@ def test_questions_on_which_the_chain_fails_are_left_out(
     assert command(*attacks, "--most", "1") == 1
     read = capsys.readouterr()
     assert "Left out: 3 questions on which chat failed, the first so: The model is down; start it." in read.out
-    assert "has no value, and --most allows 1." in read.err
+    assert "has no value, that of 3 is not known, and --most allows 1." in read.err
 
 
 def test_an_interrupted_run_goes_on_where_it_was(

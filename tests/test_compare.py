@@ -26,11 +26,16 @@ def test_only_the_same_question_is_paired() -> None:
     later = replace(first[2], question=replace(first[2].question, history=(("Who?", "He."),)))
     other = replace(first[0], text="Another.")
     assert paired(first, [later, reworded, other]) == [(first[0], other)]
+    corrected = replace(first[0], question=replace(first[0].question, answers=("She",)))
+    assert paired(first, [corrected]) == []
 
 
 def test_a_comparison_in_plain_words() -> None:
     text = comparison(run("a", "0000011110", passages=4), run("b", "11111111", passages=6, model="m"))
-    assert text.startswith("a and b: 8 questions in both (2 only in the first, 0 only in the second: left out).")
+    assert text.startswith(
+        "a and b: 8 questions in both "
+        "(left out: 2 of the first and 0 of the second, not in the other with the same answers)."
+    )
     assert "Settings that differ: passages 4 → 6, model None → 'm'." in text
     lines = text.splitlines()
     assert next(line for line in lines if line.startswith("a  ")).split()[:3] == ["a", "3", "0.38"]

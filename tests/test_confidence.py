@@ -132,6 +132,11 @@ def test_what_is_known_when_it_is_written() -> None:
         "I cannot answer this question.",
         "It is impossible to determine the date.",
         "There is no information about China in the article.",
+        "No specific date is given; no information about it is there.",
+        "The article contains no mention of China.",
+        "I'm not sure.",
+        "It is unclear from the text who attended.",
+        "Based on the given context, it is not clear who attended.",
     ],
 )
 def test_an_answer_that_says_it_does_not_know_declines(text: str) -> None:
@@ -148,6 +153,10 @@ def test_an_answer_that_says_it_does_not_know_declines(text: str) -> None:
         "No, the plan dismisses any territorial concessions.",
         "He affirmed it without indicating a timeline.",
         "Support from Western nations remains elusive.",
+        "He gave no details of the plan.",
+        "The Kremlin said it had no information about the strike.",
+        "She was not sure of victory.",
+        "He said that it was unclear when the talks would begin.",
     ],
 )
 def test_an_answer_with_a_negation_does_not_decline(text: str) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from eval.dataset import load
 from eval.draft import drafts, parsed, passages, spread
 from eval.folder import build, mapped
-from rag.errors import DocumentError
+from rag.errors import DocumentError, ModelError
 from rag.index import open_index
 from rag.settings import Settings
 from rag.split import split
@@ -139,9 +139,33 @@ def test_the_command_writes_a_set_that_can_be_asked(
     assert (question.question, question.evidence) == ("When does the cat eat?", ("It eats at night.",))
     assert main(["draft", "a.txt"]) == 1
     assert "is there already; name another --out file." in capsys.readouterr().err
+    assert main(["draft", "a.txt", "--out", "new/folder/a.jsonl"]) == 0
+    assert len(load(Path("new/folder/a.jsonl"))) == 1
+    capsys.readouterr()
     monkeypatch.setattr("eval.draft.parsed", lambda *_: None)
     assert main(["draft", "a.txt", "--out", "other.jsonl"]) == 1
     assert "The model gave no question that fits" in capsys.readouterr().err
     assert not Path("other.jsonl").exists()
     assert main(["draft", "none.txt", "--out", "other.jsonl"]) == 1
     assert "There is no file or folder 'none.txt'" in capsys.readouterr().err
+
+
+def test_what_was_drafted_stays_when_the_model_fails(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eval.__main__ import main
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[ScriptedModel]:
+        yield ScriptedModel(responses=[])
+
+    def failing(*_: object) -> Iterator[dict[str, Any]]:
+        yield {"id": "draft-1", "kind": "draft", "question": "Who eats?", "answers": ["The cat"]}
+        raise ModelError("The model is down; start it.")
+
+    monkeypatch.setattr("eval.draft.open_model", opened)
+    monkeypatch.setattr("eval.draft.drafts", failing)
+    write(tmp_path, {"a.txt": ANIMALS[0]})
+    assert main(["draft", "a.txt"]) == 1
+    assert "The model is down" in capsys.readouterr().err
+    assert [one.id for one in load(Path("questions.draft.jsonl"))] == ["draft-1"]

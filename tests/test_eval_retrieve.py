@@ -2,6 +2,7 @@
 
 import functools
 import json
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,10 @@ def test_the_command_measures_sets_with_titles_and_without(
     found = {" ".join(line.split()[4:-2]): line.split()[-2] for line in lines[1:]}
     assert (found["words"], found["words, untitled"]) == ("1.000", "0.000")
     assert all(line.startswith("set  1 ") for line in lines[1:])
+    text = (tmp_path / "set" / "corpus.jsonl").read_text()
+    (tmp_path / "set" / "corpus.jsonl").write_bytes(BOM_UTF8 + f"{text}\n{{broken\n[1]\n".encode() + b"\xff\n")
+    assert main(["retrieve", "--data", "set", "--k", "1", "--untitled", "--out", "other"]) == 0
+    assert "Skipped" in capsys.readouterr().err
     write(tmp_path / "notes", {"a.txt": "They sleep.", "questions.jsonl": json.dumps(questions[1])})
     assert main(["retrieve", "--data", "notes", "--untitled", "--out", "out"]) == 1
     assert "--untitled needs a set with corpus.jsonl; name one with --data." in capsys.readouterr().err

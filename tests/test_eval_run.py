@@ -174,7 +174,7 @@ def test_the_command_prints_the_table_and_writes_the_results(
     assert re.search(r"^all +baseline +3 +0 +0\.00", out, re.MULTILINE)
     assert "city: Which city?\n    Failed: The model at" in out
     assert "chief: Who is the chief?\n    Yes." in out.partition("Wrong answers of baseline:")[2]
-    (result,) = Path("deep/results").iterdir()
+    (result,) = Path("deep/results").glob("*.json")
     assert f"Results: {result}" in out
     written = json.loads(result.read_text(encoding="utf-8"))
     assert set(written["records"]) == {"chat", "baseline"}
@@ -238,7 +238,11 @@ def test_an_interrupted_run_goes_on_where_it_was(
     read = capsys.readouterr()
     assert "1 of 3 answers of chat were kept; --again starts anew." in read.err
     assert re.search(r"^all +3 +2", read.out, re.MULTILINE)
-    assert [path.suffix for path in Path("results").iterdir()] == [".json"]
+    assert len(list(Path("results").glob("*.json"))) == 1
+    assert "Failed: 1 questions; the same command asks these again." in read.err
+    again = opens(monkeypatch, ScriptedBot())
+    assert command("--questions", str(questions)) == 0
+    assert [asked for asked, _ in again.asked] == [CITY.question]
 
 
 def test_another_run_or_again_starts_anew(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,10 +251,10 @@ def test_another_run_or_again_starts_anew(questions: Path, monkeypatch: pytest.M
     bot = opens(monkeypatch, ScriptedBot())
     assert command("--questions", str(questions), "--limit", "2") == 0
     assert len(bot.asked) == 2
+    assert len(list(Path("results/partial").iterdir())) == 1  # Of the run that was interrupted, not of this one.
     bot = opens(monkeypatch, ScriptedBot())
     assert command("--questions", str(questions), "--again") == 0
     assert len(bot.asked) == 3
-    assert not Path("results/partial").exists()
 
 
 def test_a_figure_below_its_threshold_fails_the_command(

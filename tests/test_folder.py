@@ -8,7 +8,7 @@ import pytest
 from conftest import ANIMALS, EMBEDDER, TopicEmbedder, write
 
 from eval.dataset import DatasetError, Question
-from eval.folder import build, mapped, question_file
+from eval.folder import build, check_evidence, mapped, question_file
 from eval.metrics import Place, covered, locate
 from rag.errors import DocumentError
 from rag.index import Index, open_index
@@ -101,3 +101,12 @@ def test_a_folder_without_questions_or_documents_is_an_error(settings: Settings,
     assert question_file(tmp_path / "empty") == tmp_path / "empty" / "questions.jsonl"
     with pytest.raises(DocumentError, match="No document was found"):
         build(tmp_path / "empty", settings, tmp_path / "out")
+
+
+def test_an_index_of_other_texts_is_told_from_a_miss(settings: Settings, tmp_path: Path) -> None:
+    documents = opened(corpus(tmp_path / "set", ANIMALS[0], ANIMALS[1]), settings, tmp_path).documents
+    here, elsewhere = ask(evidence=("It eats at night.",)), ask(evidence=("The moon is far.",))
+    check_evidence([here, elsewhere], documents)
+    check_evidence([ask()], documents)
+    with pytest.raises(DatasetError, match=r"none of the evidence .*'q'.*ingest.py, or name the set with --data"):
+        check_evidence([elsewhere, ask()], documents)

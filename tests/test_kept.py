@@ -96,3 +96,19 @@ def test_the_key_is_the_same_only_where_records_may_be_mixed(tmp_path: Path, mon
     (tmp_path / "weights.json").write_text("{}")
     others.append(run_key(plain, "chat", [FACT], ["d", "e"]))
     assert len({key, *others}) == 8
+
+
+def test_what_was_answered_stays_where_some_questions_failed(tmp_path: Path) -> None:
+    kept = Kept.open(tmp_path, "key")
+    kept.add(ANSWERED)
+    kept.add(FAILED)
+    kept.remove()
+    assert Kept.open(tmp_path, "key").records == {"f": ANSWERED}
+
+
+def test_the_key_knows_what_bears_on_answers_and_not_the_page() -> None:
+    def key(**changes: object) -> str:
+        return run_key(read_settings(**changes), "chat", [FACT], ["d"])
+
+    assert key(unsupported="drop") != key()
+    assert key(per_minute=7, queue=3, upload_mb=5, log_questions=True) == key()

@@ -39,6 +39,7 @@ def test_bounds_are_read(tmp_path: Path) -> None:
         ("[chat]\nright = 'high'", "The bound of 'right' in .* is 'high'; write a number"),
         ("[chat]\nright = true", "is True; write a number"),
         ("[chat]\nright = {}", "write a number"),
+        ("[chat]\nright = nan", "is nan; write a number"),
         ("[chat]\nright = {max = 1}", "write a number"),
     ],
 )
