@@ -2,21 +2,30 @@
 
 import re
 from enum import Enum
+from itertools import pairwise
 
 from rag.evidence import content_words
 
 _SUMMARY = re.compile(
-    r"\b(summari[sz]e[ds]?|(?:a|the|short|brief) summary|summary of|overview|gist|tl;?dr|in a nutshell|takeaways?)\b"
+    r"\b(summari[sz]e[ds]?|(?:a|the|short|brief) summary(?! \w+ment\b)|summary of|overview|gist|tl;?dr|in a nutshell"
+    r"|takeaways?)\b"
     r"|^\W*summary\W*$"
     r"|\b(main|key|central|essential) (points?|ideas?|messages?|elements?|facts|arguments?|themes?|topics?)\b"
     r"|\bwhat (is|are|was|were) (it|this|that|these|they|(the|this|these|that|your) (article|text|document|page|report"
     r"|story|paper|book|file)s?) (all )?about\b",
     re.IGNORECASE,
 )
-_ABOUT_SOMETHING = re.compile(r"\b(?:of|in|on|about|from|for)\s+(.+)$", re.IGNORECASE)
+_ABOUT_SOMETHING = re.compile(r"\b(?:of|in|on|about|from|for|behind)\s+(.+)$", re.IGNORECASE)
+_SUMMARISE = re.compile(r"summari[sz]e", re.IGNORECASE)
+_HOW_LONG = re.compile(
+    r"(?:,?\s+(?:(?:in|for|within|using|with|as)\s+(?:me|us|general|short|brief|(?:(?:about|just|only|at most)\s+)?"
+    r"(?:\d+|an?|one|two|three|four|five|six|ten|a few|few|some|simple|plain)\s+(?:\w+\s+)?\w+)"
+    r"|briefly|shortly|quickly|please))+\W*$",
+    re.IGNORECASE,
+)
 _THE_TEXT = re.compile(
     r"^\W*(?:(?:it|this|that|them|these|all|everything|here)\b|(?:the|this|these|that|your|my)\s+(?:\w+\s+)?"
-    r"(?:article|text|document|page|report|story|paper|book|file|passage)s?\b)[\W\s]*(?:please)?\W*$",
+    r"(?:article|text|document|page|report|story|paper|book|file|passage|content|thing)s?\b)\W*$",
     re.IGNORECASE,
 )
 _QUOTATION = re.compile(
@@ -24,7 +33,9 @@ _QUOTATION = re.compile(
     r"|\bhow (?:exactly )?(?:did|does) .{1,60} (?:put|phrase|word) it\b",
     re.IGNORECASE,
 )
-_SAYS = re.compile(r"\b(?:sa(?:y|id|ys)|state[ds]?|words?|put|phrase[ds]?|wording|quot\w+|told|call(?:ed|s)?)\b")
+_SAYS = re.compile(
+    r"\b(?:sa(?:y|id|ys)|stated?|words?|put|phrase[ds]?|wording|quot\w+|told|call(?:ed)? (?:it|him|her|them|the))\b"
+)
 _LIST = re.compile(
     r"\b(?:list|name|enumerate|give) (?:me )?(?:all|every|each|the|some|\w+ (?:of|examples))\b"
     r"|\b(?:what|which) (?:\w+ ){0,3}?(?:are|were) (?:all )?(?:the|its|his|her|their|some) (?:\w+ ){0,3}?\w+s\b"
@@ -40,6 +51,9 @@ _COMPARISON = re.compile(
 _ASKS = r"(?:who|whom|whose|what|when|where|why|how|which|(?:in|to|with|by|from|for|at) (?:whom|which|what))"
 _DOES = r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|may|might|must|\w{3,}(?:ed|s))"
 _SEVERAL = re.compile(rf",?\s+and\s+(?={_ASKS}\b)|(?<=[?])\s+(?=\S)", re.IGNORECASE)
+_THANKS = re.compile(r"\W*(?:thanks|thank you|please|cheers)\b", re.IGNORECASE)
+_RELATIVE = re.compile(r"\s(?:who|whom|whose|which)\b", re.IGNORECASE)
+"""In "the man who founded it and who was killed" nothing is asked twice."""
 _PUTS = re.compile(
     rf"^\W*(?:(?:and|but|so)\s+)?(?:who\s+\w+\s.|(?:when|where|why)\s+{_DOES}\b.|{_DOES}\s+\S+\s+\S"
     rf"|(?!(?:who|when|where|why)\b){_ASKS}\s+(?:\S+\s+)*?{_DOES}\b.)",
@@ -53,9 +67,11 @@ _ASKS_AMOUNT = re.compile(
     r"\b(how (many|much|old|long|far|often|big|tall|large)|(what|which) (year|date|age|number))\b|^when\b"
 )
 _AMOUNT = re.compile(
-    r"\d|\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?|"
+    r"\d|\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|"
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?|dozens?|hundreds?|thousands?|all|both|most|"
     r"millions?|billions?|first|second|third|fourth|fifth|half|once|twice|none|no|several|many|few|century|decades?|"
-    r"years?|months?|weeks?|days?|today|yesterday|tomorrow|(mon|tues|wednes|thurs|fri|satur|sun)day|january|february|"
+    r"hours?|minutes?|seconds?|hourly|daily|weekly|monthly|yearly|annually|morning|noon|evening|night|midnight|ago|"
+    r"since|years?|months?|weeks?|days?|today|yesterday|tomorrow|(mon|tues|wednes|thurs|fri|satur|sun)day|january|february|"
     r"march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|winter|before|after|"
     r"during|eve)\b"
 )
@@ -78,10 +94,13 @@ def answer_type(question: str) -> AnswerType:
 
     A summary is one of the text as a whole; "the main elements of the plan" is a list.
     """
-    found = _SUMMARY.search(question)
+    asked = _HOW_LONG.sub("", question)
+    found = list(_SUMMARY.finditer(asked))[-1:]
     if found and not _NO_SUMMARY.match(question):
-        about = _ABOUT_SOMETHING.search(question, found.end())
-        return AnswerType.SUMMARY if not about or _THE_TEXT.match(about[1]) else AnswerType.LIST
+        rest = asked[found[0].end() :]
+        about = _ABOUT_SOMETHING.search(rest)
+        of = about[1] if about else rest if _SUMMARISE.fullmatch(found[0][0]) else ""
+        return AnswerType.SUMMARY if not of.strip(" .?!") or _THE_TEXT.match(of) else AnswerType.LIST
     if _COMPARISON.search(question):
         return AnswerType.COMPARISON
     if _QUOTATION.search(question) and _SAYS.search(question.lower()):
@@ -91,8 +110,11 @@ def answer_type(question: str) -> AnswerType:
 
 def parts(question: str) -> list[str]:
     """The questions that `question` puts at once, each as it stands; itself where it is one, or not surely more."""
-    cut = [part.strip(" ,;") for part in _SEVERAL.split(question) if part.strip(" ,;")]
-    if len(cut) < 2 or not all(_PUTS.match(part) for part in cut):
+    if _COMPARISON.search(question):
+        return [question]
+    cut = [part.strip(" ,;") for part in _SEVERAL.split(question) if part.strip(" ,;") and not _THANKS.match(part)]
+    relative = any(_RELATIVE.search(first) and _RELATIVE.match(f" {then}") for first, then in pairwise(cut))
+    if len(cut) < 2 or relative or not all(_PUTS.match(part) for part in cut):
         return [question]
     return [f"{part[0].upper()}{part[1:].rstrip(' ?')}?" for part in cut]
 
@@ -109,6 +131,8 @@ def mistyped(question: str, answer: str) -> bool:
 
 
 def circular(question: str, answer: str) -> bool:
-    """Whether `answer` has no word of meaning that `question` lacks, though more than a yes or no is asked for."""
+    """Whether `answer` has no word of meaning that `question` lacks, though more than a yes or no, or a choice, is
+    asked for."""
     said = content_words(answer)
-    return bool(said) and not _YES_NO.match(question) and said <= content_words(question)
+    given = _YES_NO.match(question) or re.search(r"\bor\b", question)
+    return bool(said) and not given and said <= content_words(question)

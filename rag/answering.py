@@ -35,6 +35,9 @@ _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
 _ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MULTILINE)
 """Before a part of a list; on its own it would pass for a sentence."""
 
+_BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+"""Each becomes a sentence, that is checked by itself."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -106,12 +109,13 @@ class Answerer:
     ) -> Draft:  # fmt: skip
         """The draft with its confidence; while that is open, the model is asked about the cited sentences alone."""
         unheld = Draft(sentences, UNHELD * confidence.early.probability(before), before)
-        if not unheld.citations or declines(written):
+        # That somebody in the text "gave no details" is an answer.
+        if not unheld.citations or (declines(written) and not any(map(declines, _quoted(unheld)))):
             return unheld
         signals = before | known_written(wording.typed, written, chances)
         if confidence.settled(signals, self._settings.abstain_below):
             return Draft(sentences, confidence.written.probability(signals), signals)
-        cited = " ".join(citation.quote for citation in unheld.citations.values())
+        cited = " ".join(_quoted(unheld))
         with explained(self._settings):
             grounded = yes_probability(self._model, GROUND.invoke({"cited": cited, "question": wording.searched}))
         signals |= {"grounded": log_odds(grounded)}
@@ -155,6 +159,7 @@ def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) 
     question, and one with a quotation where the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
+    plain = _BULLET.sub(lambda found: found[1] if found[1][-1] in ".!?:;" else f"{found[1]}.", plain)
     if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
         plain = _ENUMERATED.sub("", plain)
     settled = settle(plain, context.sources, context.evidence)
@@ -163,6 +168,10 @@ def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) 
     else:
         near = [one.text for one in context.nearest(wording.searched, 1)] if circular(wording.typed, settled) else []
     return near[0] if near else settled
+
+
+def _quoted(draft: Draft) -> list[str]:
+    return [citation.quote for citation in draft.citations.values()]
 
 
 def _supported(sentences: tuple[Sentence, ...]) -> float:

@@ -16,7 +16,11 @@ _SAID = (
 _WORD = r"[A-Z](?:'[A-Z])?[\w-]*"
 _NAME = rf"{_WORD}(?:(?: (?:of|de|van|von|al|bin|the))? {_WORD})*"
 _BETWEEN = r"(?:,(?:[^,.;]{1,60},)?)?(?: (?:\w+ly|also|has|have|had|further|then|later|again|once|and|both))*"
-_BEFORE_VERB = re.compile(rf"(?P<name>{_NAME}|\b(?:[Hh]e|[Ss]he|[Tt]hey)\b){_BETWEEN} {_SAID}\b")
+_BEFORE_VERB = re.compile(
+    rf"(?P<head>\b[\w'-]+ (?:of|at|in|from|for|with) (?:the )?)?"
+    rf"(?P<name>{_NAME}|\b(?:[Hh]e|[Ss]he|[Tt]hey)\b){_BETWEEN} {_SAID}\b"
+)
+"""With what goes before the name: "researchers at Stanford" are researchers, too."""
 _AFTER_VERB = re.compile(rf"[\"'] {_SAID} (?:[a-z]+ )?(?P<name>{_NAME})")
 _ACCORDING = re.compile(rf"\b[Aa]ccording to (?P<name>{_NAME})")
 _PRONOUNS = frozenset({"he", "she", "they"})
@@ -25,14 +29,22 @@ _NO_PERSON = frozenset(
     this that these those there i we you mr mrs ms dr sir lord
     lady president prime minister chancellor ambassador secretary general king queen pope professor""".split()  # noqa: SIM905
 )
+_PREPOSITIONS = frozenset({"of", "from", "for", "with"})
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
 
 
-def speakers(text: str) -> list[frozenset[str]]:
-    """The words of each name that `text` makes the subject of saying something; an empty set is a pronoun."""
+def speakers(text: str, heads: bool = False) -> list[frozenset[str]]:
+    """The words of each name that `text` makes the subject of saying something; an empty set is a pronoun.
+
+    With `heads` also what they are, where the name only tells of whom or where.
+    """
     plain = text.translate(_QUOTES)
     found = [match for pattern in (_BEFORE_VERB, _AFTER_VERB, _ACCORDING) for match in pattern.finditer(plain)]
-    return [_key(match["name"]) for match in sorted(found, key=lambda match: match.start())]
+    keys = []
+    for match in sorted(found, key=lambda match: match.start()):
+        key, head = _key(match["name"]), match.groupdict().get("head") or ""
+        keys.append(key | _words(head) - _NO_PERSON - _PREPOSITIONS if heads and key else key)
+    return keys
 
 
 def misattributed(text: str, sources: Sequence[tuple[str, str]]) -> bool:
@@ -47,7 +59,7 @@ def misattributed(text: str, sources: Sequence[tuple[str, str]]) -> bool:
 
 
 def _speaks(name: frozenset[str], said: str, before: str) -> bool:
-    there = speakers(said)
+    there = speakers(said, heads=True)
     if any(name & other for other in there):
         return True
     if there and all(there):

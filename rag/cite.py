@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -20,9 +21,22 @@ _ALIKE = 0.65
 """Cosine of the sentence and its best source, and the share of its content words there, added: at least this."""
 _NEW = 2
 """Content words that a further source must add."""
-_NAME = re.compile(r"^[A-Z][\w'-]+(?= [A-Z])|(?<![.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
-_NUMBER = re.compile(r"\d[\d.,]*\d|\d")
-_NEGATED = re.compile(r"\b(?:not|no|never|neither|nor|without)\b|n't\b")
+_NAME = re.compile(r"^[A-Z][\w'-]+(?= [A-Z])|(?<![a-z]{3}[.!?]\s)(?<!^)(?<![\"“”'‘’(])\b[A-Z][\w’'-]+")
+"""Not where a sentence begins, but after "Mr." and an initial."""
+_OPENERS = frozenset(
+    """both while although though despite since when after before because as if whether only even also still then
+    who whom whose what which where why how do does did can could will would shall should may might must
+    is are was were has have had""".split()  # noqa: SIM905
+)
+"""No names, though they stand before one."""
+_ENDINGS = frozenset(
+    """s e es a as i is y ies n ns an ans ian ians ia ias ese ish ic ics al als ial ity er ers or ors ry ary ies
+    ed d ing ment ments ion ions ist ists ism""".split()  # noqa: SIM905
+) | {""}
+_ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
+_NUMBER = re.compile(r"(?<![^\W\d_])(?:\d[\d.,]*\d|\d)")
+"""Not a part of a name, such as O2."""
+_NEGATED = re.compile(r"\b(?:not|cannot|no|never|neither|nor|without|nobody|none|nothing|nowhere)\b|n't\b")
 _DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out|fail|lack)")
 _REACH = 8
 """Words after a negation that it is taken to negate."""
@@ -67,22 +81,25 @@ def settle(answer: str, sources: Sequence[SourceSentence], evidence: Evidence) -
     A small model often answers a question of yes or no with a Yes that the text denies;
     a Yes before a sentence that says no is dropped.
     """
-    texts = [answer[span.start : span.end] for span in sentence_spans(answer)]
+    spans = sentence_spans(answer)
+    texts = [answer[span.start : span.end] for span in spans]
     if not texts or not sources:
         return answer
-    settled = []
-    for text, vector in zip(texts, evidence.vectors(texts), strict=True):
+    settled, ended = "", 0
+    for span, text, vector in zip(spans, texts, evidence.vectors(texts), strict=True):
         words = content_words(text)
         best = max(sources, key=lambda s: float(s.vector @ vector) + len(words & s.words) / max(1, len(words)))
         opened = _OPENING.match(text)
         rest = text[opened.end() :] if opened else text
+        settled += answer[ended : span.start]
         if contradicts(rest, best.text):
-            settled.append(best.text)
+            settled += best.text
         elif opened and opened[1].lower() == "yes" and _denies(rest):
-            settled.append(rest[:1].upper() + rest[1:])
+            settled += rest[:1].upper() + rest[1:]
         else:
-            settled.append(text)
-    return " ".join(settled)
+            settled += text
+        ended = span.end
+    return settled.strip()
 
 
 def contradicts(text: str, source: str) -> bool:
@@ -130,10 +147,20 @@ def _align(
     covered = len(missing) <= (1 - _COVERED) * len(words)
     said = " ".join(source.text for source in picked)
     # A name of the question may stand for the source's "he", but not be put into a text that lacks it.
-    known = not unfounded(text, f"{said} {question}") and not any(one in _plain(text) for one in strange)
+    # A number of the question may not: it can be the year of something else, or of the answer before.
+    unknown = unfounded(text, f"{said} {question}") or _numbers(_plain(text)) - _numbers(_plain(said))
+    known = not unknown and not any(_occurs(one, _plain(text)) for one in strange)
     turned = any(contradicts(text, source.text) or contradicts(source.text, text) for source in picked)
     sound = alike and covered and known and not turned
     return picked if sound and not misattributed(text, [(source.text, _before(source)) for source in picked]) else []
+
+
+def _numbers(text: str) -> set[str]:
+    return set(_NUMBER.findall(text))
+
+
+def _occurs(one: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.,]){re.escape(one)}(?!\w|[.,]\d)", text) is not None
 
 
 def _before(source: SourceSentence) -> str:
@@ -145,9 +172,10 @@ def unfounded(text: str, ground: str) -> list[str]:
     """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
     plain, held = _plain(text), _plain(ground)
     lowered = held.lower()
-    words = set(re.findall(r"[\w'-]+", lowered))
-    names = [name for name in _NAME.findall(plain) if content_words(name) and not _known(name.lower(), words)]
-    numbers = [number for number in _NUMBER.findall(plain) if number not in set(_NUMBER.findall(held))]
+    words = set(re.findall(r"[\w'-]+", lowered)) | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
+    called = [name for name in _NAME.findall(plain) if name.lower() not in _OPENERS and content_words(name)]
+    names = [name for name in called if not _known(name.lower(), words)]
+    numbers = sorted(_numbers(plain) - _numbers(held))
     quoted = [quote for quote in _QUOTED.findall(plain) if quote.strip(" .,!?").lower() not in lowered]
     linked = [address for address in addresses(plain) if address.lower() not in lowered]
     return names + numbers + quoted + linked
@@ -160,8 +188,14 @@ def quotes(text: str) -> bool:
 
 def _known(name: str, words: set[str]) -> bool:
     stem = name.removesuffix("'s").rstrip("'")
-    inflected = stem[: max(5, len(stem) - 3)] if len(stem) > 6 else stem
-    return stem in words or f"{stem}'s" in words or any(len(stem) > 4 and word.startswith(inflected) for word in words)
+    return stem in words or f"{stem}'s" in words or (len(stem) > 4 and any(_akin(stem, word) for word in words))
+
+
+def _akin(name: str, word: str) -> bool:
+    """Whether they differ by their endings only, as Ukraine and Ukrainian do, and Austria and Australia do not."""
+    other = word.removesuffix("'s")
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, other, strict=False)))
+    return same >= 5 and name[same:] in _ENDINGS and other[same:] in _ENDINGS
 
 
 def _plain(text: str) -> str:

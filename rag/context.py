@@ -48,7 +48,7 @@ class Context:
         if not best:
             return ""
         best.sort(key=lambda one: (one.chunk.chunk_id, one.span.start))
-        return "From the text:\n" + "".join(f"- {_MARKS.sub('', one.text)}\n" for one in best) + "\n"
+        return "From the text:\n" + "".join(f"- {_unmarked(one.text)}\n" for one in best) + "\n"
 
 
 def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: Settings) -> Context:
@@ -69,10 +69,17 @@ def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: 
     return _context(found[::-1], sorted(found, key=lambda one: one.chunk_id), reading)
 
 
+def _unmarked(text: str) -> str:
+    """Without the marks that close the text in a prompt, also where one is hidden in another."""
+    while (shorter := _MARKS.sub("", text)) != text:
+        text = shorter
+    return text
+
+
 def _context(read: Sequence[Chunk], ordered: Sequence[Chunk], reading: Reading) -> Context:
     alone = len(reading.index.documents) == 1
     texts = [chunk.text if alone or not chunk.title else f"{chunk.title}\n{chunk.text}" for chunk in read]
-    text = _MARKS.sub("", "\n\n".join(texts))
+    text = _unmarked("\n\n".join(texts))
     return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence)
 
 

@@ -3,7 +3,7 @@
 import re
 
 _JSON = re.compile(r"\s*(?:```\w*\s*)?[\[{][\[{\s]*\"[^\"]*\"\s*:[\[{\s]*\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
-_IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\(([^()\s]*(?:\([^()]*\))?[^()]*)\)|\[[^\[\]]*\])")
+_IMAGE_OR_LINK = re.compile(r"!?(?!\[\d+\]\[\d+\])\[([^\[\]]*)\](?:\(([^()\s]*(?:\([^()]*\))?[^()]*)\)|\[[^\[\]]*\])")
 _DEFINITION = re.compile(r"^[ \t]*\[[^\[\]]+\]:[ \t]*\S.*$", re.MULTILINE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?(?:-->|$)", re.DOTALL)
 _SCHEME = r"(?:[a-z][a-z0-9+.-]{1,20}:)?//|(?:javascript|data|mailto|tel|file|vbscript):"

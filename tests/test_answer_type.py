@@ -14,6 +14,18 @@ from rag.answer_type import AnswerType, answer_type, circular, mistyped, parts
         ("What is this document about?", AnswerType.SUMMARY),
         ("What are the key points of the text?", AnswerType.SUMMARY),
         ("tl;dr", AnswerType.SUMMARY),
+        ("Summarize the article in three sentences", AnswerType.SUMMARY),
+        ("Summarise this article for me, briefly.", AnswerType.SUMMARY),
+        ("Give me a summary of the article in two sentences.", AnswerType.SUMMARY),
+        ("What is the article about in general?", AnswerType.SUMMARY),
+        ("Summarise the main points.", AnswerType.SUMMARY),
+        ("Summarize Putin's position", AnswerType.LIST),
+        ("Summarise the key facts about the club.", AnswerType.LIST),
+        ("What are the main ideas behind the theory?", AnswerType.LIST),
+        ("What is a summary judgment?", AnswerType.FACT),
+        ("On what exact date did the United States enter the war?", AnswerType.FACT),
+        ("What exactly happened after the president called for calm?", AnswerType.FACT),
+        ("What exactly did he call it?", AnswerType.QUOTATION),
         ("What are the main elements of the plan?", AnswerType.LIST),
         ("What are the rules of the club?", AnswerType.LIST),
         ("Which rivers are navigable?", AnswerType.LIST),
@@ -41,6 +53,16 @@ def test_the_words_tell_what_is_asked_for(question: str, expected: AnswerType) -
         ("What happens before and when a wall is built?", ["What happens before and when a wall is built?"]),
         ("Who sold bread and butter?", ["Who sold bread and butter?"]),
         ("Thanks. Who is she?", ["Thanks. Who is she?"]),
+        ("Who wrote it? Thanks in advance!", ["Who wrote it? Thanks in advance!"]),
+        (
+            "What is the difference between what the cat wants and what the dog wants?",
+            ["What is the difference between what the cat wants and what the dog wants?"],
+        ),
+        (
+            "What was the man called who founded the club and who was killed in 1990?",
+            ["What was the man called who founded the club and who was killed in 1990?"],
+        ),
+        ("Who is Anna and who is Ben?", ["Who is Anna?", "Who is Ben?"]),
     ],
 )
 def test_only_whole_questions_are_parted(question: str, expected: list[str]) -> None:
@@ -59,6 +81,11 @@ def test_only_whole_questions_are_parted(question: str, expected: list[str]) -> 
         ("What is the name of the dog?", "The dog is called Rex.", False),
         ("What is the name of the dog?", "One dog eats bones.", True),
         ("Who eats the bones?", "A dog does.", False),
+        ("How many people were killed?", "Fifteen people were killed.", False),
+        ("How many people died?", "Twenty-one people died.", False),
+        ("How often does it appear?", "It appears daily.", False),
+        ("How long did it last?", "It lasted an hour.", False),
+        ("How many of the 12 members agreed?", "All 12 members agreed.", False),
     ],
 )
 def test_an_answer_has_the_type_that_is_asked_for(question: str, answer: str, expected: bool) -> None:
@@ -72,6 +99,7 @@ def test_an_answer_has_the_type_that_is_asked_for(question: str, answer: str, ex
         ("What does the dog eat at night?", "The dog eats bones.", False),
         ("Does the dog eat at night?", "Yes, the dog eats at night.", False),
         ("What does it eat?", "", False),
+        ("Who won the election, Smith or Jones?", "Jones won the election.", False),
     ],
 )
 def test_an_answer_that_only_repeats_the_question_is_circular(question: str, answer: str, expected: bool) -> None:

@@ -34,6 +34,10 @@ def test_the_subjects_of_saying_something_are_found(text: str, expected: list[se
         ("Brown proposed a park.", "Brown’s plan is a park.", "", False),
         ("Someone said that it rains.", "It rains.", "", True),
         ("The park is green.", "“It rains,” said Anna Smith.", "", False),
+        ("Researchers said that it rains.", "Researchers at Oslo University said that it rains.", "", False),
+        ("Oslo University said that it rains.", "Researchers at Oslo University said that it rains.", "", False),
+        ("Officials in Bergen said that it rains.", "Officials in Oslo said that it rains.", "", True),
+        ("Doctors said that it rains.", "Researchers at Oslo University said that it rains.", "", True),
     ],
 )
 def test_nobody_is_said_to_have_said_what_another_said(answer: str, source: str, before: str, expected: bool) -> None:

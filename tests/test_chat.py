@@ -3,13 +3,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, ScriptedModel, TopicEmbedder, publish, write
+from conftest import ANIMALS, EMBEDDER, ScriptedModel, TopicEmbedder, publish, write
 from langchain_core.language_models import BaseChatModel
 
 from rag.chat import LONGEST_QUESTION, Chatbot
 from rag.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
 from rag.errors import QuestionError, StoreError
-from rag.index import Index, is_sound
+from rag.index import Index, is_sound, open_index
 from rag.prompts import ABSTENTION
 from rag.settings import Settings
 from rag.types import Answer
@@ -189,6 +189,7 @@ def test_links_and_images_are_taken_off(settings: Settings, animals: Index, writ
         ("1. Fish swim in the pond. 2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
         ("1. Fish swim in the pond.\n2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
         ("The fish number: 12. Fish swim in the pond.", ["The fish number: 12.", "Fish swim in the pond."]),
+        ("- Fish swim in the pond\n- There are 12 fish!", ["Fish swim in the pond.", "There are 12 fish!"]),
     ],
 )
 def test_the_numbers_of_a_list_are_no_sentences(
@@ -310,3 +311,11 @@ def test_a_list_of_the_documents_knows_what_was_published_before_any_question(
     write(settings.data, {"new.txt": "Fish fly."})
     publish(settings.index, settings.data)
     assert [document.text for document in bot.documents.values()] == ["Fish fly."]
+
+
+def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Settings) -> None:
+    said = "The police were unable to determine where the fish swim."
+    write(settings.data, {"fish.txt": said})
+    publish(settings.index, settings.data)
+    bot = chatbot(settings, open_index(settings.index, EMBEDDER), scripted("Yes", said, "Yes"))
+    assert not bot.ask("What were the police unable to determine?").abstained

@@ -24,6 +24,7 @@ HELD = "The ministry writes at https://ministry.example/report.html and info@min
         ("<b>It</b> is 5.<img src=x onerror=alert(1)>", "It is 5."),
         ("It is 5.<!-- hidden -->", "It is 5."),
         ("[click](javascript:alert(1))", "click"),
+        ("It opened in 1889.[1][2] It is tall.", "It opened in 1889.[1][2] It is tall."),
         ("//evil.example/x.js", ""),
         ("They write at https://ministry.example/report.html.", "They write at https://ministry.example/report.html."),
         ("[here](https://ministry.example/report.html)", "here https://ministry.example/report.html"),
