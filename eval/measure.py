@@ -117,7 +117,7 @@ def _conclude(
     for one in kept:
         one.remove()
     if failed := sum(one.error is not None for records in chains.values() for one in records):
-        print(f"Failed: {failed} questions; the same command asks these again.", file=sys.stderr)
+        print(f"Questions that failed: {failed}; the same command asks these again.", file=sys.stderr)
     fallen = broken(thresholds, summaries)
     for sentence in fallen:
         print(sentence, file=sys.stderr)

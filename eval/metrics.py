@@ -95,7 +95,8 @@ def correct(question: Question, text: str, abstained: bool) -> bool:
     To an unanswerable question that is abstaining. Otherwise: not abstaining; for a
     yes-or-no question, beginning with the right word, and never with the opposite one;
     else one alternative of every `must` group; without `must`, a reference answer
-    contained in the text, or one that it comes near.
+    contained in the text, or one that it comes near, unless it begins with Yes and
+    they with No, or the other way round.
     """
     if abstained or not question.answerable:
         return abstained and not question.answerable
@@ -112,8 +113,7 @@ def correct(question: Question, text: str, abstained: bool) -> bool:
 def opposed(text: str, references: Sequence[str]) -> bool:
     """Whether the text begins with Yes and every reference with No, or the other way round."""
     sides = {_yes_no(reference) for reference in references}
-    first = _yes_no(text)
-    return first is not None and None not in sides and bool(sides) and first not in sides
+    return (_yes_no(text), sides) in (("yes", {"no"}), ("no", {"yes"}))
 
 
 def _yes_no(text: str) -> str | None:

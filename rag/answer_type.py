@@ -51,9 +51,9 @@ _COMPARISON = re.compile(
 _ASKS = r"(?:who|whom|whose|what|when|where|why|how|which|(?:in|to|with|by|from|for|at) (?:whom|which|what))"
 _DOES = r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|may|might|must|\w{3,}(?:ed|s))"
 _SEVERAL = re.compile(rf",?\s+and\s+(?={_ASKS}\b)|(?<=[?])\s+(?=\S)", re.IGNORECASE)
-_THANKS = re.compile(r"\W*(?:thanks|thank you|please|cheers)\b", re.IGNORECASE)
-_RELATIVE = re.compile(r"\s(?:who|whom|whose|which)\b", re.IGNORECASE)
-"""In "the man who founded it and who was killed" nothing is asked twice."""
+_THANKS = re.compile(r"\W*(?:thanks|thank you|cheers)\b[^?]*$", re.IGNORECASE)
+_WHO = re.compile(r"(?:who|whom|whose|which)\b", re.IGNORECASE)
+_RELATIVE = re.compile(rf"\b(?!(?:in|to|with|by|from|for|at|of|on)\b)[\w'-]+ {_WHO.pattern}", re.IGNORECASE)
 _PUTS = re.compile(
     rf"^\W*(?:(?:and|but|so)\s+)?(?:who\s+\w+\s.|(?:when|where|why)\s+{_DOES}\b.|{_DOES}\s+\S+\s+\S"
     rf"|(?!(?:who|when|where|why)\b){_ASKS}\s+(?:\S+\s+)*?{_DOES}\b.)",
@@ -110,13 +110,15 @@ def answer_type(question: str) -> AnswerType:
 
 def parts(question: str) -> list[str]:
     """The questions that `question` puts at once, each as it stands; itself where it is one, or not surely more."""
-    if _COMPARISON.search(question):
-        return [question]
     cut = [part.strip(" ,;") for part in _SEVERAL.split(question) if part.strip(" ,;") and not _THANKS.match(part)]
-    relative = any(_RELATIVE.search(first) and _RELATIVE.match(f" {then}") for first, then in pairwise(cut))
-    if len(cut) < 2 or relative or not all(_PUTS.match(part) for part in cut):
+    if len(cut) < 2 or not all(_PUTS.match(part) for part in cut) or any(_goes_on(*two) for two in pairwise(cut)):
         return [question]
     return [f"{part[0].upper()}{part[1:].rstrip(' ?')}?" for part in cut]
+
+
+def _goes_on(first: str, then: str) -> bool:
+    """Whether `then` is a part of what `first` compares, or says more of "the man who founded it"."""
+    return bool(_COMPARISON.search(first) or (_RELATIVE.search(first) and _WHO.match(then)))
 
 
 def mistyped(question: str, answer: str) -> bool:

@@ -159,7 +159,7 @@ def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) 
     question, and one with a quotation where the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
-    plain = _BULLET.sub(lambda found: found[1] if found[1][-1] in ".!?:;" else f"{found[1]}.", plain)
+    plain = _BULLET.sub(lambda found: found[1] if found[1][-1] in ".!?:" else f"{found[1].rstrip(',;')}.", plain)
     if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
         plain = _ENUMERATED.sub("", plain)
     settled = settle(plain, context.sources, context.evidence)

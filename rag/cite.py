@@ -28,7 +28,7 @@ _OPENERS = frozenset(
     who whom whose what which where why how do does did can could will would shall should may might must
     is are was were has have had""".split()  # noqa: SIM905
 )
-"""No names, though they stand before one."""
+"""No names where a sentence begins with them, though "Will" and "May" are elsewhere."""
 _ENDINGS = frozenset(
     """s e es a as i is y ies n ns an ans ian ians ia ias ese ish ic ics al als ial ity er ers or ors ry ary ies
     ed d ing ment ments ion ions ist ists ism""".split()  # noqa: SIM905
@@ -173,12 +173,17 @@ def unfounded(text: str, ground: str) -> list[str]:
     plain, held = _plain(text), _plain(ground)
     lowered = held.lower()
     words = set(re.findall(r"[\w'-]+", lowered)) | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
-    called = [name for name in _NAME.findall(plain) if name.lower() not in _OPENERS and content_words(name)]
+    called = [found[0] for found in _NAME.finditer(plain) if content_words(found[0]) and not _opens(found)]
     names = [name for name in called if not _known(name.lower(), words)]
     numbers = sorted(_numbers(plain) - _numbers(held))
     quoted = [quote for quote in _QUOTED.findall(plain) if quote.strip(" .,!?").lower() not in lowered]
     linked = [address for address in addresses(plain) if address.lower() not in lowered]
     return names + numbers + quoted + linked
+
+
+def _opens(found: re.Match[str]) -> bool:
+    """Whether it is a word that only begins a sentence."""
+    return found[0].lower() in _OPENERS and found.string[: found.start()].rstrip()[-1:] in {"", ".", "!", "?"}
 
 
 def quotes(text: str) -> bool:

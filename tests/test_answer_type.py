@@ -63,6 +63,18 @@ def test_the_words_tell_what_is_asked_for(question: str, expected: AnswerType) -
             ["What was the man called who founded the club and who was killed in 1990?"],
         ),
         ("Who is Anna and who is Ben?", ["Who is Anna?", "Who is Ben?"]),
+        (
+            "Thanks. Who is she? Who made it? Where was it made?",
+            ["Thanks. Who is she? Who made it? Where was it made?"],
+        ),
+        (
+            "In which year was it built and which company owns it?",
+            ["In which year was it built?", "Which company owns it?"],
+        ),
+        (
+            "When was it built? And what is the difference between a cat and a dog?",
+            ["When was it built?", "What is the difference between a cat and a dog?"],
+        ),
     ],
 )
 def test_only_whole_questions_are_parted(question: str, expected: list[str]) -> None:

@@ -189,7 +189,7 @@ def test_links_and_images_are_taken_off(settings: Settings, animals: Index, writ
         ("1. Fish swim in the pond. 2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
         ("1. Fish swim in the pond.\n2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
         ("The fish number: 12. Fish swim in the pond.", ["The fish number: 12.", "Fish swim in the pond."]),
-        ("- Fish swim in the pond\n- There are 12 fish!", ["Fish swim in the pond.", "There are 12 fish!"]),
+        ("- Fish swim in the pond,\n- There are 12 fish!", ["Fish swim in the pond.", "There are 12 fish!"]),
     ],
 )
 def test_the_numbers_of_a_list_are_no_sentences(

@@ -60,6 +60,8 @@ def test_a_name_that_is_not_in_the_text_is_not_supported() -> None:
         ("They met in China.", "NATO's chief met them.", ["China"]),
         ("Both Canada and Norway signed.", "Canada and Norway signed.", []),
         ("Does Canada sign?", "Canada signed.", []),
+        ("They met in May.", "They met in June.", ["May"]),
+        ("In 2013. Does Canada sign?", "In 2013 Canada signed.", []),
         ("The US tested it.", "U.S. officials tested it.", []),
         ("They met Mr. Smith.", "They met Mr. Brown.", ["Smith"]),
         ("They met George W. Clinton.", "They met George W. Bush.", ["Clinton"]),

@@ -239,7 +239,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert "1 of 3 answers of chat were kept; --again starts anew." in read.err
     assert re.search(r"^all +3 +2", read.out, re.MULTILINE)
     assert len(list(Path("results").glob("*.json"))) == 1
-    assert "Failed: 1 questions; the same command asks these again." in read.err
+    assert "Questions that failed: 1; the same command asks these again." in read.err
     again = opens(monkeypatch, ScriptedBot())
     assert command("--questions", str(questions)) == 0
     assert [asked for asked, _ in again.asked] == [CITY.question]
