@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from langchain_core.embeddings import Embeddings
-from langchain_core.language_models import FakeListChatModel
+from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
 
+from rag.chat import Chatbot
 from rag.index import Index, open_index
 from rag.load import Loader
 from rag.manifest import Corpus
@@ -47,6 +48,18 @@ class ScriptedModel(FakeListChatModel):
     def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         self.prompts.append("\n".join(str(message.content) for message in messages))
         yield from super()._stream(messages, *args, **kwargs)
+
+
+FISH = "Where do the fish swim?"
+
+
+def scripted(*responses: str) -> ScriptedModel:
+    """A model that says these in turn: whether the text states it, the answer, whether what is cited states it."""
+    return ScriptedModel(responses=list(responses))
+
+
+def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
+    return Chatbot(settings, index, model, TopicEmbedder())
 
 
 def documents_of(texts: Sequence[str]) -> list[Document]:

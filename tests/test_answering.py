@@ -1,0 +1,162 @@
+import pytest
+from conftest import ANIMALS, EMBEDDER, FISH, chatbot, publish, scripted, write
+
+from rag.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
+from rag.index import Index, open_index
+from rag.prompts import ABSTENTION
+from rag.settings import Settings
+from rag.types import Answer
+
+
+def long(settings: Settings) -> Settings:
+    """The settings with which any text is too long to be read whole, so that the last check is never left out."""
+    return settings.model_copy(update={"whole_article_words": 0})
+
+
+def test_the_cited_sentences_are_checked_alone(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    chatbot(long(settings), animals, model).ask(FISH)
+    *_, ground = model.prompts
+    assert len(model.prompts) == 3
+    assert ANIMALS[0] not in ground and "Text: Fish swim in the pond.\n" in ground
+
+
+def test_what_the_text_does_not_state_is_not_written(settings: Settings, animals: Index) -> None:
+    model = scripted("No")
+    hits, answer = chatbot(settings, animals, model).stream("How old is Rex?")
+    assert isinstance(answer, Answer)
+    assert answer.abstained and answer.text == ABSTENTION
+    assert answer.sentences == answer.citations == ()
+    assert list(answer.hits) == hits != []
+    assert answer.timings.first_token is None
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        ("Yes", "Fish swim in the Nile."),
+        ("Yes", "The text does not mention where the fish swim."),
+        ("Yes", "Fish swim in the pond.", "No"),
+    ],
+    ids=["invented", "declined", "doubted"],
+)
+def test_an_answer_that_is_not_held_up_is_withdrawn(
+    settings: Settings, animals: Index, responses: tuple[str, ...]
+) -> None:
+    strict = long(settings).model_copy(update={"abstain_below": 0.8})
+    answer = chatbot(strict, animals, scripted(*responses)).ask(FISH)
+    assert answer.abstained and answer.text == ABSTENTION
+    assert answer.confidence < 0.8
+    assert not chatbot(strict, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH).abstained
+
+
+def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")).ask(FISH)
+    assert [(sentence.text, sentence.supported) for sentence in answer.sentences] == [
+        ("Fish swim in the pond.", True),
+        ("Max is 13.", False),
+    ]
+
+
+def test_questions_put_at_once_are_answered_one_after_the_other(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "A dog eats two bones.", "Yes", "Fish swim in the pond.")
+    _, *pieces, answer = chatbot(settings, animals, model).stream("What does the dog eat and where do fish swim?")
+    assert isinstance(answer, Answer)
+    assert "".join(map(str, pieces)) == answer.text == "A dog eats two bones. Fish swim in the pond."
+    assert [citation.number for sentence in answer.sentences for citation in sentence.citations] == [1, 2]
+    assert "Question: What does the dog eat?" in model.prompts[1]
+    assert "Question: Where do fish swim?" in model.prompts[3]
+    assert answer.question == "What does the dog eat and where do fish swim?"
+
+
+def test_of_questions_put_at_once_the_one_without_an_answer_is_named(settings: Settings, animals: Index) -> None:
+    model = scripted("No", "Yes", "Fish swim in the pond.", "Yes")
+    answer = chatbot(settings, animals, model).ask("How old is Max Miller and where do fish swim?")
+    assert not answer.abstained
+    assert answer.text == "The documents do not answer “How old is Max Miller?” Fish swim in the pond."
+    assert [(sentence.supported, len(sentence.citations)) for sentence in answer.sentences] == [(False, 0), (True, 1)]
+    assert answer.citations[0].number == 1
+
+
+def test_when_no_part_is_answered_the_reply_is_the_one_abstention(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, scripted("No", "No")).ask("How old is Max Miller and when was he born?")
+    assert answer.abstained and answer.text == ABSTENTION and answer.sentences == ()
+
+
+def test_a_summary_is_not_asked_for_in_the_text(settings: Settings, animals: Index) -> None:
+    model = scripted("The black cat sleeps all day. Fish swim in the pond. Max is 13.")
+    answer = chatbot(settings, animals, model).ask("Summarise it")
+    assert len(model.prompts) == 1 and all(text in model.prompts[0] for text in ANIMALS)
+    assert [sentence.supported for sentence in answer.sentences] == [True, True, False]
+    assert answer.confidence == pytest.approx(2 / 3)
+
+
+def test_unsupported_sentences_are_dropped_where_the_settings_say_so(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")
+    answer = chatbot(settings.model_copy(update={"unsupported": "drop"}), animals, model).ask(FISH)
+    assert answer.text == "Fish swim in the pond."
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Fish swim in the pond. ![x](https://evil.example/a.png)", "Fish swim in [the pond](https://evil.example)."],
+)
+def test_links_and_images_are_taken_off(settings: Settings, animals: Index, written: str) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", written, "Yes")).ask(FISH)
+    assert "evil" not in answer.text and "](" not in answer.text
+    assert answer.sentences[0].text == "Fish swim in the pond."
+
+
+@pytest.mark.parametrize(
+    ("written", "texts"),
+    [
+        ("1. Fish swim in the pond. 2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
+        ("1. Fish swim in the pond.\n2. There are 12 fish.", ["Fish swim in the pond.", "There are 12 fish."]),
+        ("The fish number: 12. Fish swim in the pond.", ["The fish number: 12.", "Fish swim in the pond."]),
+        ("- Fish swim in the pond,\n- There are 12 fish!", ["Fish swim in the pond.", "There are 12 fish!"]),
+    ],
+)
+def test_the_numbers_of_a_list_are_no_sentences(
+    settings: Settings, animals: Index, written: str, texts: list[str]
+) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", written, "Yes")).ask(FISH)
+    assert [sentence.text for sentence in answer.sentences] == texts
+
+
+def test_an_answer_that_only_repeats_the_question_becomes_the_nearest_sentence(
+    settings: Settings, animals: Index
+) -> None:
+    answer = chatbot(settings, animals, scripted("Yes", "The fish swim.", "Yes")).ask("Where do the fish swim?")
+    assert answer.text == "Fish swim in the pond."
+
+
+def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index) -> None:
+    write(settings.data, {"said.txt": "A fish likes to swim. The dog said: “I eat every fish.” The dog sleeps."})
+    publish(settings.index, settings.data)
+    answer = chatbot(settings, animals, scripted("Yes", "The dog sleeps.", "Yes")).ask(
+        "What exactly did the dog say of fish?"
+    )
+    assert answer.text == "The dog said: “I eat every fish.”"
+
+
+def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.", "Yes")
+    answer = chatbot(long(settings), animals, model).ask(FISH)
+    assert set(answer.signals) == {WHOLE, *AFTER} and answer.signals[WHOLE] == 0
+    assert answer.confidence == Confidence.shipped(PASSAGES).late.probability(answer.signals)
+
+
+def test_a_clear_answer_from_a_short_text_is_not_checked_again(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "Fish swim in the pond.")
+    answer = chatbot(settings, animals, model).ask(FISH)
+    assert len(model.prompts) == 2
+    assert set(answer.signals) == {WHOLE, *WRITTEN} and answer.signals[WHOLE] == 1
+    assert answer.confidence == Confidence.shipped(WHOLE).written.probability(answer.signals)
+
+
+def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Settings) -> None:
+    said = "The police were unable to determine where the fish swim."
+    write(settings.data, {"fish.txt": said})
+    publish(settings.index, settings.data)
+    bot = chatbot(settings, open_index(settings.index, EMBEDDER), scripted("Yes", said, "Yes"))
+    assert not bot.ask("What were the police unable to determine?").abstained
