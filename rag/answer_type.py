@@ -49,7 +49,10 @@ _COMPARISON = re.compile(
     re.IGNORECASE,
 )
 _ASKS = r"(?:who|whom|whose|what|when|where|why|how|which|(?:in|to|with|by|from|for|at) (?:whom|which|what))"
-_DOES = r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|may|might|must|\w{3,}(?:ed|s))"
+_AUXILIARY = (
+    r"(?:(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|may|might|must)(?:n['’]t)?)"
+)
+_DOES = rf"(?:{_AUXILIARY}|\w{{3,}}(?:ed|s))"
 _SEVERAL = re.compile(rf",?\s+and\s+(?={_ASKS}\b)|(?<=[?])\s+(?=\S)", re.IGNORECASE)
 _THANKS = re.compile(r"\W*(?:thanks|thank you|cheers)\b[^?]*$", re.IGNORECASE)
 _WHO = re.compile(r"(?:who|whom|whose|which)\b", re.IGNORECASE)
@@ -61,7 +64,13 @@ _PUTS = re.compile(
 )
 _NO_SUMMARY = re.compile(r"^\W*(?:who|when|where|why|how (?:many|much|long))\b", re.IGNORECASE)
 
-_YES_NO = re.compile(rf"^\W*(?:(?:and|but|so)\s+)?{_DOES}\b", re.IGNORECASE)
+_POLAR = re.compile(
+    rf"^\W*(?:(?:and|but|so|then)\s+)?{_AUXILIARY}\s"
+    r"(?!you\s+(?:please\s+)?(?:tell|explain|list|give|name|say|summari[sz]e|describe|know|show|find|help|compare)\b"
+    r"|I\s+(?:ask|know)\b)",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
 
 _ASKS_AMOUNT = re.compile(
     r"\b(how (many|much|old|long|far|often|big|tall|large)|(what|which) (year|date|age|number))\b|^when\b"
@@ -83,6 +92,7 @@ class AnswerType(Enum):
     """What a right answer is made of."""
 
     FACT = "fact"
+    POLAR = "yes or no"
     LIST = "list"
     COMPARISON = "comparison"
     QUOTATION = "quotation"
@@ -103,6 +113,8 @@ def answer_type(question: str) -> AnswerType:
         return AnswerType.SUMMARY if not of.strip(" .?!") or _THE_TEXT.match(of) else AnswerType.LIST
     if _COMPARISON.search(question):
         return AnswerType.COMPARISON
+    if polar(question):
+        return AnswerType.POLAR
     if _QUOTATION.search(question) and _SAYS.search(question.lower()):
         return AnswerType.QUOTATION
     return AnswerType.LIST if _LIST.search(question) else AnswerType.FACT
@@ -132,9 +144,14 @@ def mistyped(question: str, answer: str) -> bool:
     return bool(_ASKS_NAME.search(asked)) and not _NAMED.search(fresh)
 
 
+def polar(question: str) -> bool:
+    """Whether it is to be answered with Yes or No; neither a polite wish to be told something nor a choice is."""
+    return bool(_POLAR.match(question)) and not _CHOICE.search(question)
+
+
 def circular(question: str, answer: str) -> bool:
     """Whether `answer` has no word of meaning that `question` lacks, though more than a yes or no, or a choice, is
     asked for."""
     said = content_words(answer)
-    given = _YES_NO.match(question) or re.search(r"\bor\b", question)
+    given = polar(question) or _CHOICE.search(question)
     return bool(said) and not given and said <= content_words(question)

@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from rag.answer_type import AnswerType, circular
-from rag.cite import Numbers, cite, quotes, settle
+from rag.cite import Numbers, cite, contradicts, quotes, settle
 from rag.condense import Wording
 from rag.confidence import (
     PASSAGES,
@@ -23,9 +23,10 @@ from rag.confidence import (
     yes_probability,
 )
 from rag.context import EXCERPTS, Context
+from rag.evidence import content_words
 from rag.links import prose, without_links
 from rag.model import LOGPROBS, explained
-from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION
+from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
 from rag.settings import Settings
 from rag.types import Citation, Hit, Sentence
 
@@ -34,6 +35,13 @@ _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
 
 _ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MULTILINE)
 """Before a part of a list; on its own it would pass for a sentence."""
+
+_SAYS = re.compile(r"^(?:(?:yes|no)\b\W+)?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
+"""What the answer to a question of yes or no may begin with, before what the text says."""
+
+_AFFIRMED, _DENIED = 1.75, -0.3
+"""A Yes or a No is said where the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
+readily. Of 19 questions over the article it was then right 13 times, never wrong, and left to the sentence 6 times."""
 
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""
@@ -101,7 +109,10 @@ class Answerer:
         sentences = cite(written, question, context.sources, context.evidence, numbers)
         if kind is AnswerType.SUMMARY:
             return Draft(sentences, _supported(sentences), {})
-        return self._weighed(confidence, wording, written, sentences, before, chances)
+        draft = self._weighed(confidence, wording, written, sentences, before, chances)
+        if kind is not AnswerType.POLAR or not draft.citations or draft.confidence < self._settings.abstain_below:
+            return draft
+        return self._sided(wording, draft)
 
     def _weighed(
         self, confidence: Confidence, wording: Wording, written: str, sentences: tuple[Sentence, ...],
@@ -120,6 +131,24 @@ class Answerer:
             grounded = yes_probability(self._model, GROUND.invoke({"cited": cited, "question": wording.searched}))
         signals |= {"grounded": log_odds(grounded)}
         return Draft(sentences, confidence.late.probability(signals), signals)
+
+    def _sided(self, wording: Wording, draft: Draft) -> Draft:
+        """The draft with a Yes or a No before it, where what it cites surely says so; else what is said must do.
+
+        Without a Yes a sentence that only repeats the question is replaced by the first that it cites.
+        """
+        first, *others = draft.sentences
+        if not first.supported:
+            return draft
+        cited = {"cited": " ".join(_quoted(draft)), "question": wording.searched}
+        with explained(self._settings):
+            odds = log_odds(yes_probability(self._model, VERDICT.invoke(cited)))
+        denied = odds <= _DENIED or contradicts(wording.typed, first.text)
+        text = first.text
+        if (denied or odds < _AFFIRMED) and content_words(text) <= content_words(wording.searched):
+            text = first.citations[0].quote
+        side = "No. " if denied else "Yes. " if odds >= _AFFIRMED else ""
+        return replace(draft, sentences=(replace(first, text=f"{side}{text}"), *others))
 
 
 def kept(answered: Sequence[tuple[Wording, Draft]], settings: Settings) -> tuple[Sentence, ...]:
@@ -159,6 +188,9 @@ def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) 
     question, and one with a quotation where the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
+    if kind is AnswerType.POLAR:
+        plain = _SAYS.sub("", plain)
+        plain = plain[:1].upper() + plain[1:]
     plain = _BULLET.sub(lambda found: found[1] if found[1][-1] in ".!?:" else f"{found[1].rstrip(',;')}.", plain)
     if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
         plain = _ENUMERATED.sub("", plain)

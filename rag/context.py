@@ -59,7 +59,7 @@ def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: 
     summary some from the beginning to the end of the documents in question.
     """
     several = kind in {AnswerType.LIST, AnswerType.COMPARISON}
-    many = settings.passages * (MOST if kind is not AnswerType.FACT else 1)
+    many = settings.passages * MOST
     if reading.whole:
         return _context(reading.whole, reading.whole, reading)
     if kind is AnswerType.SUMMARY:

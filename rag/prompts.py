@@ -22,6 +22,9 @@ CHECK = ChatPromptTemplate.from_messages(
 
 _WANTED = {
     AnswerType.FACT: "Answer in one or two complete sentences, only from the text. Name all that is asked for.",
+    # Told to say Yes or No, the small model says Yes, whatever the text states next to it.
+    AnswerType.POLAR: "Which sentence of the text tells this? Repeat it in your own words, "
+    "beginning with “The text says that”.",
     AnswerType.LIST: "Answer in one to three complete sentences, only from the text. Name all that is asked for.",
     AnswerType.COMPARISON: "Answer in two or three complete sentences, only from the text, about each of them.",
     AnswerType.QUOTATION: "Answer in one sentence with the exact words of the text in quotation marks.",
@@ -40,4 +43,8 @@ GROUND = ChatPromptTemplate.from_messages(
             "Does the text state the answer to exactly this question? Answer Yes or No.",
         )
     ]
+)
+
+VERDICT = ChatPromptTemplate.from_messages(
+    [("user", "Text: {cited}\n\nQuestion: {question}\n\nIs the answer Yes or No, according to the text?")]
 )

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answer_type import AnswerType, answer_type, circular, mistyped, parts
+from rag.answer_type import AnswerType, answer_type, circular, mistyped, parts, polar
 
 
 @pytest.mark.parametrize(
@@ -9,6 +9,10 @@ from rag.answer_type import AnswerType, answer_type, circular, mistyped, parts
         ("Who leads the club?", AnswerType.FACT),
         ("What is summary justice?", AnswerType.FACT),
         ("Who wrote the summary?", AnswerType.FACT),
+        ("Is the pond deep?", AnswerType.POLAR),
+        ("Did she say exactly when they would come?", AnswerType.POLAR),
+        ("Is there a difference between a lake and a pond?", AnswerType.COMPARISON),
+        ("Can you list all the ponds?", AnswerType.LIST),
         ("Summarise it", AnswerType.SUMMARY),
         ("Can you summarize the whole article, please?", AnswerType.SUMMARY),
         ("What is this document about?", AnswerType.SUMMARY),
@@ -116,3 +120,23 @@ def test_an_answer_has_the_type_that_is_asked_for(question: str, answer: str, ex
 )
 def test_an_answer_that_only_repeats_the_question_is_circular(question: str, answer: str, expected: bool) -> None:
     assert circular(question, answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Is the pond deep?", True),
+        ("And did he sign?", True),
+        ("Isn't it cold?", True),
+        ("Don’t they sleep?", True),
+        ("Can you cancel it?", True),
+        ("Could you tell me who signed?", False),
+        ("Do you know when he signed?", False),
+        ("May I ask who signed?", False),
+        ("Is it a lake or a pond?", False),
+        ("Who did it?", False),
+        ("Fishes of the pond?", False),
+    ],
+)
+def test_a_yes_or_a_no_is_asked_for(question: str, expected: bool) -> None:
+    assert polar(question) is expected

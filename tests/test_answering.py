@@ -160,3 +160,56 @@ def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Setting
     publish(settings.index, settings.data)
     bot = chatbot(settings, open_index(settings.index, EMBEDDER), scripted("Yes", said, "Yes"))
     assert not bot.ask("What were the police unable to determine?").abstained
+
+
+@pytest.mark.parametrize(
+    ("question", "written", "verdict", "given"),
+    [
+        (
+            "Do fish swim in the pond?",
+            "The text says that fish swim in the pond.",
+            "Yes",
+            "Yes. Fish swim in the pond.",
+        ),
+        ("Do fish swim in the pond?", "Yes, fish swim in the pond.", "Yes", "Yes. Fish swim in the pond."),
+        ("Are there 15 fish?", "The text says that there are 12 fish.", "No", "No. There are 12 fish."),
+        ("Do fish swim?", "The text says that the fish swim.", "No", "No. Fish swim in the pond."),
+    ],
+    ids=["prefixed", "plain", "denied", "repeated"],
+)
+def test_a_yes_or_a_no_is_what_the_cited_sentences_say(
+    settings: Settings, animals: Index, question: str, written: str, verdict: str, given: str
+) -> None:
+    model = scripted("Yes", written, "Yes", verdict)
+    answer = chatbot(long(settings), animals, model).ask(question)
+    assert answer.text == given
+    assert all(citation.quote in ANIMALS[2] for citation in answer.citations)
+    assert "beginning with “The text says that”" in model.prompts[1]
+    assert "Is the answer Yes or No, according to the text?" in model.prompts[3]
+
+
+def test_without_a_sure_yes_or_no_what_the_text_says_must_do(
+    settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.answering._AFFIRMED", 7)
+    for written in ("The text says that fish swim in the pond.", "The text says that the fish swim."):
+        model = scripted("Yes", written, "Yes", "Yes")
+        assert chatbot(long(settings), animals, model).ask("Do fish swim?").text == "Fish swim in the pond."
+
+
+def test_what_denies_the_question_is_a_no(settings: Settings) -> None:
+    write(settings.data, {"fish.txt": "The fish do not swim in the pond at night."})
+    publish(settings.index, settings.data)
+    model = scripted("Yes", "The text says that the fish do not swim in the pond at night.", "Yes", "Yes")
+    bot = chatbot(long(settings), open_index(settings.index, EMBEDDER), model)
+    assert bot.ask("Do fish swim in the pond?").text == "No. The fish do not swim in the pond at night."
+
+
+def test_an_answer_that_is_not_given_needs_no_yes_or_no(settings: Settings, animals: Index) -> None:
+    model = scripted("Yes", "The text says that fish swim in the Nile.")
+    answer = chatbot(long(settings), animals, model).ask("Do fish swim in the Nile?")
+    assert answer.abstained and len(model.prompts) == 2
+
+
+def test_nothing_written_is_no_answer_to_a_question_of_yes_or_no(settings: Settings, animals: Index) -> None:
+    assert chatbot(long(settings), animals, scripted("Yes", " ")).ask("Do fish swim in the pond?").abstained

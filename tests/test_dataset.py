@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.dataset import DatasetError, Question, load, sample, select
+from rag.answer_type import polar
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
@@ -105,11 +106,21 @@ def test_the_shipped_set_is_complete() -> None:
     assert all(question.history for question in questions if question.kind == "follow-up")
 
 
-def test_the_evidence_of_the_shipped_set_is_verbatim_in_the_article() -> None:
+def test_the_second_set_holds_yes_or_no_questions_of_both_kinds() -> None:
+    questions = load(ROOT / "eval" / "yesno.jsonl")
+    assert all(polar(question.question) for question in questions)
+    assert min(sum(question.answerable for question in questions), sum(not q.answerable for q in questions)) > 10
+    assert all(
+        question.must and question.evidence and question.polarity for question in questions if question.answerable
+    )
+
+
+@pytest.mark.parametrize("name", ["questions.jsonl", "yesno.jsonl"])
+def test_the_evidence_of_the_shipped_sets_is_verbatim_in_the_article(name: str) -> None:
     article = (ROOT / "data" / "article.txt").read_bytes().decode("utf-8")
     missing = [
         (question.id, text)
-        for question in load(ROOT / "eval" / "questions.jsonl")
+        for question in load(ROOT / "eval" / name)
         for text in question.evidence
         if text not in article
     ]
