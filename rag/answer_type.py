@@ -65,7 +65,8 @@ _PUTS = re.compile(
 _NO_SUMMARY = re.compile(r"^\W*(?:who|when|where|why|how (?:many|much|long))\b", re.IGNORECASE)
 
 _POLAR = re.compile(
-    rf"^\W*(?:(?:and|but|so|then)\s+)?{_AUXILIARY}\s"
+    rf"^\W*(?:(?:and|but|so|then)\s+)?(?!have\s+an?\b|may\s+\d|do\s+(?:not|please|tell|list|name|give|explain|describe)\b)"
+    rf"{_AUXILIARY}\s"
     r"(?!you\s+(?:please\s+)?(?:tell|explain|list|give|name|say|summari[sz]e|describe|know|show|find|help|compare)\b"
     r"|I\s+(?:ask|know)\b)",
     re.IGNORECASE,

@@ -11,13 +11,13 @@ from typing import Any, Self
 from langchain_core.language_models import BaseChatModel
 from langchain_core.prompt_values import PromptValue
 
-from rag.answer_type import mistyped, polar
+from rag.answer_type import mistyped
 from rag.cite import unfounded
 from rag.context import Context
 from rag.model import LOGPROBS
 from rag.types import Hit
 
-BEFORE = ("stated", "similarity", "unknown", "polar")
+BEFORE = ("stated", "similarity", "unknown")
 """The signals known before an answer is written."""
 WRITTEN = (*BEFORE, "likelihood", "mistyped")
 """Those and the ones known when it is written."""
@@ -131,17 +131,12 @@ def yes_probability(model: BaseChatModel, prompt: PromptValue) -> float:
 
 
 def known_before(question: str, stated: float, hits: Sequence[Hit], context: Context) -> dict[str, float]:
-    """The signals of BEFORE: the log-odds of the model's Yes, the cosine of the nearest passage, whether the question
-    names what is not in the text, and whether it asks for a Yes or a No.
-
-    The last stands for what the first lacks: a small model does not like to say that the
-    text states the answer where that answer is No.
-    """
+    """The signals of BEFORE: the log-odds of the model's Yes, the cosine of the nearest passage, and whether the
+    question names what is not in the text."""
     return {
         "stated": log_odds(stated),
         "similarity": max((hit.similarity or 0.0 for hit in hits), default=0.0),
         "unknown": float(bool(unfounded(question, context.text))),
-        "polar": float(polar(question)),
     }
 
 

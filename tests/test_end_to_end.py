@@ -55,6 +55,12 @@ def test_what_the_article_does_not_say_is_not_said(bot: Chatbot, question: str) 
     assert len(answer.hits) == 4
 
 
+def test_a_yes_or_no_question_gets_no_yes_that_the_article_denies(bot: Chatbot) -> None:
+    answer = bot.ask("Does Germany support giving Ukraine immediate entry into the alliance?")
+    assert answer.text.startswith("No. ") and "in direct conflict with Russia" in answer.text
+    assert bot.ask("Was the plan presented to Ukrainian lawmakers?").text.startswith("Yes. ")
+
+
 def test_a_follow_up_keeps_its_thread(bot: Chatbot) -> None:
     answer = bot.ask("What did he say about Ukraine joining NATO?", [("Who is the chief of NATO?", "Mark Rutte.")])
     assert "Rutte" in answer.question
