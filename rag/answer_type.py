@@ -50,7 +50,8 @@ _COMPARISON = re.compile(
 )
 _ASKS = r"(?:who|whom|whose|what|when|where|why|how|which|(?:in|to|with|by|from|for|at) (?:whom|which|what))"
 _AUXILIARY = (
-    r"(?:(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|may|might|must)(?:n['’]t)?)"
+    r"(?:(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|may|might|must)(?:n?['’]t)?"
+    r"|won['’]t)"
 )
 _DOES = rf"(?:{_AUXILIARY}|\w{{3,}}(?:ed|s))"
 _SEVERAL = re.compile(rf",?\s+and\s+(?={_ASKS}\b)|(?<=[?])\s+(?=\S)", re.IGNORECASE)

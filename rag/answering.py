@@ -41,7 +41,7 @@ _SAYS = re.compile(r"^(?:(?:yes|no)\b\W+)?(?:the \w+ (?:says|states) that )?(?=\
 
 _AFFIRMED, _DENIED = 1.75, -0.3
 """A Yes or a No is said where the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
-readily. Of 21 questions over the article the first word is then right 16 times, wrong once, and left out 4 times."""
+readily. Of 21 questions over the article the first word is then right 15 times, wrong once, and left out 5 times."""
 
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""

@@ -129,6 +129,8 @@ def test_an_answer_that_only_repeats_the_question_is_circular(question: str, ans
         ("And did he sign?", True),
         ("Isn't it cold?", True),
         ("Don’t they sleep?", True),
+        ("Can't they swim?", True),
+        ("Won’t he sign?", True),
         ("Can you cancel it?", True),
         ("Could you tell me who signed?", False),
         ("Do you know when he signed?", False),
