@@ -8,6 +8,7 @@ import sys
 from rag.chat import Chatbot, checked
 from rag.errors import RagError
 from rag.progress import terminal_progress
+from rag.prompts import INCOMPLETE
 from rag.settings import read_settings
 from rag.types import Answer
 
@@ -45,7 +46,8 @@ def _text(answer: Answer) -> str:
         f"[{citation.number}] {citation.source}{f', page {citation.page}' if citation.page else ''}: {citation.quote}"
         for citation in answer.citations
     ]
-    return "\n".join([said, "", *quotes])
+    cut = ["", INCOMPLETE[answer.incomplete]] if answer.incomplete else []
+    return "\n".join([said, *cut, "", *quotes])
 
 
 def _shortened(text: str, most: int = 160) -> str:

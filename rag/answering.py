@@ -25,10 +25,10 @@ from rag.confidence import (
 from rag.context import EXCERPTS, Context
 from rag.evidence import content_words
 from rag.links import prose, without_links
-from rag.model import LOGPROBS, explained
+from rag.model import LOGPROBS, explained, finish_reason, incomplete
 from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
 from rag.settings import Settings
-from rag.types import Citation, Hit, Sentence
+from rag.types import Citation, Hit, Incomplete, Sentence
 
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
 """The small model writes "U. S." for "U.S."."""
@@ -54,6 +54,7 @@ class Draft:
     sentences: tuple[Sentence, ...]
     confidence: float
     signals: Mapping[str, float]
+    incomplete: Incomplete = ""
 
     @property
     def citations(self) -> dict[int, Citation]:
@@ -96,11 +97,12 @@ class Answerer:
             before = {WHOLE: float(context.whole)} | known_before(wording.typed, stated, hits, context)
             if confidence.hopeless(before, self._settings.abstain_below):
                 return Draft((), confidence.early.probability(before), before)
-        written, chances = "", list[float]()
+        written, chances, reason = "", list[float](), None
         prompt = read | {"question": wording.asked}
         with explained(self._settings), closing(self._answer[kind].stream(prompt)) as pieces:  # type: ignore[type-var]
             for piece in pieces:
                 chances += _chances(piece)
+                reason = finish_reason(piece) or reason
                 if text := str(piece.text):
                     wrote()
                     written += text
@@ -108,11 +110,13 @@ class Answerer:
         written = _mended(kind, wording, written.strip(), context)
         sentences = cite(written, question, context.sources, context.evidence, numbers)
         if kind is AnswerType.SUMMARY:
-            return Draft(sentences, _supported(sentences), {})
-        draft = self._weighed(confidence, wording, written, sentences, before, chances)
-        if kind is not AnswerType.POLAR or not draft.citations or draft.confidence < self._settings.abstain_below:
-            return draft
-        return self._sided(wording, draft)
+            draft = Draft(sentences, _supported(sentences), {})
+        else:
+            draft = self._weighed(confidence, wording, written, sentences, before, chances)
+        if kind is AnswerType.POLAR and draft.citations and draft.confidence >= self._settings.abstain_below:
+            draft = self._sided(wording, draft)
+        cut = incomplete(self._model, reason)
+        return _cut_short(draft, cut, context) if cut else draft
 
     def _weighed(
         self, confidence: Confidence, wording: Wording, written: str, sentences: tuple[Sentence, ...],
@@ -154,20 +158,31 @@ class Answerer:
 def kept(answered: Sequence[tuple[Wording, Draft]], settings: Settings) -> tuple[Sentence, ...]:
     """The sentences to give, their citations numbered from 1; none where nothing is believed or supported.
 
-    Where some of several questions are not answered, a sentence says so in the place of their answers.
+    Where some of several questions are not answered, a sentence says so in the place of their answers. Of an answer
+    that was cut short what there is of it is given, though nobody vouches for it.
     """
     dropped = settings.unsupported == "drop"
     given: list[Sentence] = []
+    cut = False
     for wording, draft in answered:
         believed = draft.confidence >= settings.abstain_below
         own = [one for one in draft.sentences if believed and (one.supported or not dropped)]
+        cut = cut or bool(own and draft.incomplete)
         given += own or [Sentence(PART_ABSTENTION.format(question=wording.typed), (), supported=False)]
-    if not any(sentence.supported for sentence in given):
+    if not cut and not any(sentence.supported for sentence in given):
         return ()
     numbers = {old: new for new, old in enumerate(dict.fromkeys(c.number for one in given for c in one.citations), 1)}
     return tuple(
         replace(one, citations=tuple(replace(c, number=numbers[c.number]) for c in one.citations)) for one in given
     )
+
+
+def _cut_short(draft: Draft, cut: Incomplete, context: Context) -> Draft:
+    """The draft of a stream that ended too early: its last sentence is not vouched for, unless the text has it."""
+    *whole, last = draft.sentences or (None,)
+    if last is None or last.text in {source.text for source in context.sources}:
+        return replace(draft, incomplete=cut)
+    return replace(draft, sentences=(*whole, replace(last, citations=(), supported=False)), incomplete=cut)
 
 
 def citations_of(sentences: Iterable[Sentence]) -> tuple[Citation, ...]:

@@ -183,6 +183,7 @@ class Chatbot:
             confidence=least.confidence,
             timings=clock.timings(),
             signals=least.signals,
+            incomplete=next((draft.incomplete for draft in drafts if draft.incomplete), "") if sentences else "",
         )
 
 

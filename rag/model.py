@@ -7,15 +7,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 
 from rag.errors import ModelError, RagError
 from rag.settings import Settings
+from rag.types import Incomplete
 from rag.weights import Progress, find_weights, silent
 
 SLOTS = 2
 """Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""
 LOGPROBS = "logprobs"
-"""The tag of a model whose server gives log-probabilities, or ignores the wish."""
+"""The tag of a model whose server speaks OpenAI's protocol: it gives log-probabilities, or ignores the wish, and ends
+each stream with its finish reason."""
+_FINISH = ("finish_reason", "stop_reason", "done_reason", "stopReason")
+"""Where the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
+_LENGTH = frozenset({"length", "max_tokens", "model_length"})
+"""What they say of one that a limit of length ended."""
+_REFUSED = "content_filter"
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -66,6 +74,22 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
         yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
     finally:
         del server  # Ends its threads and frees the weights.
+
+
+def finish_reason(piece: BaseMessage) -> str | None:
+    """Why the stream ended, None before its end."""
+    return next((str(reason).lower() for key in _FINISH if (reason := piece.response_metadata.get(key))), None)
+
+
+def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
+    """Why a stream that ended with this reason is not whole, if it is not.
+
+    A stream without one broke off, where the model's server is known to give reasons.
+    """
+    if reason in _LENGTH:
+        return "length"
+    missing = reason is None and LOGPROBS in (model.tags or [])
+    return "broke off" if missing or reason == _REFUSED else ""
 
 
 def _remote(settings: Settings) -> BaseChatModel:

@@ -1,11 +1,18 @@
-"""The templates, and the one abstention sentence."""
+"""The templates, and the sentences of our own: the abstention, and why an answer is not whole."""
 
 from langchain_core.prompts import ChatPromptTemplate
 
 from rag.answer_type import AnswerType
+from rag.types import Incomplete
 
 ABSTENTION = "The documents do not answer this question."
 PART_ABSTENTION = "The documents do not answer “{question}”"
+INCOMPLETE: dict[Incomplete, str] = {
+    "": "",
+    "broke off": "The answer broke off. Ask again.",
+    "length": "The answer was cut at the length limit.",
+}
+"""What a reader is told of an answer that is not whole."""
 
 _READ = (
     "system",

@@ -3,6 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+Incomplete = Literal["", "broke off", "length"]
+"""Why an answer is not whole: its stream ended without saying that it is, or a limit of length cut it."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ class Answer:
     `question` is the question as searched, after any rewriting. `confidence` is the
     estimated probability (0..1) that the passages answer it. When `abstained`, `text`
     is the fixed abstention sentence, and `sentences` and `citations` are empty. `signals`
-    are what the confidence is made of, by name (rag/confidence.py).
+    are what the confidence is made of, by name (rag/confidence.py). `incomplete` says why the
+    model's words are not all there, if they are not: the last sentence is then not vouched for.
     """
 
     question: str
@@ -126,3 +131,4 @@ class Answer:
     confidence: float
     timings: Timings
     signals: Mapping[str, float] = field(default_factory=dict, hash=False)
+    incomplete: Incomplete = ""

@@ -1,8 +1,14 @@
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
-from conftest import ANIMALS, EMBEDDER, FISH, chatbot, publish, scripted, write
+from conftest import ANIMALS, EMBEDDER, FISH, ScriptedModel, chatbot, publish, scripted, write
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 from rag.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
 from rag.index import Index, open_index
+from rag.model import LOGPROBS
 from rag.prompts import ABSTENTION
 from rag.settings import Settings
 from rag.types import Answer
@@ -213,3 +219,64 @@ def test_an_answer_that_is_not_given_needs_no_yes_or_no(settings: Settings, anim
 
 def test_nothing_written_is_no_answer_to_a_question_of_yes_or_no(settings: Settings, animals: Index) -> None:
     assert chatbot(long(settings), animals, scripted("Yes", " ")).ask("Do fish swim in the pond?").abstained
+
+
+class EndingModel(ScriptedModel):
+    """Ends its streams as `ending` says, the metadata of the last chunk; without one they break off."""
+
+    ending: dict[str, str]
+
+    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield from super()._stream(messages, *args, **kwargs)
+        if self.ending:
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=self.ending))
+
+
+def ending(written: str, **ending: str) -> EndingModel:
+    """Of a server that speaks OpenAI's protocol."""
+    return EndingModel(responses=["Yes", written, "Yes"], ending=ending, tags=[LOGPROBS])
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ({}, "broke off"),
+        ({"finish_reason": "content_filter"}, "broke off"),
+        ({"finish_reason": "length"}, "length"),
+        ({"stop_reason": "max_tokens"}, "length"),
+        ({"finish_reason": "MAX_TOKENS"}, "length"),
+    ],
+)
+def test_the_last_sentence_of_an_answer_cut_short_is_not_vouched_for(
+    settings: Settings, animals: Index, reason: dict[str, str], why: str
+) -> None:
+    answer = chatbot(settings, animals, ending("There are 12 fish. Fish swim in the", **reason)).ask(FISH)
+    assert answer.incomplete == why and not answer.abstained
+    assert [(sentence.text, sentence.supported) for sentence in answer.sentences] == [
+        ("There are 12 fish.", True),
+        ("Fish swim in the", False),
+    ]
+    assert [citation.quote for citation in answer.citations] == ["There are 12 fish."]
+
+
+@pytest.mark.parametrize("reason", [{"finish_reason": "stop"}, {"stop_reason": "end_turn"}])
+def test_an_answer_that_ends_as_it_should_is_whole(settings: Settings, animals: Index, reason: dict[str, str]) -> None:
+    answer = chatbot(settings, animals, ending("Fish swim in the pond.", **reason)).ask(FISH)
+    assert answer.incomplete == "" and answer.sentences[0].supported
+
+
+def test_of_a_model_that_gives_no_reasons_an_answer_is_taken_for_whole(settings: Settings, animals: Index) -> None:
+    assert chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH).incomplete == ""
+
+
+def test_a_last_sentence_that_the_text_has_word_for_word_is_vouched_for(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, ending("Fish swim in the pond.")).ask(FISH)
+    assert answer.incomplete == "broke off" and answer.sentences[0].supported
+
+
+def test_all_there_is_of_an_answer_is_given_where_its_only_sentence_is_cut(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, ending("There are 12")).ask(FISH)
+    assert (answer.text, answer.incomplete, answer.abstained) == ("There are 12", "broke off", False)
+    assert answer.citations == ()
+    dropping = settings.model_copy(update={"unsupported": "drop"})
+    assert chatbot(dropping, animals, ending("There are 12")).ask(FISH).text == ABSTENTION

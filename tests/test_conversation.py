@@ -48,6 +48,12 @@ def test_an_unsupported_sentence_says_so_in_words() -> None:
     assert 'class="sentence unsupported"' in reply(turn) and 'class="sentence supported"' in reply(turn)
 
 
+def test_an_answer_that_is_not_whole_says_why_in_the_place_of_its_confidence() -> None:
+    whole = answer(Sentence("Ben.", (cite(1, "Ben"),), True))
+    assert said(asked(replace(whole, incomplete="broke off"))) == "Ben. [1]The answer broke off. Ask again."
+    assert said(asked(replace(whole, incomplete="length"))) == "Ben. [1]The answer was cut at the length limit."
+
+
 def test_sentences_that_are_not_in_the_text_are_shown_once() -> None:
     sentences = (Sentence("One.", (), True), Sentence("Two.", (), True), Sentence("Three.", (), True))
     shown = said(asked(answer(*sentences, text="One. 2. Three.")))

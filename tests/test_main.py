@@ -10,6 +10,7 @@ from conftest import ANIMALS, ScriptedModel, TopicEmbedder
 from rag import __main__ as terminal
 from rag.chat import Chatbot
 from rag.index import Index
+from rag.model import LOGPROBS
 from rag.settings import Settings
 
 ROOT = Path(terminal.__file__).parent.parent
@@ -39,6 +40,15 @@ def test_an_abstention_shows_the_nearest_passages(answering: list[str], capsys: 
     assert printed.startswith("The documents do not answer this question.\n\nThe nearest passages:\n  2.txt: Fish swim")
 
 
+def test_an_answer_that_broke_off_says_so(
+    settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ScriptedModel(responses=["Yes", "Fish swim in the pond. There are", "Yes"], tags=[LOGPROBS])
+    monkeypatch.setattr(Chatbot, "open", lambda *_, **__: Chatbot(settings, animals, model, TopicEmbedder()))
+    assert terminal.main(["Where do fish swim?"]) == 0
+    assert "There are (not found in the documents)\n\nThe answer broke off. Ask again.\n" in capsys.readouterr().out
+
+
 def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert terminal.main(["Where do fish swim?", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
@@ -46,6 +56,7 @@ def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFi
     assert ANIMALS[2][citation["start"] : citation["end"]] == citation["quote"] == "Fish swim in the pond."
     assert set(answer) == {
         "question", "text", "sentences", "citations", "hits", "abstained", "confidence", "timings", "signals",
+        "incomplete",
     }  # fmt: skip
 
 

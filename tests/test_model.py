@@ -10,7 +10,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from rag.errors import ModelError
-from rag.model import explained, is_embedded, open_model
+from rag.model import explained, finish_reason, incomplete, is_embedded, open_model
 from rag.settings import Settings
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
@@ -60,6 +60,20 @@ def dies_in_mid_sentence(handler: BaseHTTPRequestHandler) -> None:
     handler.connection.close()
 
 
+def streams(*events: dict[str, object]) -> Behaviour:
+    """Sends these as a stream, which then ends in an orderly way."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        data = "".join(f"data: {json.dumps({'choices': [{'index': 0, **event}]})}\n\n" for event in events).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return behave
+
+
 def talk(settings: Settings) -> str:
     with open_model(settings) as model, explained(settings):
         return "".join(str(piece.text) for piece in model.stream("Hello"))
@@ -85,6 +99,23 @@ def test_each_failure_of_an_endpoint_is_one_sentence(settings: Settings, behave:
         talk(at(settings, url))
     assert "\n" not in str(caught.value)
     assert url in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        ([], "broke off"),
+        ([{"delta": {}, "finish_reason": "stop"}], ""),
+        ([{"delta": {}, "finish_reason": "length"}], "length"),
+    ],
+)
+def test_why_the_stream_of_a_server_is_not_whole(settings: Settings, last: list[dict[str, object]], why: str) -> None:
+    said: dict[str, object] = {"delta": {"role": "assistant", "content": "Fish swim"}}
+    with server(streams(said, *last)) as url, open_model(at(settings, url)) as model:
+        pieces = list(model.stream("Hello"))
+        reason = next(filter(None, map(finish_reason, pieces)), None)
+        assert "".join(str(piece.text) for piece in pieces) == "Fish swim"
+        assert incomplete(model, reason) == why
 
 
 def test_a_silent_endpoint_is_given_up_after_the_timeout(settings: Settings) -> None:

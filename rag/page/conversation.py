@@ -75,6 +75,8 @@ def _doing(turn: Turn) -> str:
 def _confidence(answer: Answer) -> str:
     if answer.abstained:
         return '<p class="quiet">The nearest passages are shown in the document.</p>' if answer.hits else ""
+    if answer.incomplete:  # The note says what there is to say.
+        return ""
     words = next(words for least, words in _SURE if round(answer.confidence, 2) >= least)
     return f'<p class="quiet confidence">Confidence: {words} ({answer.confidence:.0%}).</p>'
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.page.desk import Waiting
+from rag.prompts import INCOMPLETE
 from rag.types import Answer, Hit
 
 Event = list[Hit] | str | Answer | Waiting
@@ -33,7 +34,8 @@ def advance(turn: Turn, event: Event) -> Turn:
     """The turn after one event of the question's stream."""
     match event:
         case Answer():
-            return replace(turn, answer=event, text=event.text, hits=event.hits, state="done", ahead=0)
+            note = INCOMPLETE[event.incomplete]
+            return replace(turn, answer=event, text=event.text, hits=event.hits, state="done", note=note, ahead=0)
         case Waiting(ahead):
             return replace(turn, ahead=ahead)
         case str():
@@ -47,4 +49,4 @@ def end(turn: Turn, stopped: bool) -> Turn:
         return turn
     if stopped:
         return replace(turn, state="stopped", note="Stopped.")
-    return replace(turn, state="failed", note="The answer broke off. Ask again.")
+    return replace(turn, state="failed", note=INCOMPLETE["broke off"])
