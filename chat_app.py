@@ -25,11 +25,18 @@ from rag.progress import terminal_progress
 
 
 def make_app(
-    bot: Bot, store: Store, settings: Settings, load_embedder: Callable[[], Embeddings] | None = None
+    bot: Bot,
+    store: Store,
+    settings: Settings,
+    load_embedder: Callable[[], Embeddings] | None = None,
+    published: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The page and the other doors to `bot` as one application. Raises SettingsError."""
+    """The page and the other doors to `bot` as one application. Raises SettingsError.
+
+    `load_embedder` and `published` serve documents that are added in the page (rag/page/shelf.py).
+    """
     desk = Desk(bot, settings)
-    blocks = build_page(desk, store, settings, Shelf(settings, load_embedder))
+    blocks = build_page(desk, store, settings, Shelf(settings, load_embedder, published=published))
     theme = gr.themes.Default(primary_hue="blue", font=("system-ui", "sans-serif"), font_mono="monospace")
     return build_app(desk, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
 
@@ -52,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 terminal_progress() as progress,
                 Chatbot.open(settings, progress=progress) as bot,
             ):
-                make_server(make_app(bot, store, settings, lambda: bot.embedder)).run([listener])
+                make_server(make_app(bot, store, settings, lambda: bot.embedder, bot.refresh)).run([listener])
     except RagError as error:
         print(error, file=sys.stderr)
         return 1

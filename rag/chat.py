@@ -48,6 +48,7 @@ class Chatbot:
         self.embedder = embedder
         self._reader = Reader(settings, index, embedder, self._read_ahead)
         self._reads_ahead = False
+        self._reading_ahead = threading.Lock()
         self._answerer = Answerer(settings, model)
         self._resources = ExitStack()
         self._closed = False
@@ -105,7 +106,9 @@ class Chatbot:
 
         def read() -> None:
             try:
-                self._answerer.read_ahead(gather(AnswerType.FACT, reading, [], self.settings))
+                with self._reading_ahead:
+                    if reading is self._reader.now:  # Of what was published meanwhile only the newest is worth it.
+                        self._answerer.read_ahead(gather(AnswerType.FACT, reading, [], self.settings))
             except RagError as error:
                 if not self._closed:
                     _LOG.warning("The article could not be read ahead: %s", error)
@@ -125,6 +128,10 @@ class Chatbot:
     def passages(self) -> int:
         """How many passages the index holds."""
         return self._reader.newest().index.manifest.chunks
+
+    def refresh(self) -> None:
+        """Answer from the index as it was last published; without it the next question brings that about."""
+        self._reader.refresh()
 
     def check(self) -> None:
         """Let the model say one word. Raises ModelError where it does not."""

@@ -35,20 +35,23 @@ class SourceSentence:
 
 
 class Evidence:
-    """Makes source sentences and remembers those of the chunks used last; safe to share between threads."""
+    """Makes source sentences and remembers those of the chunks used last, whatever index they are of.
+
+    Threads may share it.
+    """
 
     def __init__(self, embedder: Embeddings) -> None:
         self._embedder = embedder
-        self._known: OrderedDict[int, list[SourceSentence]] = OrderedDict()
+        self._known: OrderedDict[Chunk, list[SourceSentence]] = OrderedDict()
         self._lock = threading.Lock()
 
     def sentences(self, chunks: Sequence[Chunk]) -> list[SourceSentence]:
         """The sentences of `chunks`, in their order."""
         with self._lock:
-            self._learn([chunk for chunk in chunks if chunk.chunk_id not in self._known])
-            found = [sentence for chunk in chunks for sentence in self._known[chunk.chunk_id]]
+            self._learn([chunk for chunk in chunks if chunk not in self._known])
+            found = [sentence for chunk in chunks for sentence in self._known[chunk]]
             for chunk in chunks:
-                self._known.move_to_end(chunk.chunk_id)
+                self._known.move_to_end(chunk)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found
@@ -61,10 +64,10 @@ class Evidence:
         pairs = [(chunk, span) for chunk in chunks for span in sentence_spans(chunk.text)]
         texts = [chunk.text[span.start : span.end] for chunk, span in pairs]
         vectors: Sequence[Vector] = list(self.vectors(texts)) if texts else []
-        self._known |= {chunk.chunk_id: [] for chunk in chunks}
+        self._known |= {chunk: [] for chunk in chunks}
         for (chunk, span), text, vector in zip(pairs, texts, vectors, strict=True):
             place = Span(chunk.start + span.start, chunk.start + span.end)
-            self._known[chunk.chunk_id].append(SourceSentence(chunk, place, text, content_words(text), vector))
+            self._known[chunk].append(SourceSentence(chunk, place, text, content_words(text), vector))
 
 
 def content_words(text: str) -> frozenset[str]:

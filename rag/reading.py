@@ -28,7 +28,8 @@ _ASIDE = AGAIN + 600
 class Reading:
     """An open index and what was made of it; `whole` is a text short enough to be read whole, `warmed` when it was.
 
-    Of a choice of documents `retriever` and `whole` hold these alone. Only the text of all is read ahead.
+    Of a choice of documents `retriever` and `whole` hold these alone. Only the text of all is read ahead, and not again
+    where it is what the index before held.
     """
 
     index: Index
@@ -39,17 +40,21 @@ class Reading:
 
 
 class Reader:
-    """Opens the index, and between two questions a newer one as soon as it is published; threads may share it."""
+    """Opens the index, and a newer one as soon as it is published, beside the one that questions are answered from.
+
+    Threads may share it: the one that notices a publication opens it, the others go on with what is open.
+    """
 
     def __init__(
         self, settings: Settings, index: Index, embedder: Embeddings, opened: Callable[[Reading], None]
     ) -> None:
-        """`opened` is told of every index that is opened later."""
+        """`opened` is told of every index with another text that is opened later."""
         self._settings = settings
         self._embedder = embedder
         self._opened = opened
-        self._moving = threading.Lock()
+        self._opening = threading.Lock()
         self._seen = index.current
+        self._evidence = Evidence(embedder)
         self.now = self._read(index)
 
     def find(self, question: str, also: Sequence[str] = (), documents: Sequence[str] = ()) -> tuple[Reading, list[Hit]]:
@@ -59,10 +64,11 @@ class Reader:
         left out. Where files were damaged meanwhile, a sound index is taken. Raises QuestionError
         where none of `documents` is there, DamagedError where no index is sound.
         """
+        reading = self.newest()
         try:
-            return _found(self._among(self.newest(), documents), question, also)
+            return _found(self._among(reading, documents), question, also)
         except DamagedError:
-            return _found(self._among(self.newest(again=True), documents), question, also)
+            return _found(self._among(self._instead_of(reading), documents), question, also)
 
     def _among(self, reading: Reading, documents: Sequence[str]) -> Reading:
         """The reading of these documents alone; the same where they are none or all that there are."""
@@ -76,29 +82,57 @@ class Reader:
         whole = self._short(reading.index.chunks_of(chosen, self._settings.whole_article_words))
         return replace(reading, retriever=self._retriever(reading.index, whole, chosen), whole=whole)
 
-    def newest(self, again: bool = False) -> Reading:
-        """The index as it was last published. One that cannot be opened is reported, and the one before stays.
+    def newest(self) -> Reading:
+        """The index as it was last published, or while somebody else opens it the one before.
 
-        With `again` it is opened even where nothing was published since.
+        One that cannot be opened is reported, and the one before stays.
         """
-        with self._moving:
-            current = current_name(self._settings.index)
-            if again or current not in {self._seen, None}:
-                self._seen = current
-                try:
-                    self.now = self._read(open_reported(self._settings))
-                except StoreError as error:
-                    logging.getLogger(__name__).warning("The index stays as it was opened: %s", error)
-                else:
-                    self._opened(self.now)
+        if self._is_behind() and self._opening.acquire(blocking=False):
+            try:
+                self._catch_up()
+            finally:
+                self._opening.release()
+        return self.now
+
+    def refresh(self) -> None:
+        """Have the index open as it was last published, also where somebody else opens it at the moment."""
+        with self._opening:
+            self._catch_up()
+
+    def _instead_of(self, damaged: Reading) -> Reading:
+        """What can be opened where the files of this one were damaged since."""
+        with self._opening:
+            if self.now is damaged:
+                self._open()
             return self.now
+
+    def _is_behind(self) -> bool:
+        return current_name(self._settings.index) not in {self._seen, None}
+
+    def _catch_up(self) -> None:
+        if self._is_behind():
+            self._open()
+
+    def _open(self) -> None:
+        """Under the lock `_opening`."""
+        self._seen = current_name(self._settings.index)
+        try:
+            reading = self._read(open_reported(self._settings))
+        except StoreError as error:
+            logging.getLogger(__name__).warning("The index stays as it was opened: %s", error)
+            return
+        before = self.now
+        same = [chunk.text for chunk in reading.whole] == [chunk.text for chunk in before.whole]
+        self.now = replace(reading, warmed=before.warmed) if same else reading
+        if not same:
+            self._opened(reading)
 
     def _read(self, index: Index) -> Reading:
         short = index.manifest.words <= self._settings.whole_article_words
         whole = self._short(index.all_chunks()) if short else []
         warmed = threading.Event()
         warmed.set()
-        return Reading(index, self._retriever(index, whole), Evidence(self._embedder), whole, warmed)
+        return Reading(index, self._retriever(index, whole), self._evidence, whole, warmed)
 
     def _short(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """All of them, or none where they do not fit into the context."""

@@ -1,10 +1,15 @@
+import queue
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ANIMALS, FISH, ScriptedModel, TopicEmbedder, chatbot, publish, scripted, write
 
+from rag import chat
 from rag.chat import LONGEST_QUESTION, Chatbot
 from rag.errors import QuestionError, StoreError
 from rag.index import Index, is_sound
@@ -151,3 +156,30 @@ def test_a_list_of_the_documents_knows_what_was_published_before_any_question(
     write(settings.data, {"new.txt": "Fish fly."})
     publish(settings.index, settings.data)
     assert [document.text for document in bot.documents.values()] == ["Fish fly."]
+
+
+def test_of_articles_published_one_after_the_other_only_the_newest_is_read_ahead(
+    settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    read: queue.SimpleQueue[str] = queue.SimpleQueue()
+    released = threading.Event()
+
+    class Engine(ScriptedModel):
+        def _call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
+            read.put(str(messages[0].content))
+            assert released.wait(10)
+            return super()._call(messages, *args, **kwargs)
+
+    monkeypatch.setattr(chat, "open_model", lambda *_: nullcontext(Engine(responses=["Yes"])))
+    with Chatbot.open(settings, embedder=TopicEmbedder()) as bot:
+        first = read.get(timeout=10)
+        for name in ("Tom", "Max", "Ann"):
+            write(tmp_path / "more", {"a.txt": f"The cat is called {name}."})
+            publish(settings.index, tmp_path / "more")
+            bot.refresh()
+        released.set()
+        last = read.get(timeout=10)
+        bot.ask("What is the cat called?")  # Waits for it.
+        later = [read.get() for _ in range(read.qsize())]
+    assert ANIMALS[0] in first and "The cat is called Ann." in last
+    assert not any("Tom" in one or "Max" in one for one in later)

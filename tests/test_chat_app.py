@@ -98,6 +98,7 @@ class Chatbot:
     def open(settings, progress):
         class Bot:
             passages = 0
+            def refresh(self): pass
             class documents(dict):
                 def listed(self): return []
             documents = documents()

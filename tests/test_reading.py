@@ -1,13 +1,19 @@
+import gc
 import logging
+import os
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from conftest import EMBEDDER, TopicEmbedder, publish, write
 
+from rag import reading as reading_module
 from rag.errors import DamagedError, QuestionError
 from rag.generation import generations, roll_back
-from rag.index import open_index
+from rag.index import Index, open_index
 from rag.reading import Reader, Reading
 from rag.settings import Settings
 
@@ -134,3 +140,99 @@ def test_damage_is_left_behind_with_a_choice_too(settings: Settings, texts: Path
     damage_now(reader)
     _, hits = reader.find("What sleeps?", (), [cat, dog])
     assert [hit.chunk.text for hit in hits] == ["A cat sleeps."]
+
+
+WAIT = 10  # seconds until a test that hangs fails
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Opening a further index says that it has begun, and waits for the second event."""
+    begun, released = threading.Event(), threading.Event()
+    really = reading_module.open_reported
+
+    def slowly(settings: Settings) -> Index:
+        begun.set()
+        assert released.wait(WAIT)
+        return really(settings)
+
+    monkeypatch.setattr(reading_module, "open_reported", slowly)
+    return begun, released
+
+
+def test_while_one_question_opens_what_was_published_others_go_on_with_what_is_open(
+    settings: Settings, texts: Path, reader: Reader, held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, released = held
+    write(texts, {"a.txt": "A dog eats."})
+    publish(settings.index, texts)
+    with ThreadPoolExecutor(1) as side:
+        first = side.submit(found, reader)
+        assert begun.wait(WAIT)
+        assert found(reader) == "A cat sleeps."
+        released.set()
+        assert first.result(WAIT) == "A dog eats."
+    assert found(reader) == "A dog eats."
+
+
+def test_after_a_refresh_every_question_is_answered_from_what_was_published_before_it(
+    settings: Settings, texts: Path, reader: Reader, held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, released = held
+    write(texts, {"a.txt": "A dog eats."})
+    publish(settings.index, texts)
+    with ThreadPoolExecutor(2) as side:
+        side.submit(found, reader)
+        assert begun.wait(WAIT)
+        refreshed = side.submit(reader.refresh)
+        released.set()
+        refreshed.result(WAIT)
+        assert found(reader) == "A dog eats."
+
+
+def test_the_sentences_of_a_passage_are_embedded_once_for_all_indexes(settings: Settings, texts: Path) -> None:
+    class Counting(TopicEmbedder):
+        seen: list[str] = []  # noqa: RUF012
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            self.seen += texts
+            return super().embed_documents(texts)
+
+    publish(settings.index, texts)
+    embedder = Counting()
+    reader = Reader(settings, open_index(settings.index, EMBEDDER), embedder, lambda _: None)
+    reader.now.evidence.sentences(reader.now.whole)
+    write(texts, {"b.txt": "A dog eats."})
+    publish(settings.index, texts)
+    reader.refresh()
+    assert [one.text for one in reader.now.evidence.sentences(reader.now.whole)] == ["A cat sleeps.", "A dog eats."]
+    assert embedder.seen == ["A cat sleeps.", "A dog eats."]
+
+
+def test_a_text_that_is_the_same_is_not_told_of_again(
+    settings: Settings, texts: Path, reader: Reader, opened: list[Reading]
+) -> None:
+    before = reader.now
+    publish(settings.index, texts, rebuild=True)
+    reader.refresh()
+    assert reader.now.index.path != before.index.path
+    assert reader.now.warmed is before.warmed and opened == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
+def test_no_file_stays_open_of_an_index_that_was_replaced(settings: Settings, texts: Path) -> None:
+    publish(settings.index, texts)
+    reader = Reader(settings, open_index(settings.index, EMBEDDER), TopicEmbedder(), lambda _: None)
+    write(texts, {"a.txt": "A dog eats."})
+    publish(settings.index, texts)
+
+    def files() -> int:
+        found(reader)
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = files()
+    for _ in range(60):
+        roll_back(settings.index)
+        found(reader)
+    assert files() <= before + 2

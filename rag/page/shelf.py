@@ -74,11 +74,16 @@ class Shelf:
         settings: Settings,
         load_embedder: Callable[[], Embeddings] | None = None,
         verify: Callable[[Path], list[str]] = verify_apart,
+        published: Callable[[], None] = lambda: None,
     ) -> None:
-        """`load_embedder` gives the embedder of the settings, where there is one in memory already."""
+        """`load_embedder` gives the embedder of the settings, where there is one in memory already.
+
+        `published` is called when a change is in the index, before it is told to have ended.
+        """
         self.settings = settings
         self._load_embedder = load_embedder or (lambda: make_embedder(settings))
         self._verify = verify
+        self._published = published
         self._folder = settings.store / FOLDER
         self._turn = threading.Lock()
 
@@ -176,6 +181,7 @@ class Shelf:
 
         folder = self.settings.index
         outcome = update(folder, corpus, maker, loader, progress=embedder.progress, verify=verify)
+        self._published()
         skipped = f"{len(outcome.problems)} skipped, {time.perf_counter() - began:.1f} s."
         line = f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {counted(outcome.manifest)}, {skipped}"
         return Changed(line, outcome.problems, self._rows(listed(folder)))
