@@ -1,4 +1,6 @@
-"""Whether the index survives: kills, a full disk, damage, many documents. Prints a table; exit code 1 when it does not.
+"""Whether it survives: kills, a full disk, damage, many documents, hostile clients. Prints a table.
+
+The exit code is 1 when it does not.
 
 Run `python tests/endurance.py`, with names of trials for these only, with `--short` for the form that the tests run.
 """
@@ -20,6 +22,7 @@ from trials.finding import Finding
 from trials.kills import kills, two_writers
 from trials.loading import fuzzed, mixed
 from trials.scale import incremental, memory
+from trials.serving import hostile, republished
 from trials.speed import throughput
 
 TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
@@ -33,6 +36,8 @@ TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
     "throughput": throughput,
     "memory": memory,
     "fuzz": fuzzed,
+    "republished": republished,
+    "hostile": hostile,
 }
 _LONGEST = 1800
 """Seconds that a trial may take."""

@@ -7,20 +7,31 @@ The job is a line of JSON on standard input; every line on standard output is a 
 import functools
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
 import ingest
 import rag.update
+from chat_app import make_app
+from rag.chat import Chatbot
 from rag.errors import RagError
 from rag.index import open_index
 from rag.load import Loader
 from rag.manifest import Corpus
+from rag.page.server import listen, make_server
+from rag.page.store import FILE, Store
+from rag.page.watch import start_logging
+from rag.settings import Settings
 from rag.update import Maker
 from rag.verify import verify, verify_apart
 from trials.library import EMBEDDER, WORDS, HashEmbedder
@@ -99,6 +110,34 @@ def _read_only(job: dict[str, Any]) -> dict[str, object]:
     return {"writable": writable, "code": code, "texts": texts}
 
 
+class _Reader(BaseChatModel):
+    """Says Yes, or what was repeated to it right before the question, word for word at a set pace."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "reader"
+
+    def _generate(self, messages: Any, *args: Any, **kwargs: Any) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("Yes"))])
+
+    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        found = re.search(r"From the text:\n- (.*)", str(messages[-1].content))
+        for word in (found[1] if found else "Nothing.").split(" "):
+            time.sleep(0.005)  # The model's pace.
+            yield ChatGenerationChunk(message=AIMessageChunk(content=f"{word} "))
+
+
+def _serve(job: dict[str, Any]) -> dict[str, object]:
+    """Serve the page until the process is ended; says on which port."""
+    settings = Settings(_env_file=None, index=Path(job["index"]), store=Path(job["store"]), port=0, per_minute=0)
+    start_logging(settings)
+    with Store(settings.store / FILE) as store, listen(settings) as listener:
+        bot = Chatbot(settings, open_index(settings.index, EMBEDDER), _Reader(), HashEmbedder())
+        say(listening=listener.getsockname()[1])
+        make_server(make_app(bot, store, settings, published=bot.refresh)).run([listener])
+    return {}
+
+
 def _peak() -> int:
     """The most memory that this process had, in bytes (not `ru_maxrss`, which starts at what the parent had)."""
     status = Path("/proc/self/status")
@@ -120,7 +159,7 @@ def main() -> None:
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
-        say(done={"update": _update, "read-only": _read_only}[job["do"]](job))
+        say(done={"update": _update, "read-only": _read_only, "serve": _serve}[job["do"]](job))
     except RagError as error:
         say(refused=str(error), kind=type(error).__name__)
 
