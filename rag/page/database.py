@@ -69,7 +69,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._using:
+        with self._using, suppress(OSError):
             self._let_go()
 
     def _open(self) -> None:
@@ -94,7 +94,7 @@ class Database:
 
     def _follow(self) -> None:
         """Open the file anew where it is another one, or where what SQLite remembers of it is wrong."""
-        if self._opened != _file(self._path):
+        if not self._stale and self._opened != _file(self._path):
             _LOG.warning(
                 "The store %r was moved away, deleted or replaced while it was open; from now on the file that is "
                 "there is used.",

@@ -25,6 +25,8 @@ MOST_CONVERSATIONS = 500
 """Of an owner; those that were changed least recently go."""
 MOST_TURNS = 200
 """Of a conversation; the oldest go."""
+LONGEST_ID = 100
+"""Characters of a conversation's id, which the browser sends."""
 _PAGE = 100
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -113,6 +115,7 @@ class Store:
         if not turns:
             self.delete(owner, conversation)
             return
+        _check_id(conversation)
         key = (key_of(owner), key_of(conversation))
         kept = turns[-MOST_TURNS:]
         rows = [(*key, turn.number, raw(turn)) for turn in kept]
@@ -150,6 +153,7 @@ class Store:
     def rate(self, owner: str, rating: Rating) -> None:
         """Keep the rating in the place of an earlier one of the same turn. Raises RatingError as `check` does."""
         check(rating)
+        _check_id(rating.conversation)
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO ratings (owner, conversation, number, rating) VALUES (?, ?, ?, ?) "
@@ -204,3 +208,11 @@ class Store:
             with database:
                 yield database
             self._writing.settle()
+
+
+def _check_id(conversation: str) -> None:
+    if len(conversation) > LONGEST_ID:
+        raise StoreError(
+            f"The id of this conversation has {len(conversation):,} characters, and at most {LONGEST_ID} are kept; "
+            "begin a new conversation."
+        )
