@@ -19,10 +19,15 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from starlette.routing import Router
+from starlette.testclient import TestClient
 
 from rag.errors import StoreError
 from rag.page import database as database_module
 from rag.page import store as store_module
+from rag.page.downloads import download_routes
+from rag.page.limit import Visitors
+from rag.page.owner import Owners, Proxies
 from rag.page.ratings import LONGEST, REASONS, Rating, RatingError
 from rag.page.rows import TITLE, key_of, read_rating
 from rag.page.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
@@ -569,6 +574,15 @@ def test_what_one_process_begins_anew_the_other_goes_on_with(tmp_path: Path) -> 
         one.write(ANN, "three", [turn()])
         assert listed(one) == listed(two) == ["one", "three", "two"]
     assert held_by(path) == ["one", "three", "two"] and held_by(tmp_path / "moved") == ["before"]
+
+
+def test_a_download_from_a_store_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    with Store(tmp_path / "page.sqlite") as store:
+        store.path.unlink(), store.path.mkdir()
+        router = Router(download_routes(store))
+        owned = Owners(router, Proxies(""), Visitors(), recognise=None, has_login=False)
+        response = TestClient(owned).get("/conversations/c.md")
+    assert response.status_code == 503 and "try again" in response.text and str(tmp_path) not in response.text
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Database:
     """
 
     def __init__(self, path: Path, schema: str) -> None:
-        """Open the file, made where it is missing, with its folder. Raises StoreError, naming the path."""
+        """Open the file, or make it with its folder. Raises StoreError, naming the path."""
         self._path = path
         self._schema = schema
         self._using = threading.Lock()
@@ -46,7 +46,7 @@ class Database:
 
     @contextmanager
     def use(self) -> Generator[sqlite3.Connection, None, None]:
-        """The connection, for this thread alone. Raises StoreError with what a reader of the page may know."""
+        """The connection, for this thread alone. Raises StoreError, which readers of the page see."""
         if not self._using.acquire(timeout=PATIENCE):
             raise _unusable("it is busy")
         try:
@@ -62,7 +62,10 @@ class Database:
             self._using.release()
 
     def settle(self) -> None:
-        """Bring what was committed from SQLite's log into the file, which then is whole by itself; in `use`."""
+        """Bring what was committed from SQLite's log into the file; call it in `use`.
+
+        The file then is whole by itself, wherever it is moved or copied.
+        """
         # Where there is no room, or a reader is in the way, it stays in the log, from where the next one brings it.
         with suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -93,7 +96,7 @@ class Database:
         self._beside = {path: _file(path) for path in (Path(f"{self._path}-wal"), Path(f"{self._path}-shm"))}
 
     def _follow(self) -> None:
-        """Open the file anew where it is another one, or where what SQLite remembers of it is wrong."""
+        """Open the file anew where it is another one, or was found damaged."""
         if not self._stale and self._opened != _file(self._path):
             _LOG.warning(
                 "The store %r was moved away, deleted or replaced while it was open; from now on the file that is "

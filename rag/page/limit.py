@@ -37,7 +37,7 @@ class Limit:
         self._room = _REMEMBERED
 
     def check(self, key: str) -> None:
-        """Raises OftenError, naming the seconds to wait, where one more of `key` would be one too many."""
+        """Raises OftenError, with the seconds to wait, where one more of `key` is too many."""
         with self._moving:
             self._allowed(key, self._clock())
 
@@ -102,7 +102,10 @@ class Visitors:
 
 
 def network(address: str) -> str:
-    """What counts as one address: of IPv6 the /64 that one household shares, of IPv4 in IPv6 the IPv4 address."""
+    """What counts as one address.
+
+    Of IPv6 it is the /64 that one household shares, of IPv4 written as IPv6 the IPv4 address.
+    """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

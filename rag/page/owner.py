@@ -50,7 +50,10 @@ class Proxies:
         return connection.client is not None and self.trusts(connection.client.host)
 
     def address(self, connection: HTTPConnection) -> str:
-        """What counts as the client's address: of those that the proxies have seen the nearest that is none of them."""
+        """What counts as the client's address.
+
+        Of those that the proxies have seen it is the nearest that is none of them.
+        """
         peer = connection.client.host if connection.client else ""
         if not self.is_behind(connection):
             return network(peer)
@@ -143,7 +146,10 @@ class Owners:
 
 
 def _own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers with our own cookies alone: Python takes the square of their length to read quoted ones."""
+    """The headers with our own cookies alone.
+
+    To read a quoted one Python takes the square of its length in time.
+    """
     others = [pair for pair in headers if pair[0] != b"cookie"]
     every = (one.strip() for name, value in headers if name == b"cookie" for one in value.split(b";"))
     ours = b"; ".join(one for one in every if _OURS.fullmatch(one))
@@ -151,7 +157,7 @@ def _own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, by
 
 
 def refusal(error: RagError) -> tuple[int, str, dict[str, str]]:
-    """The status, sentence and headers for a reader: too many tries, or the store or the users cannot be read."""
+    """The status, sentence and headers with which a reader is told."""
     if isinstance(error, OftenError):
         return 429, str(error), {"Retry-After": str(error.seconds)}
     if isinstance(error, SettingsError):  # It names the file of users.

@@ -200,7 +200,7 @@ class SignIn:
 
 
 class Passwords:
-    """Checks passwords, a few at the same time, and remembers for a while which were right from which address."""
+    """Checks passwords, a few at a time, and remembers for a while which were right."""
 
     def __init__(self, users: Users) -> None:
         self.guesses = Guesses()
