@@ -1,20 +1,31 @@
 """Signing in: the file of users, the form, sessions, names and passwords with each request, a proxy's header."""
 
+import asyncio
 import base64
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import bcrypt
 import httpx
 import pytest
-from asking import FakeBot, MemoryStore, make_app, serving
+from asking import WAIT, FakeBot, MemoryStore, make_app, serving
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import SettingsError
+from rag.errors import SettingsError, StoreError
+from rag.page import database as database_module
+from rag.page import signin as signin_module
+from rag.page.guesses import ADDRESS_TRIES, NAME_TRIES, TRIES, Guesses
+from rag.page.limit import OftenError
 from rag.page.owner import Proxies
-from rag.page.signin import TRIES, Users, add_user
+from rag.page.signin import CHECKS, FORM, Users, add_user
+from rag.page.store import Store
 from rag.settings import Settings
 
 PASSWORD = "correct horse"
@@ -37,10 +48,23 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
+Visit = Callable[..., TestClient]
+
+
 @pytest.fixture
-def client(settings: Settings, users: Path, store: MemoryStore) -> TestClient:
+def visit(settings: Settings, users: Path, store: MemoryStore) -> Visit:
+    """Opens the page from an address."""
     app = make_app(FakeBot(), settings.model_copy(update={"users": users}), store)
-    return TestClient(app, base_url="http://localhost", follow_redirects=False)
+
+    def opened(address: str = "192.0.2.1", **options: Any) -> TestClient:
+        return TestClient(app, base_url="http://localhost", follow_redirects=False, client=(address, 50000), **options)
+
+    return opened
+
+
+@pytest.fixture
+def client(visit: Visit) -> TestClient:
+    return visit()
 
 
 def sign_in(client: TestClient, name: str = "anna", password: str = PASSWORD, **headers: str) -> Any:
@@ -151,17 +175,179 @@ def test_what_is_typed_as_a_name_is_shown_as_text(client: TestClient) -> None:
     assert "<script>" not in text and "&lt;script&gt;" in text
 
 
+def wrong(client: TestClient, times: int = TRIES, name: str = "anna") -> list[int]:
+    """The answers to so many wrong passwords, each another one."""
+    return [sign_in(client, name, f"wrong {number}").status_code for number in range(times)]
+
+
 def test_passwords_cannot_be_tried_without_end(client: TestClient) -> None:
-    assert [sign_in(client, password=f"wrong {number}").status_code for number in range(TRIES)] == [401] * TRIES
+    assert wrong(client) == [401] * TRIES
     refused = sign_in(client)
     assert refused.status_code == 429 and 0 < int(refused.headers["retry-after"]) <= 60
     assert "10 wrong passwords within 60 seconds are allowed" in refused.text
-    basic = client.post("/api/ask", json={"question": "Q"}, auth=("bert", "another one"))
+    basic = client.post("/api/ask", json={"question": "Q"}, auth=("anna", PASSWORD))
     assert basic.status_code == 429 and "retry-after" in basic.headers
+
+
+@pytest.mark.parametrize("guesser", ["192.0.2.1", "198.51.100.1"], ids=["where the user is", "elsewhere"])
+def test_whoever_guesses_does_not_learn_what_is_right_after_the_user_has_signed_in(visit: Visit, guesser: str) -> None:
+    assert visit("192.0.2.1").get("/config", auth=("anna", PASSWORD)).status_code == 200
+    other = visit(guesser)
+    guesses = [other.get("/config", auth=("anna", f"wrong {number}")).status_code for number in range(TRIES + 2)]
+    assert guesses == [401] * TRIES + [429, 429]
+    assert other.get("/config", auth=("anna", PASSWORD)).status_code == 429
+
+
+def test_wrong_passwords_from_elsewhere_lock_nobody_out(visit: Visit) -> None:
+    assert wrong(visit("198.51.100.1"), TRIES + 1) == [401] * TRIES + [429]
+    assert sign_in(visit("192.0.2.1")).status_code == 303
+    assert sign_in(visit("198.51.100.1"), "bert", "another one").status_code == 303
+
+
+def test_where_a_user_has_signed_in_many_addresses_lock_nobody_out_either(visit: Visit, store: MemoryStore) -> None:
+    home, travelling, new = (visit(f"192.0.2.{number}") for number in (1, 2, 3))
+    assert sign_in(home).status_code == 303
+    travelling.cookies.set("rag_session", store.begin("anna", 60))
+    assert travelling.get("/config").status_code == 200
+    for number in range(NAME_TRIES // TRIES):
+        assert wrong(visit(f"198.51.100.{number}")) == [401] * TRIES
+    late = sign_in(new)
+    assert late.status_code == 429 and "100 wrong passwords within 60 seconds are allowed" in late.text
+    home.cookies.clear(), travelling.cookies.clear()
+    assert sign_in(home).status_code == sign_in(travelling).status_code == 303
+
+
+def test_one_address_cannot_try_many_names(visit: Visit) -> None:
+    here = visit()
+    assert sign_in(here).status_code == 303
+    assert {sign_in(here, f"user {number}", "guessed").status_code for number in range(ADDRESS_TRIES)} == {401}
+    assert sign_in(here, "bert", "another one").status_code == 429
+    assert sign_in(here).status_code == 303
+
+
+def test_the_addresses_of_one_ipv6_household_have_the_tries_of_one(visit: Visit) -> None:
+    for number in range(TRIES):
+        assert wrong(visit(f"2001:db8::{number + 1:x}"), 1) == [401]
+    assert sign_in(visit("2001:db8::ffff")).status_code == 429
+    assert sign_in(visit("2001:db8:0:1::1")).status_code == 303
+    assert wrong(visit("192.0.2.1"), TRIES + 1)[-1] == sign_in(visit("::ffff:192.0.2.1")).status_code == 429
+    assert sign_in(visit("::ffff:192.0.2.2")).status_code == 303
+
+
+def test_the_rule_for_wrong_passwords() -> None:
+    guesses = Guesses()
+    for _ in range(TRIES):
+        guesses.take("a", "anna")
+    for again in (guesses.check, guesses.take):
+        with pytest.raises(OftenError):
+            again("a", "anna")
+    right = guesses.take("b", "anna")
+    guesses.right(right), guesses.know("b", "anna")
+    for number in range(NAME_TRIES - TRIES):
+        guesses.take(f"c{number % 20}", "anna")
+    with pytest.raises(OftenError):
+        guesses.check("new", "anna")
+    for _ in range(TRIES):
+        guesses.take("b", "anna")
+    with pytest.raises(OftenError):
+        guesses.take("b", "anna")
+    guesses.take("b", "bert")
 
 
 def test_right_passwords_do_not_count_as_tries(client: TestClient) -> None:
     assert {sign_in(client).status_code for _ in range(TRIES + 2)} == {303}
+
+
+class SlowUsers:
+    """Checks passwords as Users does, once its gate is open, and counts how many are checked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gate = threading.Event()
+        self.full = threading.Event()
+        self.checked = self.running = self.peak = 0
+        self._counting = threading.Lock()
+        admits = Users.admits
+
+        def check(users: Users, name: str, password: str) -> bool:
+            self.wait()
+            return admits(users, name, password)
+
+        monkeypatch.setattr(Users, "admits", check)
+
+    def wait(self) -> None:
+        with self._counting:
+            self.checked, self.running = self.checked + 1, self.running + 1
+            self.peak = max(self.peak, self.running)
+            if self.running == CHECKS:
+                self.full.set()
+        assert self.gate.wait(WAIT)
+        with self._counting:
+            self.running -= 1
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowUsers]:
+    made = SlowUsers(monkeypatch)
+    yield made
+    made.gate.set()
+
+
+async def by_basic(visit: Visit, password: str, address: str = "192.0.2.1", name: str = "anna") -> int:
+    transport = httpx.ASGITransport(visit().app, client=(address, 50000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        return (await client.get("/config", auth=(name, password))).status_code
+
+
+def test_a_hundred_guesses_at_once_are_few_checks(visit: Visit, slow: SlowUsers) -> None:
+    async def guess() -> list[int]:
+        asking = [asyncio.create_task(by_basic(visit, f"wrong {number}")) for number in range(100)]
+        coming = list(asyncio.as_completed(asking, timeout=WAIT))
+        refused = [await one for one in coming[: 100 - TRIES]]
+        assert refused == [429] * (100 - TRIES)
+        assert await asyncio.to_thread(slow.full.wait, WAIT)
+        slow.gate.set()
+        return [await one for one in coming[100 - TRIES :]]
+
+    assert asyncio.run(guess()) == [401] * TRIES
+    assert (slow.checked, slow.peak) == (TRIES, CHECKS)
+
+
+def test_a_program_that_asks_much_at_once_costs_one_check(visit: Visit, slow: SlowUsers) -> None:
+    async def ask() -> list[int]:
+        asking = [asyncio.create_task(by_basic(visit, PASSWORD)) for _ in range(30)]
+        while not slow.checked:
+            await asyncio.sleep(0)
+        slow.gate.set()
+        return await asyncio.gather(*asking)
+
+    assert asyncio.run(ask()) == [200] * 30
+    assert slow.checked == 1
+    assert visit().get("/config", auth=("anna", PASSWORD)).status_code == 200 and slow.checked == 1
+    assert visit("192.0.2.9").get("/config", auth=("anna", PASSWORD)).status_code == 200 and slow.checked == 2
+
+
+def test_many_strangers_at_once_do_not_keep_out_who_is_known(
+    visit: Visit, slow: SlowUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow.gate.set()
+    assert sign_in(visit("192.0.2.1")).status_code == 303
+    slow.gate.clear()
+    monkeypatch.setattr(signin_module, "WAITING", 3)
+
+    async def come() -> list[int]:
+        def guess(number: int) -> Coroutine[Any, Any, int]:
+            return by_basic(visit, "wrong", f"198.51.100.{number}")
+
+        first = [asyncio.create_task(guess(number)) for number in range(3)]
+        while slow.running < CHECKS:
+            await asyncio.sleep(0)
+        assert await guess(3) == 429
+        known = asyncio.create_task(by_basic(visit, "mistyped"))
+        assert await guess(4) == 429
+        slow.gate.set()
+        return await asyncio.gather(*first, known)
+
+    assert asyncio.run(come()) == [401] * 4
 
 
 @pytest.mark.parametrize(
@@ -192,9 +378,60 @@ def test_a_name_and_a_password_with_each_request_do_for_programs(client: TestCli
     assert client.post("/api/ask", json={"question": "Q"}, auth=("anna", PASSWORD)).status_code == 401
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic %%%", "Basic " + base64.b64encode(b"\xff:x").decode(), "Bearer x"])
-def test_other_authorisation_is_none(client: TestClient, header: str) -> None:
-    assert client.post("/api/ask", json={"question": "Q"}, headers={"authorization": header}).status_code == 401
+def basic(given: bytes) -> bytes:
+    return b"Basic " + base64.b64encode(given)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"Basic", b"Basic %%%", b"Bearer x", b"Basic \xff\xfe", "Basic é".encode(), basic(b"\xff:x"), basic(b"anna"),
+     basic(b"an\0na:x"), basic(b"anna:x\0y"), basic(b"anna:correct horse\0"), basic(b"anna:\xed\xa0\x80"),
+     basic(b"a" * 60_000 + b":x"), basic(b"anna:" + b"x" * 60_000), b"Basic " + b"=" * 60_000, b"Basic " + b" " * 60_000,
+     b"basic\t" + base64.b64encode(b"anna:correct horse"), b"\xff" * 60_000, b""],
+)  # fmt: skip
+def test_other_authorisation_is_none(client: TestClient, header: bytes) -> None:
+    for _ in range(TRIES + 1):  # A password that nobody can have is no try, but one that is checked is.
+        response = client.post("/api/ask", json={"question": "Q"}, headers={"authorization": header})  # type: ignore[dict-item]
+        assert response.status_code in (401, 429)
+
+
+ENCODED = "application/x-www-form-urlencoded"
+PART = b'--x\r\ncontent-disposition: form-data; name="username"\r\n\r\n\xff\r\n--x--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [(ENCODED, b"", 401), (ENCODED, b"\xff\x00\xed\xa0\x80=&&&", 401), (ENCODED, b"username=%ff%fe&password=%00", 401),
+     (ENCODED, b"username=anna%00&password=correct+horse", 401), (ENCODED, b"username=anna&password=correct+horse%00", 401),
+     (ENCODED, b"username=%ED%A0%80&password=%ED%A0%80", 401), (ENCODED, b"username=anna&password=" + b"x" * 900_000, 401),
+     (ENCODED, b"username=" + b"a" * 900_000 + b"&password=x", 401), (ENCODED, b"username=" + b"%" * 900_000, 401),
+     (ENCODED, b"&" * 900_000, 401), (ENCODED, b"a=1&" * 200_000, 401), ("", b"\xff", 415), ("application/json", b"{}", 415),
+     ("multipart/form-data", b"x", 415), ("multipart/form-data; boundary=x; charset=undefined", PART, 415),
+     ("multipart/form-data; boundary=x; charset=u\0", PART, 415), (";" * 60_000, b"", 415)],
+)  # fmt: skip
+def test_no_form_is_an_error_of_the_server(client: TestClient, kind: str, body: bytes, status: int) -> None:
+    response = client.post("/login", content=body, headers={"content-type": kind, "accept": "text/html"})
+    assert response.status_code == status and len(response.text) < 2_000
+    assert 'role="alert"' in response.text and "set-cookie" not in response.headers
+
+
+def test_a_form_of_the_longest_name_and_password_has_room(users: Path, client: TestClient) -> None:
+    name, password = "\U0001f600" * 64, "x" * 72
+    users.write_text(f"{name}:{hashed(password)}\n")
+    assert sign_in(client, name, password).status_code == 303
+    assert client.get("/config", auth=(name.encode(), password.encode())).status_code == 200
+    assert len(name.encode()) * 3 + 72 * 3 < FORM
+
+
+def test_a_long_cookie_takes_no_time(visit: Visit, settings: Settings, store: MemoryStore) -> None:
+    long = 'rag_owner="' + "\\" * 60_000 + '"; rag_session="' + "\\" * 60_000 + '"; other="\\'
+    everybody = TestClient(make_app(FakeBot(), settings), base_url="http://localhost")
+    began = time.monotonic()
+    for client in (visit(), everybody):
+        assert client.get("/health", headers={"cookie": long}).status_code == 200
+    token = store.begin("anna", 60)
+    assert visit().get("/config", headers={"cookie": f"{long}; rag_session={token}; last=1"}).status_code == 200
+    assert time.monotonic() - began < 5  # Python alone would take half a minute for each.
 
 
 def test_a_user_taken_from_the_file_is_out_at_once(client: TestClient, users: Path) -> None:
@@ -202,6 +439,77 @@ def test_a_user_taken_from_the_file_is_out_at_once(client: TestClient, users: Pa
     assert client.get("/config").status_code == 200
     users.write_text(f"bert:{hashed('another one')}\n")
     assert client.get("/config").status_code == 401
+
+
+def test_users_that_cannot_be_read_any_more_are_one_sentence_without_the_path(
+    client: TestClient, users: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sign_in(client)
+    users.unlink()
+    sentence = "Nobody can sign in at the moment; tell whoever runs this page."
+    basic = client.get("/config", auth=("anna", PASSWORD))
+    assert (basic.status_code, basic.json()) == (503, {"error": sentence})
+    form = sign_in(client)
+    assert form.status_code == 503 and sentence in form.text
+    assert str(users) in caplog.text
+    for path in ("/health", "/ready", "/login"):
+        assert client.get(path, auth=("anna", PASSWORD)).status_code == 200
+
+
+class BrokenStore(MemoryStore):
+    """Says so to everybody."""
+
+    def _fail(self, *_: object) -> Any:
+        raise StoreError("It is locked; try again.")
+
+    begin = user_of = end = _fail
+
+
+def test_a_store_that_fails_is_one_sentence_and_holds_nobody(settings: Settings, users: Path) -> None:
+    app = make_app(FakeBot(), settings.model_copy(update={"users": users}), BrokenStore())
+    client = TestClient(app, base_url="http://localhost", follow_redirects=False)
+    form = sign_in(client)
+    assert form.status_code == 503 and "It is locked; try again." in form.text
+    assert client.get("/config", auth=("anna", PASSWORD)).status_code == 200
+    client.cookies.set("rag_session", "x" * 43)
+    session = client.get("/config")
+    assert (session.status_code, session.json()) == (503, {"error": "It is locked; try again."})
+    assert client.post("/logout").status_code == 503
+    for path in ("/health", "/ready", "/login"):
+        assert client.get(path).status_code == 200
+
+
+def test_a_sign_in_that_waits_for_the_store_holds_neither_health_nor_other_users(
+    settings: Settings, users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "PATIENCE", 20.0)
+    about = threading.Event()
+
+    def clock() -> float:
+        about.set()  # A sign-in asks for the time just before it asks for the lock.
+        return time.time()
+
+    with Store(tmp_path / "page.sqlite", clock) as store:
+        app = make_app(FakeBot(), settings.model_copy(update={"users": users}), store)  # type: ignore[arg-type]
+        token = store.begin("bert", 60)
+        about.clear()
+        with serving(app) as address, closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            answers: list[int] = []
+
+            def come() -> None:
+                form = {"username": "anna", "password": PASSWORD}
+                answers.append(httpx.post(address + "/login", data=form, timeout=30).status_code)
+
+            signing = threading.Thread(target=come, daemon=True)
+            signing.start()
+            assert about.wait(WAIT)
+            for path in ("/health", "/ready", "/config"):
+                assert httpx.get(address + path, cookies={"rag_session": token}, timeout=WAIT).status_code == 200
+            assert answers == []
+            other.execute("ROLLBACK")
+            signing.join(WAIT)
+            assert answers == [200]
 
 
 def test_gradio_client_signs_in_by_the_form(settings: Settings, users: Path) -> None:
@@ -265,6 +573,7 @@ def test_the_address_is_the_last_that_is_no_proxy(forwarded: list[str], client: 
         return Request({"type": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", header)]})
 
     proxies = Proxies("127.0.0.1, 10.0.0.0/8")
+    assert proxies.address(Request({"type": "http", "client": ("2001:db8::1", 1), "headers": []})) == "2001:db8::/64"
     if client.startswith(("10.", "127.")):
         return
     assert proxies.address(request("127.0.0.1")) == client

@@ -2,12 +2,16 @@
 
 import itertools
 import math
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +19,18 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from starlette.routing import Router
+from starlette.testclient import TestClient
 
 from rag.errors import StoreError
+from rag.page import database as database_module
 from rag.page import store as store_module
+from rag.page.downloads import download_routes
+from rag.page.limit import Visitors
+from rag.page.owner import Owners, Proxies
 from rag.page.ratings import LONGEST, REASONS, Rating, RatingError
 from rag.page.rows import TITLE, key_of, read_rating
-from rag.page.store import MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
+from rag.page.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
 from rag.page.turns import Turn
 from rag.types import Answer, Chunk, Citation, Hit, Sentence, Timings
 
@@ -168,8 +178,7 @@ def test_a_deleted_conversation_leaves_nothing_behind(store: Store) -> None:
     store.rate(ANN, bad(comment="The zebra comment"))
     store.delete(ANN, "c")
     assert store.read(ANN, "c") is None and rated(store, ANN, "c") == {} and list(store.ratings()) == []
-    store.close()  # This empties the log into the file.
-    assert b"zebra" not in store.path.read_bytes()
+    assert not any(b"zebra" in path.read_bytes() for path in store.path.parent.iterdir())
 
 
 def test_the_least_recent_conversations_go(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,29 +369,275 @@ def test_two_processes_open_it_at_once_and_lose_nothing(tmp_path: Path) -> None:
     assert names == {f"{name}-{number}" for name, number in itertools.product("ab", range(40))}
 
 
+@contextmanager
+def held(path: Path, how: str = "IMMEDIATE") -> Iterator[Callable[[], None]]:
+    """Another connection that holds the lock; gives what releases it."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute(f"BEGIN {how}")
+
+        def release() -> None:
+            if other.in_transaction:
+                other.execute("ROLLBACK")
+
+        yield release
+        release()
+
+
+@pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
 def test_a_file_that_another_process_holds_can_be_read_and_says_so_when_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    monkeypatch.setattr(store_module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(database_module, "PATIENCE", 0.0)
     with Store(tmp_path / "page.sqlite") as store:
         store.write(ANN, "c", [turn()])
-        other = sqlite3.connect(store.path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match=r"page.sqlite' cannot be used \(database is locked\); see that"):
-            store.write(ANN, "c", [turn(), turn(2)])
-        assert store.read(ANN, "c") == (turn(),)
-        other.execute("ROLLBACK")
-        other.close()
+        with held(store.path, how) as release:
+            with pytest.raises(StoreError, match=r"at the moment \(database is locked\); try again") as raised:
+                store.write(ANN, "c", [turn(), turn(2)])
+            assert store.read(ANN, "c") == (turn(),)
+            release()
+        assert str(tmp_path) not in str(raised.value) and "RAG_" not in str(raised.value)
+        assert str(store.path) in caplog.text  # Whoever runs the page has to know which file it is.
         store.write(ANN, "c", [turn(), turn(2)])
         assert store.read(ANN, "c") == (turn(), turn(2))
 
 
+class Writer(threading.Thread):
+    """A thread in which the store writes; `about` is set in the transaction, just before it asks for the lock."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self.about = threading.Event()
+        self.store = Store(path, self.tick)
+        self.error: Exception | None = None
+
+    def tick(self) -> float:
+        self.about.set()
+        return 1000.0
+
+    def run(self) -> None:
+        try:
+            self.store.begin(BOB, 60)
+        except StoreError as error:
+            self.error = error
+
+
+def test_others_are_read_while_a_sign_in_waits_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "PATIENCE", 20.0)
+    writer = Writer(tmp_path / "page.sqlite")
+    with writer.store as store:
+        store.write(ANN, "c", [turn()])
+        token = store.begin(ANN, 60)
+        writer.about.clear()
+        with held(store.path) as release:
+            writer.start()
+            assert writer.about.wait(10)
+            assert store.read(ANN, "c") == (turn(),) and store.user_of(token) == ANN
+            assert [one.id for one in store.conversations(ANN)] == ["c"]
+            assert writer.is_alive()
+            release()
+        writer.join(20)
+        assert not writer.is_alive() and writer.error is None
+
+
+def test_many_that_write_to_a_locked_file_give_up_together_and_not_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "PATIENCE", 0.5)
+    writer = Writer(tmp_path / "page.sqlite")
+    with writer.store as store, held(store.path):
+        threads = [threading.Thread(target=writer.run, daemon=True) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        began = time.monotonic()
+        for thread in threads:
+            thread.join(20)
+        assert time.monotonic() - began < 5  # One after the other would take ten seconds.
+        assert "try again" in str(writer.error)
+
+
 def test_a_full_disk_costs_only_what_had_no_room(store: Store) -> None:
     store.write(ANN, "c", [turn()])
-    store._database.execute("PRAGMA max_page_count = 1")
-    with pytest.raises(StoreError, match=r"full.*see that there is room"):
+    with store._writing.use() as database:
+        database.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreError, match=r"at the moment \(database or disk is full\); try again"):
         store.write(ANN, "d", [turn(1, "x" * 1_000_000)])
     assert [one.id for one in store.conversations(ANN)] == ["c"] and store.read(ANN, "c") == (turn(),)
+
+
+def test_an_id_from_outside_is_measured(store: Store) -> None:
+    store.write(ANN, "x" * LONGEST_ID, [turn()])
+    with pytest.raises(StoreError, match="has 1,000,000 characters, and at most 100 are kept; begin a new"):
+        store.write(ANN, "x" * 1_000_000, [turn()])
+    with pytest.raises(StoreError, match="at most 100"):
+        store.rate(ANN, bad(conversation="x" * 101))
+    assert store.read(ANN, "x" * 1_000_000) is None and len(store.conversations(ANN)) == 1
+
+
+# The file goes another way while it is open
+
+
+def held_by(path: Path, owner: str = ANN) -> list[str]:
+    """The owner's conversations in a file that is looked at alone, without what lies beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        alone = Path(shutil.copy(path, folder))
+        with closing(sqlite3.connect(alone)) as file:
+            assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            query = "SELECT conversation FROM turns WHERE owner = ? ORDER BY conversation"
+            return [key.decode() for (key,) in file.execute(query, [key_of(owner)])]
+
+
+def listed(store: Store) -> list[str]:
+    return sorted(one.id for one in store.conversations(ANN))
+
+
+def test_each_write_is_in_the_file_itself_as_soon_as_it_is_done(store: Store) -> None:
+    for number in range(3):
+        store.write(ANN, str(number), [turn()])
+        assert held_by(store.path) == [str(each) for each in range(number + 1)]
+
+
+@pytest.mark.parametrize("what", ["the file", "the folder"])
+@pytest.mark.parametrize("first", ["read", "write"])
+def test_a_store_that_is_moved_away_keeps_what_it_has_and_another_is_begun(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str, first: str
+) -> None:
+    path = tmp_path / "store" / "page.sqlite"
+    with Store(path) as store:
+        store.write(ANN, "before", [turn()])
+        moved = tmp_path / "moved"
+        (path if what == "the file" else path.parent).rename(moved)
+        if first == "read":
+            assert store.read(ANN, "before") is None
+        store.write(ANN, "after", [turn()])
+        assert listed(store) == ["after"] and held_by(path) == ["after"]
+        assert held_by(moved if what == "the file" else moved / "page.sqlite") == ["before"]
+        assert f"{str(path)!r} was moved away, deleted or replaced" in caplog.text
+        assert path.stat().st_mode & 0o077 == 0
+    with Store(path) as store:
+        assert listed(store) == ["after"]
+
+
+def test_a_store_that_is_moved_away_and_back_has_everything(tmp_path: Path) -> None:
+    path, away = tmp_path / "page.sqlite", tmp_path / "away"
+    with Store(path) as store:
+        store.write(ANN, "before", [turn()])
+        path.rename(away)
+        away.rename(path)
+        store.write(ANN, "after", [turn()])
+        path.rename(away)
+        store.write(ANN, "meanwhile", [turn()])
+        away.rename(path)  # Over the one that was begun meanwhile.
+        assert listed(store) == ["after", "before"]
+        store.write(ANN, "last", [turn()])
+    assert held_by(path) == ["after", "before", "last"]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_store_that_is_deleted_is_begun_anew(tmp_path: Path, beside: bool) -> None:
+    path = tmp_path / "page.sqlite"
+    with Store(path) as store:
+        store.write(ANN, "before", [turn()])
+        token = store.begin(ANN, 60)
+        for one in [*tmp_path.glob("page.sqlite*")] if beside else [path]:
+            one.unlink()
+        assert store.user_of(token) is None and listed(store) == []
+        store.write(ANN, "after", [turn()])
+        assert held_by(path) == ["after"]
+    assert held_by(path) == ["after"]
+
+
+def test_a_store_that_is_replaced_is_read_and_written_in_its_place(tmp_path: Path) -> None:
+    path, other = tmp_path / "page.sqlite", tmp_path / "other" / "page.sqlite"
+    with Store(other) as store:
+        for number in range(40):
+            store.write(ANN, f"other {number:02}", [turn(1, "x" * 5000)])
+    expected = [f"other {number:02}" for number in range(40)]
+    with Store(path) as store:
+        store.write(ANN, "before", [turn()])
+        other.replace(path)
+        assert listed(store) == expected
+        store.write(ANN, "zero", [turn()])
+        assert listed(store) == [*expected, "zero"]
+    assert held_by(path) == [*expected, "zero"]
+
+
+def test_what_one_process_begins_anew_the_other_goes_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "page.sqlite"
+    with Store(path) as one, Store(path) as two:
+        one.write(ANN, "before", [turn()])
+        assert listed(two) == ["before"]
+        path.rename(tmp_path / "moved")
+        one.write(ANN, "one", [turn()])
+        two.write(ANN, "two", [turn()])
+        one.write(ANN, "three", [turn()])
+        assert listed(one) == listed(two) == ["one", "three", "two"]
+    assert held_by(path) == ["one", "three", "two"] and held_by(tmp_path / "moved") == ["before"]
+
+
+def test_a_download_from_a_store_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    with Store(tmp_path / "page.sqlite") as store:
+        store.path.unlink(), store.path.mkdir()
+        router = Router(download_routes(store))
+        owned = Owners(router, Proxies(""), Visitors(), recognise=None, has_login=False)
+        response = TestClient(owned).get("/conversations/c.md")
+    assert response.status_code == 503 and "try again" in response.text and str(tmp_path) not in response.text
+
+
+@pytest.fixture
+def powerless() -> Iterator[Path]:
+    """A folder for a user who may not write everywhere, as root may."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        path.chmod(0o777)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield path
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+def test_what_is_made_read_only_is_read_on_and_says_so_when_written(powerless: Path) -> None:
+    path, other = powerless / "store" / "page.sqlite", powerless / "other" / "page.sqlite"
+    with Store(other) as store:
+        store.write(ANN, "other", [turn()])
+    other.chmod(0o444)
+    with Store(path) as store:
+        store.write(ANN, "before", [turn()])
+        path.chmod(0o444)
+        store.write(ANN, "after", [turn()])  # It was open already.
+        assert listed(store) == ["after", "before"]
+        other.replace(path)
+        with pytest.raises(StoreError, match="attempt to write a readonly database"):
+            store.write(ANN, "lost", [turn()])
+        assert listed(store) == ["other"]
+        path.chmod(0o644)
+        path.rename(powerless / "moved")
+        path.parent.chmod(0o555)
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"\(Permission denied\); try again"):
+                store.write(ANN, "lost", [turn()])
+        path.parent.chmod(0o755)
+        store.write(ANN, "later", [turn()])
+        assert listed(store) == ["later"]
+    assert held_by(powerless / "moved") == ["other"] and held_by(path) == ["later"]
+
+
+def test_damage_that_was_met_is_forgotten_when_a_sound_copy_comes(tmp_path: Path) -> None:
+    path, copy = tmp_path / "page.sqlite", tmp_path / "copy"
+    with Store(path) as store:
+        for number in range(20):
+            store.write(ANN, str(number), [turn(1, "x" * 10_000)])
+        shutil.copy(path, copy)
+        path.write_bytes(b"\xff" * path.stat().st_size)
+        with pytest.raises(StoreError, match=r"malformed|not a database"):
+            store.read(ANN, "3")
+        shutil.copy(copy, path)
+        assert store.read(ANN, "3") == (turn(1, "x" * 10_000),)
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
@@ -402,7 +657,7 @@ def test_damage_within_the_file_is_said_when_it_is_met(tmp_path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[8192:] = b"\xff" * (len(raw) - 8192)
     path.write_bytes(raw)
-    with pytest.raises(StoreError, match="is damaged"), Store(path) as store:
+    with pytest.raises(StoreError, match=r"is damaged|malformed"), Store(path) as store:
         for number in range(20):
             store.read(ANN, str(number))
 

@@ -34,27 +34,41 @@ class Limit:
         self._clock = clock
         self._moving = threading.Lock()
         self._times: dict[str, deque[float]] = {}
+        self._room = _REMEMBERED
+
+    def check(self, key: str) -> None:
+        """Raises OftenError, with the seconds to wait, where one more of `key` is too many."""
+        with self._moving:
+            self._allowed(key, self._clock())
 
     def take(self, key: str) -> None:
-        """Count one of `key`. Raises OftenError, naming the seconds to wait, where it would be one too many."""
+        """Count one of `key`. Raises OftenError as `check` does."""
         if not self._most:
             return
         with self._moving:
             now = self._clock()
-            if len(self._times) >= _REMEMBERED:
-                self._times = {one: times for one, times in self._times.items() if times[-1] > now - self._seconds}
-            times = self._times.get(key, deque())
-            while times and times[0] <= now - self._seconds:
-                times.popleft()
-            if len(times) >= self._most:
-                wait = max(1, math.ceil(times[0] + self._seconds - now))
-                raise OftenError(
-                    f"{self._most:,} {self._doing} within {self._seconds:g} seconds are allowed; "
-                    f"try again in {wait} second{'s' * (wait > 1)}.",
-                    wait,
-                )
+            times = self._allowed(key, now)
+            if len(self._times) >= self._room:
+                self._times = {one: each for one, each in self._times.items() if each[-1] > now - self._seconds}
+                self._room = max(_REMEMBERED, 2 * len(self._times))  # Or many keys at once would cost their square.
             times.append(now)
             self._times[key] = times
+
+    def _allowed(self, key: str, now: float) -> deque[float]:
+        """The times of `key` that still count."""
+        times = self._times.get(key, deque())
+        while times and times[0] <= now - self._seconds:
+            times.popleft()
+        if not times:
+            self._times.pop(key, None)
+        if self._most and len(times) >= self._most:
+            wait = max(1, math.ceil(times[0] + self._seconds - now))
+            raise OftenError(
+                f"{self._most:,} {self._doing} within {self._seconds:g} seconds are allowed; "
+                f"try again in {wait} second{'s' * (wait > 1)}.",
+                wait,
+            )
+        return times
 
     def give_back(self, key: str) -> None:
         """Forget the last one of `key`."""
@@ -76,7 +90,7 @@ class Visitors:
     def seen(self, owner: str, address: str) -> None:
         """Remember where a guest came from; the longest unseen are forgotten."""
         with self._moving:
-            self._addresses[owner] = _network(address)
+            self._addresses[owner] = address
             self._addresses.move_to_end(owner)
             while len(self._addresses) > _REMEMBERED:
                 self._addresses.popitem(last=False)
@@ -87,10 +101,15 @@ class Visitors:
             return self._addresses.get(owner, owner)
 
 
-def _network(address: str) -> str:
-    """The address, or of IPv6 the half that one household shares."""
+def network(address: str) -> str:
+    """What counts as one address.
+
+    Of IPv6 it is the /64 that one household shares, of IPv4 written as IPv6 the IPv4 address.
+    """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+    if parsed.version == 4:
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))

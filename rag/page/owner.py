@@ -2,9 +2,10 @@
 
 import hashlib
 import ipaddress
+import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
@@ -12,9 +13,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError, SettingsError
-from rag.page.limit import OftenError, Visitors
+from rag.page.limit import OftenError, Visitors, network
 
 COOKIE = "rag_owner"
+SESSION = "rag_session"
 YEAR = 365 * 24 * 3600
 OPEN = ("/login", "/health", "/ready", "/metrics", "/favicon.ico")
 """What is answered to everybody."""
@@ -22,6 +24,7 @@ DOORS = ("/api/", "/mcp")
 """What programs call, which keep no cookies."""
 _OWNER = "rag.owner"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
+_OURS = re.compile(rf"({COOKIE}|{SESSION})=[A-Za-z0-9_-]{{1,100}}".encode())
 Recognise = Callable[[Request], Awaitable[str | None]]
 """A request -> the name of the user that has signed in."""
 
@@ -47,10 +50,13 @@ class Proxies:
         return connection.client is not None and self.trusts(connection.client.host)
 
     def address(self, connection: HTTPConnection) -> str:
-        """The client's address: of those that the proxies have seen the nearest that is none of them."""
+        """What counts as the client's address.
+
+        Of those that the proxies have seen it is the nearest that is none of them.
+        """
         peer = connection.client.host if connection.client else ""
         if not self.is_behind(connection):
-            return peer
+            return network(peer)
         seen = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
         for address in (one.strip() for one in reversed(seen)):
             try:
@@ -60,7 +66,7 @@ class Proxies:
             peer = address
             if not self.trusts(address):
                 break
-        return peer
+        return network(peer)
 
     def is_https(self, connection: HTTPConnection) -> bool:
         """Whether the client's own connection is encrypted."""
@@ -92,21 +98,24 @@ class Owners:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["headers"] = _own_cookies(scope["headers"])
         request = Request(scope)
         if not self._proxies.is_behind(request):
             scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"x-forwarded-")]
         if self._recognise is None:
             await self._guest(request, receive, send)
             return
-        try:
-            user = await self._recognise(request)
-        except RagError as error:  # Too many wrong passwords, or a file of users that cannot be read any more.
-            wait = {"Retry-After": str(error.seconds)} if isinstance(error, OftenError) else {}
-            await JSONResponse({"error": str(error)}, 429 if wait else 503, headers=wait)(scope, receive, send)
-            return
-        if user is None and scope["path"] not in OPEN:
-            await self._refusal(request)(scope, receive, send)
-            return
+        user = None
+        if scope["path"] not in OPEN:
+            try:
+                user = await self._recognise(request)
+            except RagError as error:
+                status, sentence, headers = refusal(error)
+                await JSONResponse({"error": sentence}, status, headers=headers)(scope, receive, send)
+                return
+            if user is None:
+                await self._refusal(request)(scope, receive, send)
+                return
         scope[_OWNER] = f"user:{user}" if user is not None else None
         await self._app(scope, receive, send)
 
@@ -134,6 +143,27 @@ class Owners:
         how = "sign in at /login, or send a name and a password" if self._has_login else "sign in at the proxy"
         headers = {"WWW-Authenticate": 'Basic realm="Ask the article"'} if path.startswith(DOORS) else {}
         return JSONResponse({"error": f"Nobody is signed in; {how}."}, 401, headers=headers if self._has_login else {})
+
+
+def _own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers with our own cookies alone.
+
+    To read a quoted one Python takes the square of its length in time.
+    """
+    others = [pair for pair in headers if pair[0] != b"cookie"]
+    every = (one.strip() for name, value in headers if name == b"cookie" for one in value.split(b";"))
+    ours = b"; ".join(one for one in every if _OURS.fullmatch(one))
+    return [*others, (b"cookie", ours)] if ours else others
+
+
+def refusal(error: RagError) -> tuple[int, str, dict[str, str]]:
+    """The status, sentence and headers with which a reader is told."""
+    if isinstance(error, OftenError):
+        return 429, str(error), {"Retry-After": str(error.seconds)}
+    if isinstance(error, SettingsError):  # It names the file of users.
+        logging.getLogger(__name__).error("%s", error)
+        return 503, "Nobody can sign in at the moment; tell whoever runs this page.", {}
+    return 503, str(error), {}
 
 
 def cookie(name: str, value: str, seconds: int, https: bool) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from rag.bounds import QUESTION
 from rag.clean import replace_surrogates
 from rag.page.ratings import Rating
 from rag.page.turns import Turn, end
@@ -36,7 +37,7 @@ def hashed(token: str) -> bytes:
 
 def title_of(question: str) -> str:
     """The question in one line, shortened."""
-    line = " ".join(replace_surrogates(question).split())
+    line = " ".join(replace_surrogates(question[:QUESTION]).split())
     return line if len(line) <= TITLE else f"{line[:TITLE].rstrip()} …"
 
 

@@ -1,17 +1,20 @@
 """Signing in with a name and a password from a file of users, as `htpasswd -B` writes it."""
 
+import asyncio
 import base64
-import binascii
 import hashlib
 import html
 import os
 import re
 import secrets
 import tempfile
+import threading
 import time
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import parse_qsl
 
 import bcrypt
 from anyio import to_thread
@@ -19,18 +22,25 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from rag.errors import SettingsError
-from rag.page.limit import Limit, OftenError
-from rag.page.owner import Proxies, cookie
+from rag.errors import RagError, SettingsError
+from rag.page.guesses import Guesses
+from rag.page.limit import OftenError
+from rag.page.owner import SESSION, Proxies, cookie, refusal
 
-SESSION = "rag_session"
 SESSION_SECONDS = 30 * 24 * 3600
 SHORTEST, LONGEST = 8, 72
 """Bytes of a password; bcrypt reads no more."""
-TRIES = 10
-"""Wrong passwords a minute, of one address and for one name."""
+CHECKS = 2
+"""Passwords that bcrypt checks at the same time."""
+WAITING = 40
+"""Checks under way or waiting, with which an address that is strange to a name begins no other."""
 BELIEVED = 300.0
-"""Seconds for which a name and password that were right are not checked by bcrypt again."""
+"""Seconds for which a password that was right from an address is not checked by bcrypt again."""
+FORM = 4_096
+"""Bytes of the form."""
+_BASIC = 1_000
+"""Characters of the header that carries a name and a password."""
+_KIND = "application/x-www-form-urlencoded"
 _NAME = re.compile(r"[^\s:#\x00-\x1f][^:\x00-\x1f]{0,63}")
 _HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 
@@ -131,21 +141,24 @@ class SignIn:
     """The form at /login, and who has come through it, or sends a name and a password with each request."""
 
     def __init__(self, users: Users, sessions: Sessions, proxies: Proxies) -> None:
+        self._proxies = proxies
         self._users = users
         self._sessions = sessions
-        self._proxies = proxies
-        self._tries = Limit(TRIES, "wrong passwords")
-        self._key = secrets.token_bytes(32)
-        self._believed: OrderedDict[bytes, float] = OrderedDict()
+        self._passwords = Passwords(users)
 
     async def recognise(self, request: Request) -> str | None:
-        """The user whose session or whose name and password the request carries. Raises OftenError."""
+        """The user whose session or whose name and password the request carries.
+
+        Raises OftenError, StoreError, and SettingsError where the file of users cannot be read any more.
+        """
+        address = self._proxies.address(request)
         token = request.cookies.get(SESSION, "")
         user = await to_thread.run_sync(self._sessions.user_of, token) if token else None
         if user is not None and user in self._users:
+            self._passwords.guesses.know(address, user)
             return user
         given = _basic(request.headers.get("authorization", ""))
-        return given[0] if given and await self._admits(request, *given) else None
+        return given[0] if given and await self._passwords.admit(address, *given) else None
 
     def routes(self) -> list[Route]:
         """GET and POST /login, POST /logout."""
@@ -155,37 +168,19 @@ class SignIn:
             Route("/logout", self._sign_out, methods=["POST"]),
         ]
 
-    async def _admits(self, request: Request, name: str, password: str) -> bool:
-        stored = self._users.stored(name)
-        whole = f"{name}\0{stored}\0{password}".encode("utf-8", "surrogatepass")
-        believed = hashlib.blake2b(whole, key=self._key).digest()
-        if stored and self._believed.get(believed, 0.0) > time.monotonic():
-            return True
-        keys = f"address:{self._proxies.address(request)}", f"name:{name[:64]}"
-        for key in keys:
-            self._tries.take(key)
-        if not await to_thread.run_sync(self._users.admits, name, password):
-            return False
-        for key in keys:
-            self._tries.give_back(key)
-        self._believed[believed] = time.monotonic() + BELIEVED
-        while len(self._believed) > 1000:
-            self._believed.popitem(last=False)
-        return True
-
     async def _form(self, _: Request) -> Response:
         return HTMLResponse(_page())
 
     async def _sign_in(self, request: Request) -> Response:
-        form = await request.form(max_files=0, max_fields=10)
-        name, password = str(form.get("username", "")), str(form.get("password", ""))
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _KIND:
+            return HTMLResponse(_page(f"This was no form; send the name and the password as {_KIND}."), 415)
+        name, password = _fields(await request.body())
         try:
-            admitted = await self._admits(request, name, password)
-        except OftenError as error:
-            return HTMLResponse(_page(str(error)), 429, headers={"Retry-After": str(error.seconds)})
-        if not admitted:
-            return HTMLResponse(_page("The name or the password is wrong; try again.", name), 401)
-        token = await to_thread.run_sync(self._sessions.begin, name, SESSION_SECONDS)
+            if not await self._passwords.admit(self._proxies.address(request), name, password):
+                return HTMLResponse(_page("The name or the password is wrong; try again.", name), 401)
+            token = await to_thread.run_sync(self._sessions.begin, name, SESSION_SECONDS)
+        except RagError as error:
+            return _refused(error)
         reads_pages = "text/html" in request.headers.get("accept", "")
         # gradio_client takes a redirection for a failure.
         response: Response = RedirectResponse("/", 303) if reads_pages else JSONResponse({"user": name})
@@ -195,19 +190,85 @@ class SignIn:
     async def _sign_out(self, request: Request) -> Response:
         token = request.cookies.get(SESSION, "")
         if token:
-            await to_thread.run_sync(self._sessions.end, token)
+            try:
+                await to_thread.run_sync(self._sessions.end, token)
+            except RagError as error:
+                return _refused(error)
         response = RedirectResponse("/login", 303)
         response.headers["set-cookie"] = cookie(SESSION, "", 0, self._proxies.is_https(request))
         return response
 
 
+class Passwords:
+    """Checks passwords, a few at a time, and remembers for a while which were right."""
+
+    def __init__(self, users: Users) -> None:
+        self.guesses = Guesses()
+        self._users = users
+        self._pool = ThreadPoolExecutor(CHECKS, "bcrypt")
+        self._checks: dict[bytes, Future[bool]] = {}
+        self._key = secrets.token_bytes(32)
+        self._moving = threading.Lock()
+        self._believed: OrderedDict[bytes, float] = OrderedDict()
+
+    async def admit(self, address: str, name: str, password: str) -> bool:
+        """Whether this is the user's password. Raises OftenError, and SettingsError as Users does."""
+        if not _NAME.fullmatch(name) or len(password) > LONGEST or "\0" in password:
+            return False
+        # With the hash that is stored, so that a changed password counts at once.
+        whole = "\0".join((address, name, self._users.stored(name), password))
+        digest = hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), key=self._key).digest()
+        self.guesses.check(address, name)
+        if self._believed.get(digest, 0.0) > time.monotonic():
+            return True
+        check = self._checks.get(digest) or self._begin(digest, address, name, password)
+        return await asyncio.shield(asyncio.wrap_future(check))  # Others may wait for the same one.
+
+    def _begin(self, digest: bytes, address: str, name: str, password: str) -> Future[bool]:
+        if len(self._checks) >= WAITING and not self.guesses.knows(address, name):
+            raise OftenError("Many people are signing in; try again in 5 seconds.", 5)
+        taken = self.guesses.take(address, name)  # Now, or else many at once would all pass before one is wrong.
+
+        def check() -> bool:
+            if not self._users.admits(name, password):
+                return False
+            self.guesses.right(taken)
+            self.guesses.know(address, name)
+            self._believe(digest)
+            return True
+
+        future = self._checks[digest] = self._pool.submit(check)
+        future.add_done_callback(lambda _: self._checks.pop(digest, None))
+        return future
+
+    def _believe(self, digest: bytes) -> None:
+        with self._moving:
+            self._believed[digest] = time.monotonic() + BELIEVED
+            while len(self._believed) > 1000:
+                self._believed.popitem(last=False)
+
+
 def _basic(header: str) -> tuple[str, str] | None:
-    kind, _, coded = header.partition(" ")
+    kind, _, coded = header[: _BASIC + 1].partition(" ")
+    if len(header) > _BASIC or kind.lower() != "basic":
+        return None
     try:
         name, colon, password = base64.b64decode(coded, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # Of base64 or of UTF-8.
         return None
-    return (name, password) if kind.lower() == "basic" and colon else None
+    return (name, password) if colon else None
+
+
+def _fields(body: bytes) -> tuple[str, str]:
+    """The name and the password, empty where the form is too long or has none."""
+    text = body.decode("utf-8", "replace") if len(body) <= FORM else ""
+    fields = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
+    return fields.get("username", ""), fields.get("password", "")
+
+
+def _refused(error: RagError) -> Response:
+    status, sentence, headers = refusal(error)
+    return HTMLResponse(_page(sentence), status, headers=headers)
 
 
 def _page(problem: str = "", name: str = "") -> str:

@@ -3,18 +3,16 @@
 import json
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock
-
 from rag.errors import StoreError
+from rag.page.database import Database
 from rag.page.ratings import REASONS, Rating, check
 from rag.page.rows import hashed, key_of, name_of, raw, read_rating, read_turn, title_of
 from rag.page.turns import Turn
@@ -27,8 +25,8 @@ MOST_CONVERSATIONS = 500
 """Of an owner; those that were changed least recently go."""
 MOST_TURNS = 200
 """Of a conversation; the oldest go."""
-_PATIENCE = 10.0
-"""Seconds to wait for another process that writes."""
+LONGEST_ID = 100
+"""Characters of a conversation's id, which the browser sends."""
 _PAGE = 100
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -66,20 +64,16 @@ class Store:
     """An open file; threads share it, and so may other processes that open it themselves.
 
     Whoever calls it says for which owner; what belongs to others is as if it were not there.
-    Every method may raise StoreError, where the file is damaged or cannot be written.
+    Every method may raise StoreError, where the file is damaged, locked or cannot be written.
+    Reading does not wait for what is written.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Open the file, made where it is missing, with its folder; `clock` gives the time in seconds (UTC)."""
         self.path = path
         self._clock = clock
-        self._lock = threading.Lock()
-        with _explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)  # The conversations of others are nothing for everybody on this machine.
-            # While one turns a new file to WAL, SQLite refuses another at once instead of letting it wait.
-            with FileLock(f"{path}.lock", timeout=_PATIENCE, mode=0o600):
-                self._database = _connect(path)
+        self._writing = Database(path, _SCHEMA)
+        self._reading = Database(path, _SCHEMA)
 
     def __enter__(self) -> Self:
         return self
@@ -91,8 +85,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._database.close()
+        self._reading.close()
+        self._writing.close()
 
     def conversations(self, owner: str) -> list[Listed]:
         """The owner's conversations, the one that was changed last first."""
@@ -121,6 +115,7 @@ class Store:
         if not turns:
             self.delete(owner, conversation)
             return
+        _check_id(conversation)
         key = (key_of(owner), key_of(conversation))
         kept = turns[-MOST_TURNS:]
         rows = [(*key, turn.number, raw(turn)) for turn in kept]
@@ -158,6 +153,7 @@ class Store:
     def rate(self, owner: str, rating: Rating) -> None:
         """Keep the rating in the place of an earlier one of the same turn. Raises RatingError as `check` does."""
         check(rating)
+        _check_id(rating.conversation)
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO ratings (owner, conversation, number, rating) VALUES (?, ?, ?, ?) "
@@ -193,7 +189,8 @@ class Store:
         for user, expires in self._rows("SELECT user, expires FROM sessions WHERE token = ?", [hashed(token)]):
             if self._clock() < expires:
                 return name_of(user)
-            self.end(token)
+            with suppress(StoreError):  # It is over all the same.
+                self.end(token)
         return None
 
     def end(self, token: str) -> None:
@@ -202,38 +199,20 @@ class Store:
             database.execute("DELETE FROM sessions WHERE token = ?", [hashed(token)])
 
     def _rows(self, query: str, values: Sequence[object]) -> list[Any]:
-        with self._lock, _explained(self.path):
-            return self._database.execute(query, values).fetchall()
+        with self._reading.use() as database:
+            return database.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _explained(self.path), self._database:
-            yield self._database
+        with self._writing.use() as database:
+            with database:
+                yield database
+            self._writing.settle()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level="IMMEDIATE", check_same_thread=False)
-    try:
-        database.executescript(_SCHEMA)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turns the errors of the file into a StoreError."""
-    try:
-        yield
-    except sqlite3.ProgrammingError:
-        raise
-    except (sqlite3.OperationalError, OSError) as error:
+def _check_id(conversation: str) -> None:
+    if len(conversation) > LONGEST_ID:
         raise StoreError(
-            f"The store {str(path)!r} cannot be used ({getattr(error, 'strerror', None) or error}); see that there is "
-            "room, that you may write there and that nobody else holds it, or set RAG_STORE to another folder."
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"The store {str(path)!r} is damaged ({error}); put a sound copy there, or move it away to begin anew."
-        ) from error
+            f"The id of this conversation has {len(conversation):,} characters, and at most {LONGEST_ID} are kept; "
+            "begin a new conversation."
+        )
