@@ -15,11 +15,13 @@ from starlette.routing import Route
 
 from rag.errors import ModelError, SettingsError
 from rag.page.desk import Desk
-from rag.page.gate import MB, OTHER_BODIES
+from rag.page.gate import OTHER_BODIES
+from rag.page.uploads import MB
 from rag.page.server import build_app, listen
 from rag.settings import Settings
 
 LOCAL = "http://localhost"
+FILE = {"_type": "gradio.FileData"}
 
 
 @pytest.fixture
@@ -156,8 +158,9 @@ def test_uploads_of_the_allowed_size_pass_and_only_where_documents_may_be_added(
         assert client.post("/gradio_api/upload", files={"files": ("a.txt", large)}).status_code == 413
         assert client.get("/gradio_api/file=/etc/passwd").status_code == 403
         assert client.get("/gradio_api/file=" + str(Path(__file__))).status_code == 403
-        fetch = [{"path": "http://127.0.0.1:1/x", "meta": {"_type": "gradio.FileData"}}]
-        assert join(client, "s", data=fetch).json() == {"detail": "A file has to be uploaded first."}
+        for named in ("http://127.0.0.1:1/x", "/etc/passwd", str(Path(path).parent)):
+            assert "not uploaded" in join(client, "s", "lambda_1", [{"path": named, "meta": FILE}]).text
+        assert join(client, "s", "lambda_1", [{"path": path, "meta": FILE}]).status_code == 200
     for changed in ({"add_documents": False}, {"host": "0.0.0.0"}):
         closed = TestClient(make_app(FakeBot(), settings.model_copy(update=changed)), base_url=LOCAL)
         assert closed.post("/gradio_api/upload", files={"files": ("a.txt", small)}).status_code == 404
@@ -202,12 +205,11 @@ def test_nobody_reads_ends_or_joins_the_session_of_another(settings: Settings) -
         assert join(mine, "mine").status_code == 200
         for response in (
             other.get("/gradio_api/queue/data?session_hash=mine"), other.get("/gradio_api/heartbeat/mine"),
-            join(other, "mine"),
+            join(other, "mine"), join(other, ""), join(other, "../x"), join(other, "x" * 65),
             other.post("/gradio_api/cancel", json={"session_hash": "mine", "fn_index": 0, "event_id": "x"}),
             other.post("/gradio_api/run/whoami", json={"session_hash": "mine", "fn_index": 1, "data": []}),
             other.get("/gradio_api/queue/data?session_hash=mine&session_hash="), other.get("/gradio_api/queue/data"),
             other.post("/gradio_api/queue/join", json={"fn_index": 1, "data": []}),
-            other.post("/gradio_api/queue/join", content=b"no json"), other.post("/gradio_api/queue/join", json=[]),
         ):  # fmt: skip
             assert response.status_code == 403, response.text
 

@@ -41,6 +41,21 @@ def place_file(folder: Path, path: Path, name: str, megabytes: int) -> Path:
     return _place(folder, safe_stem(plain[: -len(suffix)]), suffix, write)
 
 
+def place_upload(folder: Path, name: str, file: BinaryIO) -> Path:
+    """Write an upload into `folder`, made for it, under a safe form of its `name`. Raises OSError."""
+    plain = re.split(r"[/\\]", name)[-1]
+    suffix = next((each for each in SUFFIXES if plain.lower().endswith(each)), "")
+    path = folder / f"{safe_stem(plain[: len(plain) - len(suffix)])}{suffix}"
+    folder.mkdir(parents=True)
+    try:
+        with path.open("xb") as kept:
+            shutil.copyfileobj(file, kept)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return path
+
+
 def place_text(folder: Path, title: str, text: str, megabytes: int) -> Path:
     """Write a pasted text into `folder` as Markdown under its title; returns where it is.
 
