@@ -16,8 +16,8 @@ from starlette.routing import Route
 from rag.errors import ModelError, SettingsError
 from rag.page.desk import Desk
 from rag.page.gate import OTHER_BODIES
-from rag.page.uploads import MB
 from rag.page.server import build_app, listen
+from rag.page.uploads import MB
 from rag.settings import Settings
 
 LOCAL = "http://localhost"

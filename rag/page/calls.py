@@ -58,7 +58,7 @@ class Calls:
             return 422, "The event was not sent as the page sends it; load the page anew."
         for number, (block, value) in enumerate(zip(event.inputs, values, strict=True), start=1):
             if not self._takes(owner, block, value):
-                return 422, f"Value {number} of this event is not of its kind, or a file that was not uploaded; load the page anew."
+                return 422, f"Value {number} of this event is of another kind, or a file that was not uploaded."
         return None
 
     def has(self, number: Any) -> bool:

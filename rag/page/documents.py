@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from rag import bounds
 from rag.clean import clean
 from rag.errors import DocumentError, StoreError
 from rag.formats import SUFFIXES
@@ -62,7 +63,8 @@ def place_text(folder: Path, title: str, text: str, megabytes: int) -> Path:
     Without a title the first words are its name. Raises DocumentError where the text is
     blank or larger than `megabytes`, StoreError where it cannot be written.
     """
-    title, text = " ".join(clean(title).split())[:200], clean(text)
+    _check_size(title[: bounds.TITLE], len(text), megabytes)
+    title, text = " ".join(clean(title[: bounds.TITLE]).split()), clean(text)
     if not text.strip():
         raise DocumentError("The text is empty; paste some.")
     content = (f"# {title}\n\n{text}" if title else text).encode()

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from rag.page.clicks import conversation_id
 from rag.page.export import as_json, as_markdown
 from rag.page.owner import owner_of
 from rag.page.store import Store
@@ -16,7 +17,8 @@ def download_routes(store: Store) -> list[BaseRoute]:
 
     def download(request: Request) -> Response:
         identity, _, ending = request.path_params["name"].rpartition(".")
-        turns = store.read(owner_of(request), identity) if ending in _FORMATS else None
+        identity = conversation_id(identity)
+        turns = store.read(owner_of(request), identity) if ending in _FORMATS and identity else None
         if not turns:
             return PlainTextResponse("There is no such conversation.", 404)
         kind, export = _FORMATS[ending]

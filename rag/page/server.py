@@ -8,17 +8,18 @@ from typing import Any
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
-from rag.errors import RagError, SettingsError
+from rag.errors import RagError, SettingsError, for_readers
 from rag.page.bodies import Bodies
 from rag.page.calls import Calls, Sessions
 from rag.page.connections import CONNECTIONS, Connection
 from rag.page.desk import Desk
-from rag.page.doors import add_doors
+from rag.page.doors import add_doors, wrong
 from rag.page.gate import Gate, Guard, names
 from rag.page.owner import Owners, Proxies, Recognise, named_by_proxy, owner_of
 from rag.page.signin import Sessions as SessionStore
@@ -63,6 +64,9 @@ def build_app(
         mcp_server=False, max_file_size=settings.upload_mb * MB, show_error=False, enable_monitoring=False,
         pwa=False, **look,
     )  # fmt: skip
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):  # Gradio's own repeats what was sent.
+            route.app.add_exception_handler(RequestValidationError, wrong)
     blocks.has_launched = True  # Without it, it takes any file of this machine for an upload.
     # The last one added is the first to see a request.
     app.add_middleware(Sessions, calls=Calls(blocks, uploads.has), counted=desk.visitors.counted)
@@ -99,7 +103,7 @@ def _add_health(app: FastAPI, desk: Desk) -> None:
         try:
             desk.check()
         except RagError as error:
-            return JSONResponse({"error": str(error)}, 503)
+            return JSONResponse({"error": for_readers(error)}, 503)
         return JSONResponse({"status": "Questions can be asked."})
 
     if settings.shows_metrics:
