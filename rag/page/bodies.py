@@ -11,11 +11,13 @@ UPLOAD = "/gradio_api/upload"
 """What is sent there is read by the one who keeps it."""
 DEEPEST = 20
 """Levels of JSON; what the page and the doors send has ten at most."""
+SIGNS = 50_000
+"""Commas and opening brackets of JSON, each of which may be a value; those in texts are counted, too."""
 _SENT = "rag.sent"
 
 
 class Bodies:
-    """ASGI middleware that refuses JSON nested too deeply for those behind it, which go down by recursion.
+    """ASGI middleware that refuses JSON of too many values, or too deep for those behind it, which recurse.
 
     `sent_in` gives those behind it what was sent; whatever is no JSON goes on as it is.
     """
@@ -29,18 +31,11 @@ class Bodies:
             return
         body = await Request(scope, receive).body()
         try:
-            sent = json.loads(body, parse_constant=_refuse)
+            scope[_SENT] = _read(body)
         except RecursionError:
-            sent = deep = True
-        except ValueError:
-            sent, deep = None, False
-        else:
-            deep = _is_deep(sent)
-        if deep:
-            sentence = f"The JSON is nested more than {DEEPEST} levels deep; GET /api/schema says what is taken."
-            await JSONResponse({"error": sentence}, 400)(scope, receive, send)
+            sentence = f"The JSON is nested more than {DEEPEST} levels deep, or has more than {SIGNS:,} values."
+            await JSONResponse({"error": f"{sentence} GET /api/schema says what is taken."}, 400)(scope, receive, send)
             return
-        scope[_SENT] = sent
         await self._app(scope, _replayed(body, receive), send)
 
 
@@ -49,18 +44,29 @@ def sent_in(scope: Scope) -> Any:
     return scope[_SENT]
 
 
+def _read(body: bytes) -> Any:
+    """The JSON, None where it is none. Raises RecursionError where it is too deep or too much."""
+    if sum(body.count(sign) for sign in (b"[", b"{", b",")) > SIGNS:
+        raise RecursionError
+    try:
+        sent = json.loads(body, parse_constant=_refuse)
+    except ValueError:
+        return None
+    if _is_deep(sent):
+        raise RecursionError
+    return sent
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
         level = [one for each in inner for one in each]
-        if not level:
-            return False
-    return True
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -94,6 +94,7 @@ class Connection(H11Protocol):
 
     def _make_room(self) -> None:
         others = [one for one in self.connections if isinstance(one, Connection) and one is not self]
-        owing = [one for one in others if one.owes and not one.transport.is_closing()]
-        if owing:
-            min(owing, key=lambda one: one._heard).transport.abort()
+        if owing := [one for one in others if one.owes]:
+            silent = min(owing, key=lambda one: one._heard)
+            self.connections.discard(silent)
+            silent.transport.abort()

@@ -42,8 +42,9 @@ class Uploads:
         self._coming: list[tuple[str, int]] = []
 
     def routes(self) -> list[Route]:
-        """POST /gradio_api/upload."""
-        return [Route(UPLOAD, self._upload, methods=["POST"])]
+        """POST /gradio_api/upload, GET /gradio_api/upload_progress."""
+        progress = Route(f"{UPLOAD}_progress", self._progress, methods=["GET"])
+        return [Route(UPLOAD, self._upload, methods=["POST"]), progress]
 
     def has(self, owner: str, path: str) -> bool:
         """Whether the file of this path is an upload of the owner's."""
@@ -61,6 +62,10 @@ class Uploads:
             return JSONResponse({"error": str(error)}, 429, headers={"Retry-After": "60"})
         except OSError:
             return JSONResponse({"error": "The file cannot be kept here, perhaps the disk is full; try later."}, 503)
+
+    async def _progress(self, _: Request) -> Response:
+        # Gradio's own remembers every identity that it is asked for; the page shows that something is on its way.
+        return Response('data: {"msg": "done"}\n\n', media_type="text/event-stream")
 
     async def _keep(self, owner: str, form: FormData) -> Response:
         files = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
