@@ -1,6 +1,7 @@
 """The bodies of requests, read whole and looked at before anything else reads them."""
 
 import json
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +13,8 @@ UPLOAD = "/gradio_api/upload"
 DEEPEST = 20
 """Levels of JSON; what the page and the doors send has ten at most."""
 SIGNS = 50_000
-"""Commas and opening brackets of JSON, each of which may be a value; those in texts are counted, too."""
+"""Commas and opening brackets of JSON, each of which may be a value."""
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _SENT = "rag.sent"
 
 
@@ -46,7 +48,7 @@ def sent_in(scope: Scope) -> Any:
 
 def _read(body: bytes) -> Any:
     """The JSON, None where it is none. Raises RecursionError where it is too deep or too much."""
-    if sum(body.count(sign) for sign in (b"[", b"{", b",")) > SIGNS:
+    if _signs(body) > SIGNS and _signs(_TEXT.sub(b"", body)) > SIGNS:
         raise RecursionError
     try:
         sent = json.loads(body, parse_constant=_refuse)
@@ -55,6 +57,10 @@ def _read(body: bytes) -> Any:
     if _is_deep(sent):
         raise RecursionError
     return sent
+
+
+def _signs(raw: bytes) -> int:
+    return sum(raw.count(sign) for sign in (b"[", b"{", b","))
 
 
 def _refuse(constant: str) -> Any:

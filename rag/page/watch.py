@@ -163,12 +163,11 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        ours = record.name.partition(".")[0] == "rag"
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage() if ours or self._with_text else f"{record.pathname}:{record.lineno}",
+            "message": self._said(record),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[0]:
@@ -176,6 +175,13 @@ class JsonLines(logging.Formatter):
             entry["error"] = f"{kind.__name__}: {error}" if self._with_text else kind.__name__
             entry["trace"] = "".join(traceback.format_tb(trace, -_FRAMES))
         return next(line for most in _CUTS if len(line := json.dumps(_cut(entry, most))) <= LINE)
+
+    def _said(self, record: logging.LogRecord) -> str:
+        if self._with_text or record.name.partition(".")[0] == "rag":
+            return record.getMessage()
+        if record.name == "py.warnings":
+            return ": ".join(record.getMessage().split(": ", 2)[:2])  # The place and the kind of a warning.
+        return f"{record.pathname}:{record.lineno}"
 
 
 def _cut(entry: dict[str, object], most: int) -> dict[str, object]:
