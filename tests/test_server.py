@@ -286,3 +286,36 @@ def test_the_server_says_where_it_is(settings: Settings, capsys: pytest.CaptureF
     with serving(make_app(FakeBot(), settings)) as address:
         assert httpx.get(address, timeout=WAIT).status_code == 200
     assert capsys.readouterr().out == f"Open {address} in a browser.\n"
+
+
+def test_an_odd_path_is_not_found(settings: Settings) -> None:
+    long = "a" * 300
+    paths = [
+        f"/static/{long}", f"/assets/{long}", "/static/" + "a/" * 3000, "/static/%00", "/assets/x%00y", "/static/%0d%0aX",
+        "/static/%ff%fe", "/static/%C0%AF..", "/assets/%2e", "/static/img", f"/gradio_api/file={long}",
+        "/gradio_api/file=%00", "/gradio_api/file=.", "/gradio_api/file=~", "/gradio_api/file=" + "é" * 600,
+        "/conversations/%00.md", f"/conversations/{long}.md", "/conversations/..%2f.md", "/gradio_api/run/%00",
+    ]  # fmt: skip
+    with serving(make_app(FakeBot(), settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:
+        for path in paths:
+            for method in ("GET", "HEAD", "POST"):
+                assert client.request(method, path).status_code in (403, 404, 405), (method, path[:80])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "http://[::1"}, {"origin": "//["}, {"host": "localhost:x"}, {"host": "[::1"}, {"content-length": "9" * 5000},
+     {"content-type": "multipart/form-data; boundary=b; charset=undefined"}, {"content-type": "text/x; charset*=utf-7''x"},
+     {"content-type": 'multipart/form-data; boundary=b; charset="utf-8"; charset=idna'}, {"content-length": "\xb2"}],
+)  # fmt: skip
+def test_odd_headers_are_refused(client: TestClient, headers: dict[str, str]) -> None:
+    for path in ("/api/ask", "/gradio_api/upload", "/login", "/mcp"):
+        raw = {name: value.encode("latin-1") for name, value in headers.items()}
+        response = client.post(path, content=b"--b--", headers=raw)  # type: ignore[arg-type]
+        assert 400 <= response.status_code < 500, path
+
+
+def test_a_part_of_a_file_is_not_given(client: TestClient) -> None:
+    """Gradio fails at a range that is none."""
+    for sent in ("bytes=0-0-0", "bytes=5-1", "bytes=99-100", "bytes=0-1", "bytes=" + "0-0," * 2000):
+        assert client.get("/static/img/logo.svg", headers={"range": sent}).status_code == 200

@@ -31,6 +31,7 @@ _PATHS["HEAD"] = _PATHS["GET"]
 _ALLOWED = {method: re.compile(paths) for method, paths in _PATHS.items()}
 _UNASKED = {"deep_link", "all_endpoints"}
 """Parameters with which gradio gives away more than the page shows."""
+_UTF_8 = re.compile(r'charset="?utf-?8"?\s*(?:;|$)')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_NUMBER = 15
 """Digits of a length; Python refuses to read any number of them."""
@@ -127,6 +128,9 @@ class Gate:
             return 403, "Another site sent this; only this page's own requests are taken."
         if "transfer-encoding" in headers:  # Or else it would have to be read to know its size.
             return 411, "The request does not say how long it is; send its Content-Length."
+        kind = headers.get("content-type", "").lower()
+        if kind.count("charset") > len(_UTF_8.findall(kind)):  # Some of Python's encodings raise whatever they like.
+            return 415, "The request is not in UTF-8; send it so."
         most = self._upload if path == UPLOAD else OTHER_BODIES
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > _LONGEST_NUMBER or int(length) > most:
