@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 
 from ingest import main as ingest_main
 from rag import Chatbot, RagError, Settings, read_settings
-from rag.errors import SettingsError
+from rag.errors import SettingsError, whole
 from rag.index import is_sound
 from rag.page.build import build_page, head
 from rag.page.desk import Bot, Desk
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ):
                 make_server(make_app(bot, store, settings, lambda: bot.embedder, bot.refresh)).run([listener])
     except RagError as error:
-        print(error, file=sys.stderr)
+        print(whole(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rag.corpus import next_corpus
 from rag.embed import embedder_name, make_embedder
-from rag.errors import RagError
+from rag.errors import RagError, whole
 from rag.load import Loader
 from rag.manifest import Corpus
 from rag.progress import terminal_progress
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = read_settings(**({"online": True} if arguments.online else {}))
         return _run(settings, arguments)
     except RagError as error:
-        print(error, file=sys.stderr)
+        print(whole(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the index is as it was, and what was embedded is kept for the next run.", file=sys.stderr)

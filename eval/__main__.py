@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from eval.options import RUN, parse
-from rag.errors import RagError
+from rag.errors import RagError, whole
 
 _MODULES = {RUN: "measure"}
 """A command's module has its name, but for the run itself; it is imported only when it is asked for."""
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except RagError as error:
-        print(error, file=sys.stderr)
+        print(whole(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; nothing was written.", file=sys.stderr)

@@ -10,7 +10,7 @@ from eval.dataset import Question
 from eval.kept import Kept
 from eval.metrics import Evidence, Place, correct, gist, is_long, locate, opposed, rouge_l, token_f1
 from eval.record import Record, Times
-from rag.errors import RagError
+from rag.errors import RagError, whole
 from rag.types import Answer, Document, Hit
 
 
@@ -122,7 +122,7 @@ def _failed(question: Question, evidence: tuple[Evidence, ...], times: Times, er
         times=times,
         correct=False,
         f1=0.0 if question.answerable else None,
-        error=str(error),
+        error=whole(error),
         error_kind=type(error).__name__,
         rouge_l=0.0 if is_long(question) else None,
         gist=False if is_long(question) else None,

@@ -6,7 +6,7 @@ import json
 import sys
 
 from rag.chat import Chatbot, checked
-from rag.errors import RagError
+from rag.errors import RagError, whole
 from rag.progress import terminal_progress
 from rag.prompts import INCOMPLETE
 from rag.settings import read_settings
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         with terminal_progress() as progress, Chatbot.open(read_settings(), progress=progress) as bot:
             answer = bot.ask(arguments.question)
     except RagError as error:
-        print(error, file=sys.stderr)
+        print(whole(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -2,7 +2,14 @@
 
 
 class RagError(Exception):
-    """The root of every error that an entry point shows as one sentence, with exit code 1."""
+    """The root of every error that an entry point shows as one sentence, with exit code 1.
+
+    `detail` is for the operator alone: addresses, paths, names of classes; never a text from outside.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 class SettingsError(RagError):
@@ -35,3 +42,18 @@ class QuestionError(RagError):
 
 class BusyError(RagError):
     """Too many questions at the moment, of all or of one user."""
+
+
+def whole(error: RagError) -> str:
+    """The sentence with what only the operator is told, and what the cause said in its first line."""
+    if not error.detail:
+        return str(error)
+    said = str(error.__cause__ or "").splitlines()[:1]
+    return f"{error} ({': '.join([error.detail, *said])})"
+
+
+def for_readers(error: RagError) -> str:
+    """The sentence for those who ask: those about the index and the store name folders, which are the operator's."""
+    if isinstance(error, StoreError):
+        return "What is kept here cannot be read or written at the moment; try again later, or tell who runs this."
+    return str(error)

@@ -157,7 +157,7 @@ def explained(settings: Settings) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, RagError) or _raised_here(error):
             raise
-        raise ModelError(_sentence(settings, error)) from error
+        raise ModelError(_sentence(settings, error), _detail(settings, error)) from error
 
 
 def _raised_here(error: Exception) -> bool:
@@ -168,8 +168,7 @@ def _raised_here(error: Exception) -> bool:
 
 
 def _sentence(settings: Settings, error: Exception) -> str:
-    name = f"The model {settings.model or 'default'!r}" + (f" at {settings.base_url}" if settings.base_url else "")
-    who = "The embedded model" if is_embedded(settings) else name
+    who = "The embedded model" if is_embedded(settings) else "The model"
     status, kind = getattr(error, "status_code", None), type(error).__name__
     if status in {401, 403}:
         return f"{who} refused the key (status {status}); set RAG_API_KEY to a valid one."
@@ -180,9 +179,14 @@ def _sentence(settings: Settings, error: Exception) -> str:
     if "Timeout" in kind:
         return f"{who} said nothing for {settings.timeout:g} s; ask again, or raise RAG_TIMEOUT."
     if "context" in str(error) and status == 400:
-        return (
-            f"The passages are too long for {who[0].lower()}{who[1:]}; ask a shorter question, or lower RAG_PASSAGES."
-        )
+        return f"The passages are too long for {who.lower()}; ask a shorter question, or lower RAG_PASSAGES."
     if "Connect" in kind or "Protocol" in kind or isinstance(error, OSError):
-        return f"{who} cannot be reached or broke off ({kind}); check that it runs, then ask again."
-    return f"{who} failed ({kind}: {str(error).splitlines()[0] if str(error) else 'no message'}); ask again."
+        return f"{who} cannot be reached or broke off; check that it runs, then ask again."
+    return f"{who} failed; ask again."
+
+
+def _detail(settings: Settings, error: Exception) -> str:
+    """What only the operator is told: which model, where, and what its client raised."""
+    where = f" at {settings.base_url}" if settings.base_url else ""
+    status = getattr(error, "status_code", None)
+    return f"{settings.model or 'default'!r}{where}: {type(error).__name__}{f' {status}' if status else ''}"

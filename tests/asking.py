@@ -1,5 +1,7 @@
 """A bot whose answers one can work out by hand, a store in memory, and the whole application on loopback."""
 
+import io
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -8,10 +10,14 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from library import Library
 
+import chat_app
 from rag.page.desk import Desk
 from rag.page.doors import register
 from rag.page.server import build_app, listen, make_server
+from rag.page.store import FILE, Store
+from rag.page.watch import start_logging
 from rag.settings import Settings
 from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
 
@@ -128,3 +134,30 @@ def sse(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             yield name, json.loads(line.removeprefix("data: "))
+
+
+class PageBot(FakeBot):
+    """A FakeBot whose documents the whole page can list."""
+
+    @property
+    def documents(self) -> Library:
+        return Library(d=DOCUMENT)
+
+
+def make_page(settings: Settings) -> FastAPI:
+    """The whole page, as chat_app serves it, with a store in the settings' folder."""
+    settings = settings.model_copy(update={"store": settings.index.parent / "store"})
+    return chat_app.make_app(PageBot(), Store(settings.store / FILE), settings)
+
+
+@contextmanager
+def logged(settings: Settings) -> Iterator[io.StringIO]:
+    """What this process writes to its log, as an entry point starts it."""
+    root, ours, stream = logging.getLogger(), logging.getLogger("rag"), io.StringIO()
+    before = root.handlers[:], root.level, ours.level
+    try:
+        start_logging(settings, stream)
+        yield stream
+    finally:
+        root.handlers[:], root.level, ours.level = before
+        logging.captureWarnings(False)

@@ -16,7 +16,7 @@ from asking import HIT, WAIT, Event, FakeBot, answered, make_app, serving, sse
 from fastapi.testclient import TestClient
 from mcp import Client
 
-from rag.errors import DamagedError, ModelError, QuestionError
+from rag.errors import DamagedError, ModelError, QuestionError, RagError, for_readers
 from rag.settings import Settings
 
 USERS_AT_ONCE = 20
@@ -90,12 +90,13 @@ def test_who_waits_is_told_its_place(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("error", "status"),
     [(QuestionError("The question is empty; type one."), 400), (ModelError("It is down; start it."), 503),
-     (DamagedError("The index is broken; build it."), 503)],
+     (DamagedError("The index in '/srv/index' is broken; build it."), 503)],
 )  # fmt: skip
 @pytest.mark.parametrize("how", ["", "?stream=true"])
-def test_errors_are_sentences_with_their_status(settings: Settings, error: Exception, status: int, how: str) -> None:
+def test_errors_are_sentences_with_their_status(settings: Settings, error: RagError, status: int, how: str) -> None:
     response = local(failing(error), settings).post("/api/ask" + how, json={"question": "Q"})
-    assert (response.status_code, response.json()) == (status, {"error": str(error)})
+    assert (response.status_code, response.json()) == (status, {"error": for_readers(error)})
+    assert "/srv" not in response.text
 
 
 def test_an_error_in_mid_stream_is_its_last_event(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import pytest
 from library import Library
 from markup import DOCUMENT, answer, cite, hit
 
-from rag.errors import BusyError, StoreError
+from rag.errors import BusyError, StoreError, for_readers
 from rag.page.build import build_page, head
 from rag.page.desk import Desk
 from rag.page.handlers import BLANK, EXAMPLES, UNDER_WAY, VALUES, Page
@@ -279,7 +279,7 @@ def test_a_store_that_fails_stops_no_answer(
 
     monkeypatch.setattr(store, method, fail)
     *_, values = page.ask("one", "c", None, by())
-    assert "Said one" in values[CHAT] and set(told) == {"The disk is full; make room."}
+    assert "Said one" in values[CHAT] and set(told) == {for_readers(StoreError(""))}
 
 
 def test_examples_are_offered_for_the_shipped_article_and_names_for_others(page: Page, bot: Bot) -> None:

@@ -186,7 +186,7 @@ def test_the_page_survives_an_error(open_page: Opener, bot: FakeBot, error: Exce
     bot.script = script
     page = open_page()
     ask(page, "What?")
-    expect(reply(page)).to_contain_text(str(error) if isinstance(error, ModelError) else "ValueError")
+    expect(reply(page)).to_contain_text(str(error) if isinstance(error, ModelError) else "Something went wrong.")
     done(page)
     bot.script = sea
     ask(page, "And now?")

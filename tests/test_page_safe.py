@@ -93,7 +93,7 @@ def test_each_way_in_which_the_model_fails_is_a_sentence(open_page: Opener, bot:
     ask(page, "What?")
     done(page)
     shown = {"broken off": "The answer broke off. Ask again."}.get(fault) or (
-        str(errors[fault]) if fault != "not a RagError" else "RuntimeError"
+        str(errors[fault]) if fault != "not a RagError" else "Something went wrong."
     )
     expect(reply(page).locator(".note")).to_contain_text(shown)
     bot.script = sea

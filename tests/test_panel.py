@@ -79,7 +79,7 @@ def test_of_several_files_one_that_fails_does_not_end_the_others(settings: Setti
     write(tmp_path, {"1/pond.txt": "one", "bad.txt": "two", "2/pond.txt": "three"})
     paths = [tmp_path / name for name in ("1/pond.txt", "bad.txt", "2/pond.txt")]
     page, shelf = handlers(settings, DocumentError("'bad.txt' is <empty>."))
-    steps = list(page.files(list(map(str, paths)), frozenset({"cat"}), ROWS, ""))
+    steps = list(page.files([{"path": str(path)} for path in paths], frozenset({"cat"}), ROWS, ""))
     assert shelf.got == [("pond.txt", "one"), ("bad.txt", "two"), ("pond.txt", "three")]
     assert not any(path.exists() for path in paths)
     assert all(len(step) == 7 for step in steps) and steps[-1][-1] is None
@@ -93,7 +93,7 @@ def test_an_unforeseen_error_is_logged_and_said(settings: Settings, caplog: pyte
     page, _ = handlers(settings, KeyError("x"))
     with caplog.at_level(logging.ERROR):
         *_, last = page.text("bad", "text", None, ROWS, "")
-    assert "something went wrong (KeyError" in last[0] and last[1:] == (SKIP,) * 7
+    assert "bad: something went wrong; the log tells what." in last[0] and last[1:] == (SKIP,) * 7
     assert caplog.records[0].exc_info
 
 

@@ -15,11 +15,13 @@ from starlette.routing import Route
 
 from rag.errors import ModelError, SettingsError
 from rag.page.desk import Desk
-from rag.page.gate import MB, OTHER_BODIES
+from rag.page.gate import OTHER_BODIES
 from rag.page.server import build_app, listen
+from rag.page.uploads import MB
 from rag.settings import Settings
 
 LOCAL = "http://localhost"
+FILE = {"_type": "gradio.FileData"}
 
 
 @pytest.fixture
@@ -156,8 +158,9 @@ def test_uploads_of_the_allowed_size_pass_and_only_where_documents_may_be_added(
         assert client.post("/gradio_api/upload", files={"files": ("a.txt", large)}).status_code == 413
         assert client.get("/gradio_api/file=/etc/passwd").status_code == 403
         assert client.get("/gradio_api/file=" + str(Path(__file__))).status_code == 403
-        fetch = [{"path": "http://127.0.0.1:1/x", "meta": {"_type": "gradio.FileData"}}]
-        assert join(client, "s", data=fetch).json() == {"detail": "A file has to be uploaded first."}
+        for named in ("http://127.0.0.1:1/x", "/etc/passwd", str(Path(path).parent)):
+            assert "not uploaded" in join(client, "s", "lambda_1", [{"path": named, "meta": FILE}]).text
+        assert join(client, "s", "lambda_1", [{"path": path, "meta": FILE}]).status_code == 200
     for changed in ({"add_documents": False}, {"host": "0.0.0.0"}):
         closed = TestClient(make_app(FakeBot(), settings.model_copy(update=changed)), base_url=LOCAL)
         assert closed.post("/gradio_api/upload", files={"files": ("a.txt", small)}).status_code == 404
@@ -202,12 +205,11 @@ def test_nobody_reads_ends_or_joins_the_session_of_another(settings: Settings) -
         assert join(mine, "mine").status_code == 200
         for response in (
             other.get("/gradio_api/queue/data?session_hash=mine"), other.get("/gradio_api/heartbeat/mine"),
-            join(other, "mine"),
+            join(other, "mine"), join(other, ""), join(other, "../x"), join(other, "x" * 65),
             other.post("/gradio_api/cancel", json={"session_hash": "mine", "fn_index": 0, "event_id": "x"}),
             other.post("/gradio_api/run/whoami", json={"session_hash": "mine", "fn_index": 1, "data": []}),
             other.get("/gradio_api/queue/data?session_hash=mine&session_hash="), other.get("/gradio_api/queue/data"),
             other.post("/gradio_api/queue/join", json={"fn_index": 1, "data": []}),
-            other.post("/gradio_api/queue/join", content=b"no json"), other.post("/gradio_api/queue/join", json=[]),
         ):  # fmt: skip
             assert response.status_code == 403, response.text
 
@@ -284,3 +286,36 @@ def test_the_server_says_where_it_is(settings: Settings, capsys: pytest.CaptureF
     with serving(make_app(FakeBot(), settings)) as address:
         assert httpx.get(address, timeout=WAIT).status_code == 200
     assert capsys.readouterr().out == f"Open {address} in a browser.\n"
+
+
+def test_an_odd_path_is_not_found(settings: Settings) -> None:
+    long = "a" * 300
+    paths = [
+        f"/static/{long}", f"/assets/{long}", "/static/" + "a/" * 3000, "/static/%00", "/assets/x%00y", "/static/%0d%0aX",
+        "/static/%ff%fe", "/static/%C0%AF..", "/assets/%2e", "/static/img", f"/gradio_api/file={long}",
+        "/gradio_api/file=%00", "/gradio_api/file=.", "/gradio_api/file=~", "/gradio_api/file=" + "é" * 600,
+        "/conversations/%00.md", f"/conversations/{long}.md", "/conversations/..%2f.md", "/gradio_api/run/%00",
+    ]  # fmt: skip
+    with serving(make_app(FakeBot(), settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:
+        for path in paths:
+            for method in ("GET", "HEAD", "POST"):
+                assert client.request(method, path).status_code in (403, 404, 405), (method, path[:80])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "http://[::1"}, {"origin": "//["}, {"host": "localhost:x"}, {"host": "[::1"}, {"content-length": "9" * 5000},
+     {"content-type": "multipart/form-data; boundary=b; charset=undefined"}, {"content-type": "text/x; charset*=utf-7''x"},
+     {"content-type": 'multipart/form-data; boundary=b; charset="utf-8"; charset=idna'}, {"content-length": "\xb2"}],
+)  # fmt: skip
+def test_odd_headers_are_refused(client: TestClient, headers: dict[str, str]) -> None:
+    for path in ("/api/ask", "/gradio_api/upload", "/login", "/mcp"):
+        raw = {name: value.encode("latin-1") for name, value in headers.items()}
+        response = client.post(path, content=b"--b--", headers=raw)  # type: ignore[arg-type]
+        assert 400 <= response.status_code < 500, path
+
+
+def test_a_part_of_a_file_is_not_given(client: TestClient) -> None:
+    """Gradio fails at a range that is none."""
+    for sent in ("bytes=0-0-0", "bytes=5-1", "bytes=99-100", "bytes=0-1", "bytes=" + "0-0," * 2000):
+        assert client.get("/static/img/logo.svg", headers={"range": sent}).status_code == 200

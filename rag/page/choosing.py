@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from rag import bounds
 from rag.errors import QuestionError
 from rag.page.markup import count, shorten
 from rag.page.shelf import Row
@@ -25,7 +26,7 @@ def asked(chosen: Iterable[str] | None) -> tuple[str, ...]:
 
 def shown(rows: Sequence[Row], wanted: str) -> list[Row]:
     """The first rows that hold every word of `wanted` in their title or source, each text once."""
-    words = wanted.casefold().split()
+    words = set((wanted or "")[: bounds.TITLE].casefold().split())
     found: dict[str, Row] = {}
     for row in rows:
         name = f"{row.title} {row.source}".casefold()

@@ -1,19 +1,22 @@
 """The desk: every question comes in here, from the page, the HTTP endpoint and the MCP tool."""
 
+import logging
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rag.errors import ModelError, RagError
+from rag import bounds
+from rag.errors import ModelError, QuestionError, RagError
 from rag.page.limit import Limit, Visitors
 from rag.page.line import Line
-from rag.page.watch import Record, Watch, request_id
+from rag.page.watch import Record, Watch, reason, request_id
 from rag.passages import Passages
 from rag.settings import Settings
 from rag.types import Answer, Hit
 
+_LOG = logging.getLogger(__name__)
 History = Sequence[tuple[str, str]]
 CHECKED = 10.0
 """Seconds for which a check of the model holds."""
@@ -73,12 +76,15 @@ class Desk:
         """The events of the bot's stream, the hits at once, with Waiting while others come first.
 
         `documents` are the ids of those to ask, none for all; `request` is the id of the request, for the
-        log. Closing it stops the model. Raises BusyError where the line is full or the owner asks too often,
-        and what the bot raises.
+        log. Closing it stops the model. Raises QuestionError for a question that is too long, BusyError where the
+        line is full or the owner asks too often, and what the bot raises.
         """
         record = Record(door, owner, question, request_id(request))
         chosen: dict[str, Any] = {"documents": documents} if documents else {}
         with self.watch.question(record):
+            if len(question) > bounds.QUESTION:
+                size = f"{len(question):,} characters, and at most {bounds.QUESTION:,} are allowed"
+                raise QuestionError(f"The question has {size}; shorten it.")
             self.limit.take(self.visitors.counted(owner))
             with self.line.join(owner) as place:
                 stream = self.bot.stream(question, history=history, **chosen)
@@ -133,5 +139,7 @@ class Health:
             self._bot.check()
             self._fault = None
         except RagError as fault:
+            if str(fault) != str(self._fault):
+                _LOG.warning("No question can be answered.", extra={"fields": {"reason": reason(fault)}})
             self._fault = fault
         self._until = time.monotonic() + CHECKED

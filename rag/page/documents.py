@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from rag import bounds
 from rag.clean import clean
 from rag.errors import DocumentError, StoreError
 from rag.formats import SUFFIXES
@@ -41,13 +42,29 @@ def place_file(folder: Path, path: Path, name: str, megabytes: int) -> Path:
     return _place(folder, safe_stem(plain[: -len(suffix)]), suffix, write)
 
 
+def place_upload(folder: Path, name: str, file: BinaryIO) -> Path:
+    """Write an upload into `folder`, made for it, under a safe form of its `name`. Raises OSError."""
+    plain = re.split(r"[/\\]", name)[-1]
+    suffix = next((each for each in SUFFIXES if plain.lower().endswith(each)), "")
+    path = folder / f"{safe_stem(plain[: len(plain) - len(suffix)])}{suffix}"
+    folder.mkdir(parents=True)
+    try:
+        with path.open("xb") as kept:
+            shutil.copyfileobj(file, kept)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return path
+
+
 def place_text(folder: Path, title: str, text: str, megabytes: int) -> Path:
     """Write a pasted text into `folder` as Markdown under its title; returns where it is.
 
     Without a title the first words are its name. Raises DocumentError where the text is
     blank or larger than `megabytes`, StoreError where it cannot be written.
     """
-    title, text = " ".join(clean(title).split())[:200], clean(text)
+    _check_size(title[: bounds.TITLE], len(text), megabytes)
+    title, text = " ".join(clean(title[: bounds.TITLE]).split()), clean(text)
     if not text.strip():
         raise DocumentError("The text is empty; paste some.")
     content = (f"# {title}\n\n{text}" if title else text).encode()

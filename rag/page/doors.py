@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, closing
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from fastapi import APIRouter, FastAPI, Request
@@ -14,8 +14,9 @@ from gradio.events import api
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from rag import bounds
 from rag.clean import replace_surrogates
-from rag.errors import BusyError, QuestionError, RagError
+from rag.errors import BusyError, QuestionError, RagError, for_readers
 from rag.page.desk import Desk, Waiting
 from rag.page.events import events_of, stay
 from rag.page.limit import OftenError
@@ -25,7 +26,9 @@ from rag.types import Answer
 
 WAIT = 60
 """Seconds after which to ask again where the line is full."""
-HISTORY = 100
+_NAMED = 100
+"""Characters of what was sent that a sentence about it may repeat."""
+Text = Annotated[str, Field(max_length=bounds.TURN)]
 
 
 class Question(BaseModel):
@@ -33,11 +36,13 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field(description="The question, in any words; at most 2,000 characters.")
-    history: list[tuple[str, str]] = Field(
-        [], max_length=HISTORY, description="Earlier [question, answer] pairs, which the question may point back at."
+    question: str = Field(max_length=bounds.QUESTION, description="The question, in any words.")
+    history: list[tuple[Text, Text]] = Field(
+        [], max_length=bounds.TURNS, description="Earlier [question, answer] pairs, which the question may point at."
     )
-    documents: list[str] = Field([], max_length=1000, description="Ids of the documents to ask; empty: all.")
+    documents: list[Annotated[str, Field(max_length=bounds.ID)]] = Field(
+        [], max_length=bounds.CHOSEN, description="Ids of the documents to ask; empty: all."
+    )
 
 
 class Problem(BaseModel):
@@ -61,7 +66,7 @@ def problem(error: RagError) -> JSONResponse:
     """The answer of a door to an error: its sentence, its status, and when to ask again."""
     wait = error.seconds if isinstance(error, OftenError) else WAIT
     headers = {"Retry-After": str(wait)} if isinstance(error, BusyError) else {}
-    return JSONResponse({"error": str(error)}, status_of(error), headers=headers)
+    return JSONResponse({"error": for_readers(error)}, status_of(error), headers=headers)
 
 
 async def answer_to(
@@ -82,10 +87,10 @@ def add_doors(app: FastAPI, desk: Desk) -> None:
     problems: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": description}
         for status, description in {
-            400: "The question is empty or too long.",
+            400: "The question is empty, or none of the documents is there.",
             401: "Nobody is signed in.",
-            413: "The request is too large.",
-            422: "The request is not as this schema says.",
+            413: "The request is larger than 1 MB.",
+            422: "The request is not as this schema says, or a text in it is too long.",
             429: "Too many questions; Retry-After says when to ask again, in seconds.",
             503: "The model or the index cannot answer.",
         }.items()
@@ -117,7 +122,7 @@ def add_doors(app: FastAPI, desk: Desk) -> None:
 
     app.include_router(router)
     app.add_exception_handler(RagError, _problem)
-    app.add_exception_handler(RequestValidationError, _wrong)
+    app.add_exception_handler(RequestValidationError, wrong)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -125,7 +130,8 @@ async def _problem(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def _wrong(_: Request, error: Exception) -> Response:
+async def wrong(_: Request, error: Exception) -> Response:
+    """The answer to a request that is not as it should be, which repeats nothing of it."""
     assert isinstance(error, RequestValidationError)
     return JSONResponse({"error": sentence(error.errors())}, 422)
 
@@ -133,7 +139,7 @@ async def _wrong(_: Request, error: Exception) -> Response:
 def sentence(errors: Sequence[Any]) -> str:
     """The first of pydantic's errors as a sentence, without what was sent."""
     where = ".".join(str(part) for part in errors[0]["loc"] if part != "body") or "the body"
-    return f"The request is wrong at {where} ({errors[0]['msg']}); GET /api/schema says what it takes."
+    return f"The request is wrong at {where[:_NAMED]} ({errors[0]['msg']}); GET /api/schema says what it takes."
 
 
 async def _sent(first: Event, events: AsyncGenerator[Event, None]) -> AsyncGenerator[str, None]:
@@ -147,7 +153,7 @@ async def _sent(first: Event, events: AsyncGenerator[Event, None]) -> AsyncGener
                     yield _line(event)
                 shown = event.ahead if isinstance(event, Waiting) else 0
         except RagError as error:
-            yield _named("error", {"error": str(error), "status": status_of(error)})
+            yield _named("error", {"error": for_readers(error), "status": status_of(error)})
 
 
 def _line(event: Event) -> str:
@@ -190,6 +196,6 @@ def register(desk: Desk) -> None:
                     text += event if isinstance(event, str) else ""
                     yield as_json(event) if isinstance(event, Answer) else {"text": text}
         except RagError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(for_readers(error), print_exception=False) from error
 
     api(ask, api_name="ask", api_description="Ask a question; the result is the Answer.", concurrency_limit=None)

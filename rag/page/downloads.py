@@ -5,6 +5,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rag.errors import StoreError
+from rag.page.clicks import conversation_id
 from rag.page.export import as_json, as_markdown
 from rag.page.owner import owner_of
 from rag.page.store import Store
@@ -17,8 +18,9 @@ def download_routes(store: Store) -> list[BaseRoute]:
 
     def download(request: Request) -> Response:
         identity, _, ending = request.path_params["name"].rpartition(".")
+        identity = conversation_id(identity)
         try:
-            turns = store.read(owner_of(request), identity) if ending in _FORMATS else None
+            turns = store.read(owner_of(request), identity) if ending in _FORMATS and identity else None
         except StoreError as error:
             return PlainTextResponse(str(error), 503)
         if not turns:

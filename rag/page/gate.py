@@ -1,28 +1,25 @@
 """What every request and response passes: the paths that exist, sizes, foreign sites, headers, the request's id."""
 
-import json
 import logging
 import re
-from collections import OrderedDict
-from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.page.owner import owner_of
+from rag.page.bodies import UPLOAD
 from rag.page.watch import request_id
 from rag.settings import Settings
 
-MB = 1024 * 1024
-OTHER_BODIES = MB
+OTHER_BODIES = 1024 * 1024
 """The largest body of a request that is no upload."""
-SESSIONS = 10_000
-"""Sessions of pages whose owner is remembered."""
+LONGEST_PATH, LONGEST_PART = 1_000, 255
+"""Bytes of a path, and of a part of it between slashes: what systems take as the name of a file."""
 _PATHS = {
-    "GET": r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|login|health|ready|metrics|api/schema|mcp)"
+    "GET": r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|login|health|ready|metrics|api/schema)"
     r"|/(assets|static)/.+|/conversations/[^/]+"
     r"|/gradio_api/(info|app_id|queue/data|upload_progress|heartbeat/[^/]+)"
     r"|/gradio_api/file=(?![a-zA-Z][a-zA-Z0-9+.-]+:).+",
@@ -34,8 +31,10 @@ _PATHS["HEAD"] = _PATHS["GET"]
 _ALLOWED = {method: re.compile(paths) for method, paths in _PATHS.items()}
 _UNASKED = {"deep_link", "all_endpoints"}
 """Parameters with which gradio gives away more than the page shows."""
-_HELD = re.compile(r"/gradio_api/(queue/join|run/[^/]+|cancel)")
-_WATCHED = re.compile(r"/gradio_api/(?:queue/data|heartbeat/(?P<session>[^/]+))")
+_UTF_8 = re.compile(r'charset="?utf-?8"?\s*(?:;|$)')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LONGEST_NUMBER = 15
+"""Digits of a length; Python refuses to read any number of them."""
 
 
 def content_policy(forms: bool) -> str:
@@ -70,7 +69,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         identity = request_id(Headers(scope=scope).get("x-request-id", ""))
-        headers = [pair for pair in scope["headers"] if pair[0] != b"x-request-id"]
+        # Parts of files are not needed, and Gradio fails at ranges that are none.
+        headers = [pair for pair in scope["headers"] if pair[0] not in {b"x-request-id", b"range"}]
         scope["headers"] = [*headers, (b"x-request-id", identity.encode())]
         kept = scope["path"].startswith(("/assets/", "/static/"))
         began = False
@@ -87,7 +87,11 @@ class Guard:
 
         try:
             await self._app(scope, receive, sending)
-        except Exception:
+        except ClientDisconnect:  # It has gone, or was shown out, before it had sent everything.
+            return
+        except Exception as error:
+            if began and isinstance(error.__cause__, HTTPException):  # Gradio's way to end a stream of no session.
+                raise
             fields = {"request_id": identity, "path": scope["path"]}
             logging.getLogger(__name__).exception("A request failed.", extra={"fields": fields})
             if began:  # The server has to break the connection off.
@@ -101,7 +105,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._upload = (settings.upload_mb + 1) * MB
+        self._upload = (settings.upload_mb + 1) * 1024 * 1024
         self._adds = settings.takes_documents
         self._names = _others(settings)
 
@@ -115,17 +119,22 @@ class Gate:
     def _refusal(self, request: Request) -> tuple[int, str] | None:
         path, headers = request.scope["path"], request.headers
         allowed = _ALLOWED.get(request.method)
-        closed = path.startswith("/gradio_api/upload") and not self._adds
-        if closed or not allowed or not allowed.fullmatch(path) or ".." in path.split("/"):
+        closed = path.startswith(UPLOAD) and not self._adds
+        if path == "/mcp" and request.method == "GET":  # It would stay open for good, and nothing would come.
+            return 405, "There are no events but those that answer a request; send it by POST."
+        if closed or not allowed or not _is_path(path) or not allowed.fullmatch(path):
             return 404, f"There is nothing at {request.method} {path[:200]!r}."
         if request.method not in ("GET", "HEAD") and self._is_foreign(headers):
             return 403, "Another site sent this; only this page's own requests are taken."
         if "transfer-encoding" in headers:  # Or else it would have to be read to know its size.
             return 411, "The request does not say how long it is; send its Content-Length."
-        most = self._upload if path == "/gradio_api/upload" else OTHER_BODIES
+        kind = headers.get("content-type", "").lower()
+        if kind.count("charset") > len(_UTF_8.findall(kind)):  # Some of Python's encodings raise whatever they like.
+            return 415, "The request is not in UTF-8; send it so."
+        most = self._upload if path == UPLOAD else OTHER_BODIES
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > most:
-            return 413, f"The request has {length} bytes, and at most {most:,} are allowed; send less."
+        if not length.isdecimal() or len(length) > _LONGEST_NUMBER or int(length) > most:
+            return 413, f"The request has {length[:20]} bytes, and at most {most:,} are allowed; send less."
         asked = parse_qsl(request.url.query, keep_blank_values=True)
         if any(name in _UNASKED for name, _ in asked):
             request.scope["query_string"] = urlencode([pair for pair in asked if pair[0] not in _UNASKED]).encode()
@@ -137,7 +146,18 @@ class Gate:
             return True
         if origin in (None, "null"):  # A form of a page that sends no referrer has no origin either.
             return site is None and origin is not None
-        return urlsplit(origin).netloc not in {headers.get("host", ""), *self._names}
+        try:
+            return urlsplit(origin).netloc not in {headers.get("host", ""), *self._names}
+        except ValueError:  # What is no address is not ours.
+            return True
+
+
+def _is_path(path: str) -> bool:
+    """Whether it could be the path of a file that does not lie above."""
+    raw = path.encode(errors="replace")
+    parts = raw.split(b"/")
+    fits = len(raw) <= LONGEST_PATH and all(len(part) <= LONGEST_PART for part in parts)
+    return fits and b".." not in parts and not _CONTROL.search(path)
 
 
 def names(settings: Settings) -> list[str]:
@@ -148,76 +168,3 @@ def names(settings: Settings) -> list[str]:
 
 def _others(settings: Settings) -> list[str]:
     return [name.strip() for name in settings.hosts.split(",") if name.strip()]
-
-
-class Sessions:
-    """ASGI middleware that binds each session of the page to the owner who began it: others cannot read or end it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._owners: OrderedDict[str, str] = OrderedDict()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope, receive)
-        sentence = None
-        if scope["method"] == "POST" and _HELD.fullmatch(scope["path"]):
-            body = await request.body()
-            sentence = self._fault(body, owner_of(request))
-            receive = _replayed(body, receive)
-        elif watched := _WATCHED.fullmatch(scope["path"]):
-            given = parse_qs(request.url.query, keep_blank_values=True).get("session_hash", [])
-            session = watched["session"] or (given[0] if len(given) == 1 else "")  # Gradio would take the last one.
-            sentence = None if self._is_own(session, owner_of(request)) else _STRANGE
-        if sentence:
-            await JSONResponse({"detail": sentence}, 403)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    def _fault(self, body: bytes, owner: str) -> str | None:
-        try:
-            sent = json.loads(body)
-        except ValueError:
-            return "The request is not JSON."
-        session = sent.get("session_hash") if isinstance(sent, dict) else None
-        if not isinstance(session, str) or not self._is_own(session, owner):
-            return _STRANGE
-        return "A file has to be uploaded first." if _names_address(sent.get("data")) else None
-
-    def _is_own(self, session: str, owner: str) -> bool:
-        if not session:
-            return False
-        holder = self._owners.setdefault(session, owner)
-        self._owners.move_to_end(session)
-        while len(self._owners) > SESSIONS:
-            self._owners.popitem(last=False)
-        return holder == owner
-
-
-_STRANGE = "This session is somebody else's, or none; load the page anew."
-
-
-def _names_address(data: Any) -> bool:
-    """Whether a file among the data is a web address, which gradio would fetch."""
-    if isinstance(data, list):
-        return any(_names_address(one) for one in data)
-    if isinstance(data, dict):
-        path = data.get("path")
-        return (isinstance(path, str) and "://" in path) or any(_names_address(one) for one in data.values())
-    return False
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """`receive` with the body once more before it."""
-    first = True
-
-    async def replay() -> Message:
-        nonlocal first
-        if not first:
-            return await receive()
-        first = False
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay

@@ -1,6 +1,7 @@
 """What the page's events do. The store holds the truth: each event begins with what is kept there, so that neither
 another tab nor a restart of the server is written over."""
 
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +10,10 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from rag.errors import RagError
+from rag import bounds
+from rag.errors import RagError, for_readers
 from rag.page.choosing import Chosen, asked
+from rag.page.clicks import Click, click_of, conversation_id
 from rag.page.conversation import conversation
 from rag.page.desk import Desk
 from rag.page.frame import bar, listing
@@ -19,9 +22,11 @@ from rag.page.source import loaded, opening, source
 from rag.page.store import Rating, Store
 from rag.page.suggest import first_questions, next_questions
 from rag.page.turns import Event, Turn, end
+from rag.page.watch import reason
 from rag.settings import Settings
 
 BLANK = "Type a question first."
+LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
 UNDER_WAY = "This conversation is being answered; wait for it, or stop it."
 EXAMPLES = (
     "What is the victory plan?",
@@ -48,7 +53,7 @@ class Page:
 
     def load(self, request: gr.Request) -> Values:
         """The conversation that the address names, or a new one."""
-        owner, identity = _owner(request), str(request.query_params.get("c", ""))
+        owner, identity = _owner(request), conversation_id(request.query_params.get("c"))
         turns = self._kept(owner, identity)
         return self.draw(owner, turns, identity if turns else _new())
 
@@ -60,18 +65,20 @@ class Page:
 
     def ask(self, question: str, identity: str, chosen: Chosen, request: gr.Request) -> Iterator[Values]:
         """What is typed, asked of the chosen documents after the turns of the conversation."""
-        owner, identity = _owner(request), identity or _new()
-        yield from self._begin(owner, identity, question, self._kept(owner, identity), (), chosen, request)
+        owner, identity = _owner(request), conversation_id(identity) or _new()
+        yield from self._begin(owner, identity, question or "", self._kept(owner, identity), (), chosen, request)
 
     def again(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.EventData) -> Iterator[Values]:
         """A suggested question, or an earlier one, perhaps edited: the turns from that one on make room for it."""
-        wanted: dict[str, Any] = event._data or {}
-        owner, identity, number = _owner(request), identity or _new(), wanted.get("turn")
+        wanted = click_of(event)
+        if wanted is None:
+            yield (gr.skip(),) * VALUES
+            return
+        owner, identity, number = _owner(request), conversation_id(identity) or _new(), wanted.turn
         every = self._kept(owner, identity)
         kept = tuple(turn for turn in every if number is None or turn.number < number)
         old = next((turn.question for turn in every if turn.number == number), "")
-        question = str(wanted.get("question") or old)
-        yield from self._begin(owner, identity, question, kept, every[len(kept) :], chosen, request)
+        yield from self._begin(owner, identity, wanted.question or old, kept, every[len(kept) :], chosen, request)
 
     def stop(self, identity: str, request: gr.Request) -> None:
         """End the answer that is under way in the conversation."""
@@ -87,8 +94,8 @@ class Page:
         def asker(question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
             yield from self._desk.ask(owner, question, history, asked(chosen), request=request_id)
 
-        if not question.strip():
-            gr.Info(BLANK)
+        if len(question) > bounds.QUESTION or not question.strip():
+            gr.Info(BLANK if len(question) <= bounds.QUESTION else LONG)
             yield (gr.skip(),) * VALUES
             return
         with self._beginning:
@@ -130,13 +137,15 @@ class Page:
 
     def act(self, identity: str, request: gr.Request, event: gr.EventData) -> Values:
         """What a click in the panes asks for, beside questions."""
-        owner, wanted = _owner(request), dict[str, Any](event._data or {})
-        action, number = wanted.get("action"), wanted.get("turn")
+        wanted = click_of(event)
+        if wanted is None:
+            return (gr.skip(),) * VALUES
+        owner, identity, action = _owner(request), conversation_id(identity), wanted.action
         turns = self._kept(owner, identity)
-        turn = next((turn for turn in turns if turn.number == number), None)
+        turn = next((turn for turn in turns if turn.number == wanted.turn), None)
         if action == "source" and turn:
             return gr.skip(), source(turn, self._desk.bot.documents), *(gr.skip(),) * (VALUES - 2)
-        named = str(wanted.get("conversation") or identity)
+        named = wanted.conversation or identity
         if self._busy(owner, identity) or (action == "remove" and self._busy(owner, named)):
             gr.Info(UNDER_WAY)
             return (gr.skip(),) * VALUES
@@ -155,13 +164,12 @@ class Page:
             turns = ()
         return self.draw(owner, turns, identity if turns else _new(), pane=action != "rate")
 
-    def _rated(self, owner: str, identity: str, turns: Turns, turn: Turn, wanted: dict[str, Any]) -> Turns:
-        verdict = wanted.get("verdict")
-        rated = replace(turn, rated=verdict if verdict in ("good", "bad") else "")
+    def _rated(self, owner: str, identity: str, turns: Turns, turn: Turn, wanted: Click) -> Turns:
+        rated = replace(turn, rated=wanted.verdict)
         before = tuple(history_of([one for one in turns if one.number < turn.number]))
         if rated.rated:
-            reason, comment, right = (str(wanted.get(name) or "") for name in ("reason", "comment", "right"))
-            rating = Rating(identity, rated.number, rated.rated == "good", reason, comment, right, rated, before)
+            why = wanted.reason, wanted.comment, wanted.right
+            rating = Rating(identity, rated.number, rated.rated == "good", *why, rated, before)
             kept = _tried(self._store.rate, owner, rating)
         else:
             kept = _tried(self._store.unrate, owner, identity, turn.number)
@@ -220,7 +228,7 @@ def _read(read: Callable[[], T], default: T) -> T:
     try:
         return read()
     except RagError as error:
-        gr.Warning(str(error))
+        _warn(error)
         return default
 
 
@@ -229,9 +237,16 @@ def _tried(change: Callable[..., None], *values: object) -> bool:
     try:
         change(*values)
     except RagError as error:
-        gr.Warning(str(error))
+        _warn(error)
         return False
     return True
+
+
+def _warn(error: RagError) -> None:
+    logging.getLogger(__name__).warning(
+        "A conversation could not be read or kept.", extra={"fields": {"reason": reason(error)}}
+    )
+    gr.Warning(for_readers(error))
 
 
 def _owner(request: gr.Request) -> str:

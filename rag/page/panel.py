@@ -2,19 +2,23 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from rag.errors import RagError
+from rag import bounds
+from rag.errors import RagError, for_readers
 from rag.formats import SUFFIXES
 from rag.page.choosing import Chosen, after_change, after_ticking, choice_line, label, shown, ticked
 from rag.page.markup import button, escape
 from rag.page.shelf import Catalogue, Changed, Row, Shelf, Step
+from rag.page.watch import reason
 from rag.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 Rows = tuple[Row, ...]
 Values = tuple[Any, ...]
 Change = Callable[[], Iterator[Step | Changed]]
@@ -72,9 +76,12 @@ class Handlers:
         """No document, to begin a choice with."""
         return view(rows, frozenset(), wanted)
 
-    def files(self, paths: Sequence[str] | None, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
+    def files(
+        self, uploads: Sequence[dict[str, Any]] | None, chosen: Chosen, rows: Rows, wanted: str
+    ) -> Iterator[Values]:
         """Take in what was uploaded, one file after the other; then the box for files is empty again."""
-        changes = [(Path(path).name, self._upload(Path(path))) for path in paths or ()]
+        paths = [Path(upload["path"]) for upload in uploads or ()]
+        changes = [(path.name, self._upload(path)) for path in paths]
         for values in self._changed(changes, chosen, rows, wanted):
             yield *values, gr.skip()
         yield *(gr.skip(),) * 6, None
@@ -85,19 +92,24 @@ class Handlers:
                 return self._shelf.add_file(path, path.name)
             finally:
                 path.unlink(missing_ok=True)  # The shelf has a copy.
+                with suppress(OSError):
+                    path.parent.rmdir()
 
         return change
 
     def text(self, title: str, text: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
         """Take in a pasted text; the boxes are emptied when it is there."""
-        changes = [(title.strip() or "The text", lambda: self._shelf.add_text(title, text))]
+        name = (title or "").strip()[: bounds.TITLE]
+        changes = [(name or "The text", lambda: self._shelf.add_text(name, text or ""))]
         for values in self._changed(changes, chosen, rows, wanted):
             listed_anew = values[1] != gr.skip()
             yield *values, *(("", "") if listed_anew else (gr.skip(), gr.skip()))
 
     def address(self, address: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
         """Take in what a web address holds."""
-        yield from self._changed([(address.strip(), lambda: self._shelf.add_address(address))], chosen, rows, wanted)
+        named = (address or "").strip()
+        change = lambda: self._shelf.add_address(named)  # noqa: E731
+        yield from self._changed([(named[: bounds.NAME], change)], chosen, rows, wanted)
 
     def removal(self, source: str | None) -> Values:
         """The question whether to remove it."""
@@ -109,7 +121,7 @@ class Handlers:
     def remove(self, source: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
         """Remove it, and take the question away."""
         yield *(gr.skip(),) * 6, gr.update(visible=False)
-        for values in self._changed([(source, lambda: self._shelf.remove(source))], chosen, rows, wanted):
+        for values in self._changed([(source or "", lambda: self._shelf.remove(source or ""))], chosen, rows, wanted):
             yield *values, gr.skip()
 
     def _changed(
@@ -127,10 +139,11 @@ class Handlers:
                     chosen, rows = after_change(chosen, rows, event.rows), event.rows
                     yield say(*ended), *view(rows, chosen, wanted)[1:]
             except RagError as error:
-                ended.append(str(error))
-            except Exception as error:  # gradio would only say "Error"
-                logging.getLogger(__name__).exception("A document could not be added or removed.")
-                ended.append(f"{name}: something went wrong ({type(error).__name__}: {error}); try again.")
+                _LOG.warning("A document could not be added or removed.", extra={"fields": {"reason": reason(error)}})
+                ended.append(for_readers(error))
+            except Exception:  # noqa: BLE001 - gradio would only say "Error"
+                _LOG.exception("A document could not be added or removed.")
+                ended.append(f"{name}: something went wrong; the log tells what. Try again.")
             yield say(*ended), *(gr.skip(),) * 5
 
 
@@ -212,7 +225,8 @@ def _adding(handlers: Handlers, state: list[Any], outputs: list[Any], settings: 
     title = gr.Textbox(label="Title of a text to add", elem_id="documents-title", max_lines=1)
     text = gr.Textbox(label="The text", elem_id="documents-text", lines=3, max_lines=10)
     add = gr.Button("Add the text", elem_id="documents-add", size="sm")
-    files.upload(handlers.files, [files, *state], [*outputs, files], **_CHANGE)
+    # Gradio would leave an empty file behind for each one that it hands over by its path.
+    files.upload(handlers.files, [files, *state], [*outputs, files], preprocess=False, **_CHANGE)
     add.click(handlers.text, [title, text, *state], [*outputs, title, text], **_CHANGE)
     if settings.online:
         address = gr.Textbox(label="Web address to add", elem_id="documents-address", max_lines=1)

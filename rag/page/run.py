@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from rag.errors import RagError
+from rag import bounds
+from rag.errors import RagError, for_readers
 from rag.page.turns import Event, Turn, advance, end
 
 Asker = Callable[[str, list[tuple[str, str]]], Iterator[Event]]
@@ -63,8 +64,9 @@ class Run:
 
 
 def history_of(turns: Sequence[Turn]) -> list[tuple[str, str]]:
-    """The (question, answer) pairs that a further question may point back at."""
-    return [(turn.question, turn.text) for turn in turns if turn.text and turn.state in ("done", "stopped")]
+    """The last (question, answer) pairs, which a further question may point back at."""
+    told = [turn for turn in turns if turn.text and turn.state in ("done", "stopped")][-bounds.TURNS :]
+    return [(turn.question, turn.text[: bounds.TURN]) for turn in told]
 
 
 def converse(run: Run, question: str, turns: Sequence[Turn]) -> Iterator[tuple[Turn, ...]]:
@@ -80,8 +82,7 @@ def converse(run: Run, question: str, turns: Sequence[Turn]) -> Iterator[tuple[T
                     yield (*turns, turn)
         turn = end(turn, run.stopped)
     except RagError as error:
-        turn = replace(turn, state="failed", note=str(error))
-    except Exception as error:  # noqa: BLE001 - the desk has logged it; gradio would leave the page disabled for good
-        sentence = f"Something went wrong ({type(error).__name__}). Ask again, or start the page anew."
-        turn = replace(turn, state="failed", note=sentence)
+        turn = replace(turn, state="failed", note=for_readers(error))
+    except Exception:  # noqa: BLE001 - the desk has logged it; gradio would leave the page disabled for good
+        turn = replace(turn, state="failed", note="Something went wrong. Ask again, or start the page anew.")
     yield (*turns, turn)

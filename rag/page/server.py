@@ -8,19 +8,24 @@ from typing import Any
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
-from rag.errors import RagError, SettingsError
+from rag.errors import RagError, SettingsError, for_readers
+from rag.page.bodies import Bodies
+from rag.page.calls import Calls, Sessions
+from rag.page.connections import CONNECTIONS, Connection
 from rag.page.desk import Desk
-from rag.page.doors import add_doors
-from rag.page.gate import MB, Gate, Guard, Sessions, names
+from rag.page.doors import add_doors, wrong
+from rag.page.gate import Gate, Guard, names
 from rag.page.owner import Owners, Proxies, Recognise, named_by_proxy, owner_of
 from rag.page.signin import Sessions as SessionStore
 from rag.page.signin import SignIn, Users
 from rag.page.tool import make_tool, tool_routes
+from rag.page.uploads import MB, Uploads
 from rag.settings import Settings
 
 
@@ -48,7 +53,9 @@ def build_app(
     proxies = Proxies(settings.proxies)
     sign_in = SignIn(Users(settings.users), store, proxies) if settings.users else None
     recognise = _recognise(settings, proxies, sign_in)
-    app.router.routes.extend([*routes, *tool_routes(tool, settings), *(sign_in.routes() if sign_in else ())])
+    uploads = Uploads(blocks, settings.upload_mb, desk.visitors.counted)
+    app.router.routes.extend([*routes, *uploads.routes(), *tool_routes(tool, settings)])
+    app.router.routes.extend(sign_in.routes() if sign_in else ())
     add_doors(app, desk)
     _add_health(app, desk)
     blocks.api_open = False  # Without its queue nothing is to be had that has one.
@@ -57,8 +64,13 @@ def build_app(
         mcp_server=False, max_file_size=settings.upload_mb * MB, show_error=False, enable_monitoring=False,
         pwa=False, **look,
     )  # fmt: skip
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):  # Gradio's own repeats what was sent.
+            route.app.add_exception_handler(RequestValidationError, wrong)
+    blocks.has_launched = True  # Without it, it takes any file of this machine for an upload.
     # The last one added is the first to see a request.
-    app.add_middleware(Sessions)
+    app.add_middleware(Sessions, calls=Calls(blocks, uploads.has), counted=desk.visitors.counted)
+    app.add_middleware(Bodies)
     app.add_middleware(
         Owners, proxies=proxies, visitors=desk.visitors, recognise=recognise, has_login=sign_in is not None
     )
@@ -91,7 +103,7 @@ def _add_health(app: FastAPI, desk: Desk) -> None:
         try:
             desk.check()
         except RagError as error:
-            return JSONResponse({"error": str(error)}, 503)
+            return JSONResponse({"error": for_readers(error)}, 503)
         return JSONResponse({"status": "Questions can be asked."})
 
     if settings.shows_metrics:
@@ -117,9 +129,10 @@ def make_server(app: FastAPI) -> Server:
     # The peer's address is wanted as it is: which headers of a proxy are believed is decided by RAG_PROXIES.
     return Server(
         uvicorn.Config(
-            app, log_level="critical", timeout_graceful_shutdown=1, proxy_headers=False, server_header=False, ws="none"
+            app, http=Connection, limit_concurrency=CONNECTIONS, log_level="critical", timeout_graceful_shutdown=1,
+            proxy_headers=False, server_header=False, ws="none",
         )
-    )
+    )  # fmt: skip
 
 
 def listen(settings: Settings) -> socket.socket:

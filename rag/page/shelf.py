@@ -11,6 +11,7 @@ from urllib.parse import urldefrag
 
 from langchain_core.embeddings import Embeddings
 
+from rag import bounds
 from rag.corpus import listed, next_corpus
 from rag.embed import embedder_name, make_embedder
 from rag.errors import DocumentError, SettingsError
@@ -116,9 +117,9 @@ class Shelf:
     def add_address(self, address: str) -> Iterator[Step | Changed]:
         """Take in what a web address holds, like `add_file`. Raises DocumentError where going online is not allowed."""
         self._check()
-        source = urldefrag(address.strip()).url
+        source = urldefrag(address.strip()).url if len(address) <= bounds.NAME else ""
         if not is_address(source):
-            raise DocumentError(f"{address!r} is not a web address; it begins with https:// or http://.")
+            raise DocumentError(f"{address[: bounds.NAME]!r} is not a web address; it begins with https:// or http://.")
         if not self.settings.online:
             raise DocumentError(f"{source!r} is not fetched without consent; start the page with RAG_ONLINE=true.")
         return self._start(lambda tell: self._add(source, tell))

@@ -19,7 +19,7 @@ from mcp_types import (
 from pydantic import TypeAdapter, ValidationError
 from starlette.routing import BaseRoute
 
-from rag.errors import RagError
+from rag.errors import RagError, for_readers
 from rag.page.desk import Desk
 from rag.page.doors import Question, answer_to, as_json, sentence
 from rag.page.gate import names
@@ -49,7 +49,7 @@ def make_tool(desk: Desk) -> "Server[Any]":
 
     async def called(context: "ServerRequestContext[Any]", params: CallToolRequestParams) -> CallToolResult:
         if params.name != NAME:
-            return _failed(f"There is no tool {params.name!r}; the only one is {NAME!r}.")
+            return _failed(f"There is no tool {params.name[:100]!r}; the only one is {NAME!r}.")
         request = context.request
         assert isinstance(request, Request)
         try:
@@ -59,7 +59,7 @@ def make_tool(desk: Desk) -> "Server[Any]":
         except ValidationError as error:
             return _failed(sentence(error.errors()))
         except RagError as error:
-            return _failed(str(error))
+            return _failed(for_readers(error))
         found = as_json(answer) if answer else {}
         return CallToolResult(
             content=[TextContent(type="text", text=json.dumps(found, ensure_ascii=False))], structured_content=found

@@ -13,14 +13,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO
 
+import gradio.queueing
+import gradio.route_utils
+import gradio.routes
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from rag.errors import BusyError, QuestionError, RagError
+from rag.errors import BusyError, QuestionError, RagError, StoreError, whole
 from rag.settings import Settings
 from rag.types import Answer
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LINE = 8_000
+"""Characters of a line of the log."""
+_CUTS = (6_000, 2_000, 500, 100, 20)
+"""Characters of each text in it: the first of these with which it fits."""
+_FRAMES = 30
+"""Of a trace, the last ones."""
 _STEPS = (0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 40, 80, 160)
 """Seconds at which the histograms are divided."""
 
@@ -117,12 +126,18 @@ class Watch:
             "citations": len(answer.citations) if answer else None,
         }
         if isinstance(error, RagError):
-            fields["reason"] = str(error) if self._with_text else type(error).__name__
+            fields["reason"] = whole(error) if self._with_text else reason(error)
         if self._with_text:
             fields["question"] = record.question
         unforeseen = record.outcome == "failed" and not isinstance(error, RagError)
         level = logging.ERROR if unforeseen else logging.WARNING if record.outcome == "failed" else logging.INFO
         _LOG.log(level, "question", extra={"fields": fields}, exc_info=error if unforeseen else None)
+
+
+def reason(error: RagError) -> str:
+    """What an operator needs to know of an error, without the text of a question."""
+    said = str(error) if isinstance(error, StoreError) else error.detail
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _outcome(error: BaseException) -> str:
@@ -137,9 +152,9 @@ def hashed(owner: str) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """Each record as one line of JSON; of an exception where it was raised and its type.
+    """Each record as one line of JSON, at most LINE characters; of an exception where it was raised and its type.
 
-    Its message, which may quote a question, is given only `with_text`.
+    Its message, and what other packages say, which may quote a question, are given only `with_text`.
     """
 
     def __init__(self, with_text: bool = False) -> None:
@@ -152,14 +167,34 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._said(record),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[0]:
             kind, error, trace = record.exc_info
             entry["error"] = f"{kind.__name__}: {error}" if self._with_text else kind.__name__
-            entry["trace"] = "".join(traceback.format_tb(trace))
-        return json.dumps(entry, default=str)
+            entry["trace"] = "".join(traceback.format_tb(trace, -_FRAMES))
+        return next(line for most in _CUTS if len(line := json.dumps(_cut(entry, most))) <= LINE)
+
+    def _said(self, record: logging.LogRecord) -> str:
+        if self._with_text or record.name.partition(".")[0] == "rag":
+            return record.getMessage()
+        if record.name == "py.warnings":
+            return ": ".join(record.getMessage().split(": ", 2)[:2])  # The place and the kind of a warning.
+        return f"{record.pathname}:{record.lineno}"
+
+
+def _cut(entry: dict[str, object], most: int) -> dict[str, object]:
+    """The entry with each text cut to so many characters, a trace to its end."""
+    short: dict[str, object] = {}
+    for name, value in entry.items():
+        if isinstance(value, int | float | None):
+            short[name] = value
+            continue
+        text = str(value)
+        cut = f"… {text[-most:]}" if name == "trace" else f"{text[:most]} …"
+        short[name] = text if len(text) <= most else cut
+    return short
 
 
 def start_logging(settings: Settings, stream: IO[str] | None = None) -> None:
@@ -167,4 +202,15 @@ def start_logging(settings: Settings, stream: IO[str] | None = None) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(settings.log_questions))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
     logging.getLogger("rag").setLevel(logging.INFO)
+    for module in (gradio.queueing, gradio.routes, gradio.route_utils):
+        module.traceback = _ToLog  # type: ignore[attr-defined]
+
+
+class _ToLog:
+    """What Gradio prints of an exception, values of readers included, as lines of the log instead."""
+
+    @staticmethod
+    def print_exc() -> None:
+        _LOG.error("An event of the page failed.", exc_info=True)

@@ -1,0 +1,167 @@
+"""Calls of the page's events as a client sends them that is no page: nothing breaks, nothing is printed or read."""
+
+import html
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from asking import WAIT, FakeBot, logged, make_app, make_page, serving
+from fastapi.testclient import TestClient
+
+from rag import bounds
+from rag.page import calls
+from rag.page.handlers import LONG
+from rag.settings import Settings
+
+SECRET = "Who stole the Zanzibar ledger?"
+FORGED = f'{SECRET}\n{{"level": "info", "message": "forged"}}'
+
+
+class Page:
+    """A client that calls the page's events."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+        client.get("/")
+        self.events = client.get("/config").json()["dependencies"]
+
+    def number(self, values: int, outputs: int) -> int:
+        """The first event with so many values and outputs."""
+        sizes = ((one["id"], len(one["inputs"]), len(one["outputs"])) for one in self.events)
+        return next(number for number, *size in sizes if size == [values, outputs])
+
+    def join(self, number: Any, data: Any, **more: Any) -> httpx.Response:
+        body = {"fn_index": number, "session_hash": "s", "trigger_id": None, "data": data, **more}
+        return self.client.post("/gradio_api/queue/join", json=body)
+
+    def call(self, number: int, data: Any, **more: Any) -> list[dict[str, Any]]:
+        """The messages that an event sends until it ends."""
+        joined = self.join(number, data, **more)
+        assert joined.status_code == 200, joined.text
+        text = self.client.get("/gradio_api/queue/data?session_hash=s").text
+        return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+
+
+@pytest.fixture
+def page(settings: Settings) -> Iterator[Page]:
+    with serving(make_page(settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:
+        yield Page(client)
+
+
+def lines(log: io.StringIO) -> list[dict[str, Any]]:
+    """The lines of the log, without the warnings that tests alone show."""
+    entries = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [entry for entry in entries if entry["logger"] != "py.warnings"]
+
+
+def last(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    return next(one for one in reversed(messages) if one["msg"] == "process_completed")
+
+
+def test_an_event_as_no_page_sends_it_is_refused_and_leaves_no_trace(
+    page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask = page.number(3, outputs=7)
+    good: dict[str, Any] = {"fn_index": ask, "session_hash": "s", "trigger_id": 7, "data": [FORGED, "", None]}
+    wrong: dict[str, list[Any]] = {
+        "fn_index": [-1, 999, 10**400, "x", str(ask), 1.5, True, None, [], {}],
+        "session_hash": [5, "", "x" * 65, "x" * 100_000, "../x", "a\nb", None, [], {}],
+        "data": [{}, None, [], [FORGED], [FORGED] * 4, [1] * 10_000, [5, "", None], [FORGED, {"a": FORGED}, None]],
+        "trigger_id": ["x", "7", 1.5, [], {}, True],
+        "batched": [True],
+        "simple_format": [FORGED],
+        "event_id": [7, {"a": FORGED}],
+    }
+    with logged(settings) as log:
+        for name, values in wrong.items():
+            for value in values:
+                for path in ("queue/join", "run/ask_1"):
+                    response = page.client.post(f"/gradio_api/{path}", json=good | {name: value})
+                    assert 400 <= response.status_code < 500, (path, name, value, response.text)
+                    assert "Zanzibar" not in response.text
+    assert lines(log) == [] and "Zanzibar" not in "".join(capfd.readouterr())
+
+
+def test_of_an_event_that_gradio_fails_at_the_log_has_a_line_without_what_was_sent(
+    page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with logged(settings) as log:
+        tick = page.number(4, outputs=2)
+        assert last(page.call(tick, [[FORGED], None, None, ""]))["success"] is False
+    (entry,) = lines(log)
+    assert (entry["message"], entry["error"]) == ("An event of the page failed.", "Error")
+    assert "Zanzibar" not in log.getvalue() and "Zanzibar" not in "".join(capfd.readouterr())
+
+
+def test_no_event_reads_a_file_of_this_machine(page: Page, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("The key of the vault.")
+    file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    for event in page.events:
+        for place in range(len(event["inputs"])):
+            for value in (file, [file], [[file]], {"a": file}):
+                data = [value if number == place else None for number in range(len(event["inputs"]))]
+                if page.join(event["id"], data).status_code != 200:
+                    continue
+                told = html.unescape(page.client.get("/gradio_api/queue/data?session_hash=s").text)
+                for found in re.findall(r"[\w/.-]+/secret\.txt", told):
+                    assert "vault" not in page.client.get(f"/gradio_api/file={found}").text, (event["id"], place)
+    assert secret.exists()
+
+
+HOSTILE: list[Any] = [
+    FORGED, [FORGED], 5, True, {"action": 5}, {"action": "x" * 21}, {"action": "delete", "turn": "1"}, {"turn": 1.5},
+    {"action": "delete", "turn": -1}, {"action": "delete", "turn": 10**30}, {"action": "retry", "question": {"a": FORGED}},
+    {"action": "edit", "question": "x" * (bounds.TURN + 1)}, {"action": "open", "conversation": "../../x"},
+    {"action": "remove", "conversation": "x" * 65}, {"action": "rate", "turn": 1, "verdict": "bad", "reason": ["wrong"]},
+    {"action": "rate", "turn": 1, "verdict": "bad", "comment": "x" * (bounds.TURN + 1)},
+]  # fmt: skip
+
+
+def test_clicks_that_the_script_never_sends_do_nothing(
+    page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask, act, again = page.number(3, outputs=7), page.number(1, outputs=7), page.number(2, outputs=7)
+    identity = last(page.call(ask, ["one", "", None]))["output"]["data"][-1]
+    before = page.client.get(f"/conversations/{identity}.json").text
+    assert '"one"' in before
+    with logged(settings) as log:
+        for sent in HOSTILE:
+            for number, data in ((act, [identity]), (again, [identity, None])):
+                told = last(page.call(number, data, event_data=sent))
+                assert told["success"] and all(value["__type__"] == "update" for value in told["output"]["data"]), sent
+    assert page.client.get(f"/conversations/{identity}.json").text == before
+    assert lines(log) == [] and "Zanzibar" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("identity", ["x" * 65, "../../etc", "a b", "<b>", "a\nb", "\0", "x" * 500_000])
+def test_an_identity_that_cannot_be_one_is_replaced(page: Page, identity: str) -> None:
+    told = last(page.call(page.number(3, outputs=7), ["one", identity, None]))["output"]["data"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{12}", told[-1]) and "Said one" in told[0]
+
+
+def test_a_question_that_is_too_long_is_said_to_be_and_becomes_no_turn(page: Page) -> None:
+    for question in ("x" * (bounds.QUESTION + 1), "[INST]" * 100_000):
+        messages = page.call(page.number(3, outputs=7), [question, "c", None])
+        assert [one["log"] for one in messages if one["msg"] == "log"] == [LONG]
+        assert all(value["__type__"] == "update" for value in last(messages)["output"]["data"])
+    assert page.client.get("/conversations/c.json").status_code == 404
+    assert "Said x" in str(page.call(page.number(3, outputs=7), ["x" * bounds.QUESTION, "c", None]))
+
+
+def test_streams_of_one_visitor_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "STREAMS", 2)
+    with serving(make_app(FakeBot(), settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:
+        client.get("/")
+        with client.stream("GET", "/gradio_api/heartbeat/a"), client.stream("GET", "/gradio_api/heartbeat/b"):
+            assert client.get("/gradio_api/heartbeat/c").status_code == 429
+
+
+def test_a_stream_that_would_never_say_anything_is_not_opened(settings: Settings) -> None:
+    client = TestClient(make_app(FakeBot(), settings), base_url="http://localhost")
+    assert client.get("/mcp", headers={"accept": "text/event-stream"}).status_code == 405
