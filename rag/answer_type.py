@@ -20,10 +20,10 @@ _SUMMARISE = re.compile(r"summari[sz]e", re.IGNORECASE)
 _HOW_LONG = re.compile(
     r"(?:(?:,|(?<!\s))\s+(?:(?:in|for|within|using|with|as)\s+(?:me|us|general|short|brief"
     r"|(?:(?:about|just|only|at most)\s+)?(?:\d+|an?|one|two|three|four|five|six|ten|a few|few|some|simple|plain)"
-    r"\s+(?:\w{1,40}\s+)?\w{1,40})|briefly|shortly|quickly|please)){1,4}\W*$",
+    r"\s+(?:\w{1,40}\s+)?\w{1,40})|briefly|shortly|quickly|please)){1,3}\W*$",
     re.IGNORECASE,
 )
-"""At most four of them, because "in 5 words briefly" can be read as one and as two, and so can each further one."""
+"""At most three, because "in 5 words briefly" can be read as one and as two, and so can each further one."""
 _THE_TEXT = re.compile(
     r"^\W*+(?:(?:it|this|that|them|these|all|everything|here)\b|(?:the|this|these|that|your|my)\s+(?:\w+\s+)?"
     r"(?:article|text|document|page|report|story|paper|book|file|passage|content|thing)s?\b)\W*$",

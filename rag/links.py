@@ -10,12 +10,12 @@ _IMAGE_OR_LINK = re.compile(
 )
 _DEFINITION = re.compile(r"^[ \t]*\[[^\[\]]+\]:[ \t]*\S.*$", re.MULTILINE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?(?:-->|$)", re.DOTALL)
-_SCHEME = r"(?:[a-z][a-z0-9+.-]{1,20}:)?//|(?:javascript|data|mailto|tel|file|vbscript):"
+_SCHEME = r"(?:(?<![a-z])[a-z][a-z0-9+.-]{1,20}:)?//|(?:javascript|data|mailto|tel|file|vbscript):"
 _MAILBOX = r"[\w.+-]{1,40}+@[\w-]{1,63}+(?:\.[\w-]+)+"
 _LABELS = r"(?<![a-z0-9-])(?<![a-z0-9-]\.)(?:[a-z0-9-]+\.)+"
 """From the first label on: begun at each of them, every beginning would read to the end."""
-_HOST = rf"(?:www\.|{_LABELS}(?:com|net|org|io|info|biz|app|dev|xyz|ru|cn|tk|test|example|invalid)\b)"
-_ADDRESS = re.compile(rf"<?(?:(?:{_SCHEME})[^\s<>]+|{_MAILBOX}|{_HOST}[^\s<>]*)>?", re.IGNORECASE)
+_HOST = rf"(?>www\.|{_LABELS}(?:com|net|org|io|info|biz|app|dev|xyz|ru|cn|tk|test|example|invalid)\b)"
+_ADDRESS = re.compile(rf"<?(?:(?:{_SCHEME})[^\s<>]++|{_MAILBOX}|{_HOST}[^\s<>]*+)>?", re.IGNORECASE)
 _ENDS = ".,;:!?)]}'\"’”»"
 _BLANKS = re.compile(r"[ \t]{2,}")
 _BEFORE_MARK = re.compile(r"[ \t](?=[.,;:!?])")
