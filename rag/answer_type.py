@@ -9,22 +9,23 @@ from rag.evidence import content_words
 _SUMMARY = re.compile(
     r"\b(summari[sz]e[ds]?|(?:a|the|short|brief) summary(?! \w+ment\b)|summary of|overview|gist|tl;?dr|in a nutshell"
     r"|takeaways?)\b"
-    r"|^\W*summary\W*$"
+    r"|^\W*+summary\W*$"
     r"|\b(main|key|central|essential) (points?|ideas?|messages?|elements?|facts|arguments?|themes?|topics?)\b"
     r"|\bwhat (is|are|was|were) (it|this|that|these|they|(the|this|these|that|your) (article|text|document|page|report"
     r"|story|paper|book|file)s?) (all )?about\b",
     re.IGNORECASE,
 )
-_ABOUT_SOMETHING = re.compile(r"\b(?:of|in|on|about|from|for|behind)\s+(.+)$", re.IGNORECASE)
+_ABOUT_SOMETHING = re.compile(r"\b(?:of|in|on|about|from|for|behind)\s+(.+)", re.IGNORECASE | re.DOTALL)
 _SUMMARISE = re.compile(r"summari[sz]e", re.IGNORECASE)
 _HOW_LONG = re.compile(
-    r"(?:,?\s+(?:(?:in|for|within|using|with|as)\s+(?:me|us|general|short|brief|(?:(?:about|just|only|at most)\s+)?"
-    r"(?:\d+|an?|one|two|three|four|five|six|ten|a few|few|some|simple|plain)\s+(?:\w+\s+)?\w+)"
-    r"|briefly|shortly|quickly|please))+\W*$",
+    r"(?:(?:,|(?<!\s))\s+(?:(?:in|for|within|using|with|as)\s+(?:me|us|general|short|brief"
+    r"|(?:(?:about|just|only|at most)\s+)?(?:\d+|an?|one|two|three|four|five|six|ten|a few|few|some|simple|plain)"
+    r"\s+(?:\w{1,40}\s+)?\w{1,40})|briefly|shortly|quickly|please)){1,3}\W*$",
     re.IGNORECASE,
 )
+"""At most three, because "in 5 words briefly" can be read as one and as two, and so can each further one."""
 _THE_TEXT = re.compile(
-    r"^\W*(?:(?:it|this|that|them|these|all|everything|here)\b|(?:the|this|these|that|your|my)\s+(?:\w+\s+)?"
+    r"^\W*+(?:(?:it|this|that|them|these|all|everything|here)\b|(?:the|this|these|that|your|my)\s+(?:\w+\s+)?"
     r"(?:article|text|document|page|report|story|paper|book|file|passage|content|thing)s?\b)\W*$",
     re.IGNORECASE,
 )
@@ -44,9 +45,9 @@ _LIST = re.compile(
     re.IGNORECASE,
 )
 _COMPARISON = re.compile(
-    r"\b(?:how .*\bdiffer(?:s|ed)?|differences?|compar(?:e|es|ed|isons?)|versus|vs|in common|alike|similarities"
-    r"|contrast)\b",
-    re.IGNORECASE,
+    r"^(?>.*?\bhow ).*\bdiffer(?:s|ed)?\b"
+    r"|\b(?:differences?|compar(?:e|es|ed|isons?)|versus|vs|in common|alike|similarities|contrast)\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _ASKS = r"(?:who|whom|whose|what|when|where|why|how|which|(?:in|to|with|by|from|for|at) (?:whom|which|what))"
 _AUXILIARY = (
@@ -54,19 +55,21 @@ _AUXILIARY = (
     r"|won['’]t)"
 )
 _DOES = rf"(?:{_AUXILIARY}|\w{{3,}}(?:ed|s))"
-_SEVERAL = re.compile(rf",?\s+and\s+(?={_ASKS}\b)|(?<=[?])\s+(?=\S)", re.IGNORECASE)
-_THANKS = re.compile(r"\W*(?:thanks|thank you|cheers)\b[^?]*$", re.IGNORECASE)
+_SEVERAL = re.compile(rf"(?:,|(?<!\s))\s+and\s+(?={_ASKS}\b)|(?<=[?])\s+(?=\S)", re.IGNORECASE)
+_MOST = 10
+"""Questions that are answered one by one; of more at once, they are answered as one."""
+_THANKS = re.compile(r"^\W*+(?:thanks|thank you|cheers)\b[^?]*$", re.IGNORECASE)
 _WHO = re.compile(r"(?:who|whom|whose|which)\b", re.IGNORECASE)
-_RELATIVE = re.compile(rf"\b(?!(?:in|to|with|by|from|for|at|of|on)\b)[\w'-]+ {_WHO.pattern}", re.IGNORECASE)
+_RELATIVE = re.compile(rf"\b(?!(?:in|to|with|by|from|for|at|of|on)\b)[\w'-]{{1,40}}+ {_WHO.pattern}", re.IGNORECASE)
 _PUTS = re.compile(
-    rf"^\W*(?:(?:and|but|so)\s+)?(?:who\s+\w+\s.|(?:when|where|why)\s+{_DOES}\b.|{_DOES}\s+\S+\s+\S"
+    rf"^\W*+(?:(?:and|but|so)\s+)?(?:who\s+\w+\s.|(?:when|where|why)\s+{_DOES}\b.|{_DOES}\s+\S+\s+\S"
     rf"|(?!(?:who|when|where|why)\b){_ASKS}\s+(?:\S+\s+)*?{_DOES}\b.)",
     re.IGNORECASE,
 )
-_NO_SUMMARY = re.compile(r"^\W*(?:who|when|where|why|how (?:many|much|long))\b", re.IGNORECASE)
+_NO_SUMMARY = re.compile(r"^\W*+(?:who|when|where|why|how (?:many|much|long))\b", re.IGNORECASE)
 
 _POLAR = re.compile(
-    rf"^\W*(?:(?:and|but|so|then)\s+)?(?!have\s+an?\b|may\s+\d|do\s+(?:not|please|tell|list|name|give|explain|describe)\b)"
+    rf"^\W*+(?:(?:and|but|so|then)\s+)?(?!have\s+an?\b|may\s+\d|do\s+(?:not|please|tell|list|name|give|explain|describe)\b)"
     rf"{_AUXILIARY}\s"
     r"(?!you\s+(?:please\s+)?(?:tell|explain|list|give|name|say|summari[sz]e|describe|know|show|find|help|compare)\b"
     r"|I\s+(?:ask|know)\b)",
@@ -88,6 +91,8 @@ _AMOUNT = re.compile(
 )
 _ASKS_NAME = re.compile(r"\bnames? of\b|\bwhat (is|was) .{1,40} (named|called)\b")
 _NAMED = re.compile(r"(?<=\w\s)[A-Z]\w+|[“\"]")
+_ASKED_WORD = re.compile(r"[\w']+")
+_ANSWER_WORD = re.compile(r"[\w'.“\"-]+")
 
 
 class AnswerType(Enum):
@@ -125,7 +130,8 @@ def answer_type(question: str) -> AnswerType:
 def parts(question: str) -> list[str]:
     """The questions that `question` puts at once, each as it stands; itself where it is one, or not surely more."""
     cut = [part.strip(" ,;") for part in _SEVERAL.split(question) if part.strip(" ,;") and not _THANKS.match(part)]
-    if len(cut) < 2 or not all(_PUTS.match(part) for part in cut) or any(_goes_on(*two) for two in pairwise(cut)):
+    whole = all(_PUTS.match(part) for part in cut) and not any(_goes_on(*two) for two in pairwise(cut))
+    if not whole or not 2 <= len(cut) <= _MOST:
         return [question]
     return [f"{part[0].upper()}{part[1:].rstrip(' ?')}?" for part in cut]
 
@@ -138,8 +144,8 @@ def _goes_on(first: str, then: str) -> bool:
 def mistyped(question: str, answer: str) -> bool:
     """Whether `question` asks for an amount, a time or a name, and `answer` adds none to the question's words."""
     asked = question.lower().replace("’", "'").strip('"“ ')
-    known = set(re.findall(r"[\w']+", asked))
-    words = re.findall(r"[\w'.“\"-]+", answer.replace("’", "'"))
+    known = set(_ASKED_WORD.findall(asked))
+    words = _ANSWER_WORD.findall(answer.replace("’", "'"))
     fresh = " ".join(word for word in words if word.lower().strip(".") not in known)
     if _ASKS_AMOUNT.search(asked):
         return not _AMOUNT.search(fresh.lower())

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
 
 from rag.answer_type import AnswerType, circular
+from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.cite import Numbers, cite, contradicts, quotes, settle
 from rag.condense import Wording
 from rag.confidence import (
@@ -20,12 +21,13 @@ from rag.confidence import (
     known_before,
     known_written,
     log_odds,
+    token_chances,
     yes_probability,
 )
 from rag.context import EXCERPTS, Context
 from rag.evidence import content_words
 from rag.links import prose, without_links
-from rag.model import LOGPROBS, explained, finish_reason, incomplete
+from rag.model import LENGTH, LOGPROBS, explained, finish_reason, incomplete
 from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
 from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence
@@ -43,7 +45,7 @@ _AFFIRMED, _DENIED = 1.75, -0.3
 """A Yes or a No is said where the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
 readily. Of 21 questions over the article the first word is then right 15 times, wrong once, and left out 5 times."""
 
-_BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+_BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""
 
 
@@ -100,13 +102,17 @@ class Answerer:
         written, chances, reason = "", list[float](), None
         prompt = read | {"question": wording.asked}
         with explained(self._settings), closing(self._answer[kind].stream(prompt)) as pieces:  # type: ignore[type-var]
-            for piece in pieces:
-                chances += _chances(piece)
+            # A server may send more than the tokens that it was asked for, and pieces without a text for good.
+            for piece in islice(pieces, LONGEST_ANSWER):
+                chances += token_chances(piece)
                 reason = finish_reason(piece) or reason
-                if text := str(piece.text):
+                if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
                     wrote()
                     written += text
                     yield text
+                if max(len(written), len(chances)) >= LONGEST_ANSWER:
+                    reason = LENGTH
+                    break
         written = _mended(kind, wording, written.strip(), context)
         sentences = cite(written, question, context.sources, context.evidence, numbers)
         if kind is AnswerType.SUMMARY:
@@ -206,7 +212,7 @@ def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) 
     if kind is AnswerType.POLAR:
         plain = _SAYS.sub("", plain)
         plain = plain[:1].upper() + plain[1:]
-    plain = _BULLET.sub(lambda found: found[1] if found[1][-1] in ".!?:" else f"{found[1].rstrip(',;')}.", plain)
+    plain = _BULLET.sub(_ended, plain)
     if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
         plain = _ENUMERATED.sub("", plain)
     settled = settle(plain, context.sources, context.evidence)
@@ -217,15 +223,15 @@ def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) 
     return near[0] if near else settled
 
 
+def _ended(bullet: re.Match[str]) -> str:
+    """What the bullet stands before, as a sentence."""
+    text = bullet[1].rstrip(" \t")
+    return text if text[-1] in ".!?:" else f"{text.rstrip(',;')}."
+
+
 def _quoted(draft: Draft) -> list[str]:
     return [citation.quote for citation in draft.citations.values()]
 
 
 def _supported(sentences: tuple[Sentence, ...]) -> float:
     return sum(sentence.supported for sentence in sentences) / max(1, len(sentences))
-
-
-def _chances(piece: BaseMessage) -> list[float]:
-    """The log-probability of each token of the piece, where the server gives them."""
-    content = (piece.response_metadata.get("logprobs") or {}).get("content") or []
-    return [float(token["logprob"]) for token in content]

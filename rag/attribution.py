@@ -13,14 +13,17 @@ _SAID = (
     r"|repl(?:ied|ies)|answer(?:ed|s)|ask(?:ed|s)|wrote|writes|believe[sd]?|complain(?:ed|s)?|conclude[sd]?"
     r"|estimate[sd]?|describe[sd]?|acknowledge[sd]?|express(?:ed|es)?|urge[sd]?|reinforce[sd]?|outline[sd]?)"
 )
-_WORD = r"[A-Z](?:'[A-Z])?[\w-]*"
-_NAME = rf"{_WORD}(?:(?: (?:of|de|van|von|al|bin|the))? {_WORD})*"
-_BETWEEN = r"(?:,(?:[^,.;]{1,60},)?)?(?: (?:\w+ly|also|has|have|had|further|then|later|again|once|and|both))*"
+_WORD = r"[A-Z](?:'[A-Z])?[\w-]{0,40}+"
+_NAME = rf"{_WORD}(?:(?: (?:of|de|van|von|al|bin|the))? {_WORD}){{0,6}}+"
+_BETWEEN = r"(?:,(?:[^,.;]{1,60},)?)?(?: (?:\w{1,30}ly|also|has|have|had|further|then|later|again|once|and|both)){0,4}"
 _BEFORE_VERB = re.compile(
-    rf"(?P<head>\b[\w'-]+ (?:of|at|in|from|for|with) (?:the )?)?"
+    rf"(?P<head>\b[\w'-]{{1,40}}+ (?:of|at|in|from|for|with) (?:the )?)?"
     rf"(?P<name>{_NAME}|\b(?:[Hh]e|[Ss]he|[Tt]hey)\b){_BETWEEN} {_SAID}\b"
 )
-"""With what goes before the name: "researchers at Stanford" are researchers, too."""
+"""With what goes before the name: "researchers at Stanford" are researchers, too.
+
+Without their bounds each beginning in a run of names would read to the end of it.
+"""
 _AFTER_VERB = re.compile(rf"[\"'] {_SAID} (?:[a-z]+ )?(?P<name>{_NAME})")
 _ACCORDING = re.compile(rf"\b[Aa]ccording to (?P<name>{_NAME})")
 _PRONOUNS = frozenset({"he", "she", "they"})
@@ -30,6 +33,8 @@ _NO_PERSON = frozenset(
     lady president prime minister chancellor ambassador secretary general king queen pope professor""".split()  # noqa: SIM905
 )
 _PREPOSITIONS = frozenset({"of", "from", "for", "with"})
+_WORDS = re.compile(r"[\w'-]+")
+_POSSESSIVE = re.compile(r"'s?$")
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
 
 
@@ -55,20 +60,19 @@ def misattributed(text: str, sources: Sequence[tuple[str, str]]) -> bool:
     the one who spoke last before it counts, or whoever is named in it or in the sentence
     before.
     """
-    return any(not any(_speaks(name, said, before) for said, before in sources) for name in speakers(text) if name)
+    names = [name for name in speakers(text) if name]
+    speaking = [_speaking(*source) for source in sources] if names else []
+    return any(not any(name & words for words in speaking) for name in names)
 
 
-def _speaks(name: frozenset[str], said: str, before: str) -> bool:
+def _speaking(said: str, before: str) -> frozenset[str]:
+    """The words of everybody who may be the speaker of `said`."""
     there = speakers(said, heads=True)
-    if any(name & other for other in there):
-        return True
     if there and all(there):
-        return False
-    previous = [before[span.start : span.end] for span in sentence_spans(before)][-1:]
-    if name & _words(" ".join([said, *previous])):
-        return True
-    earlier = [other for other in speakers(before) if other]
-    return bool(earlier and name & earlier[-1])
+        return frozenset().union(*there)
+    previous = [before[span.start : span.end] for span in sentence_spans(before)[-1:]]
+    earlier = [other for other in speakers(before) if other][-1:]
+    return _words(" ".join([said, *previous])).union(*there, *earlier)
 
 
 def _key(name: str) -> frozenset[str]:
@@ -77,4 +81,4 @@ def _key(name: str) -> frozenset[str]:
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(re.sub(r"'s?$", "", word) for word in re.findall(r"[\w'-]+", text.translate(_QUOTES).lower()))
+    return frozenset(_POSSESSIVE.sub("", word) for word in _WORDS.findall(text.translate(_QUOTES).lower()))

@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from rag.answer_type import AnswerType, answer_type, parts
 from rag.answering import Answerer, Draft, citations_of, holds, kept
+from rag.bounds import QUESTION
 from rag.cite import Numbers
 from rag.clean import clean
 from rag.condense import Wording, points_back, word
@@ -32,8 +33,6 @@ from rag.weights import Progress, silent
 
 _LOG = logging.getLogger(__name__)
 History = Sequence[tuple[str, str]]
-LONGEST_QUESTION = 2000
-"""Characters."""
 
 
 class Chatbot:
@@ -228,11 +227,12 @@ def _divided(whole: Wording) -> list[Wording]:
 
 def checked(question: str) -> str:
     """The question without white space around it. Raises QuestionError when it is blank or too long."""
+    question = question.strip()
+    if len(question) > QUESTION:
+        raise QuestionError(
+            f"The question has {len(question):,} characters, and at most {QUESTION:,} are allowed; shorten it."
+        )
     question = clean(question).strip()
     if not question:
         raise QuestionError("The question is empty; type one.")
-    if len(question) > LONGEST_QUESTION:
-        raise QuestionError(
-            f"The question has {len(question):,} characters, and at most {LONGEST_QUESTION:,} are allowed; shorten it."
-        )
     return question

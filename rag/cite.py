@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from itertools import takewhile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from rag.attribution import misattributed
 from rag.evidence import TYPOGRAPHY, Evidence, SourceSentence, Vector, content_words
 from rag.links import addresses
 from rag.split import sentence_spans
-from rag.types import Citation, Sentence
+from rag.types import Citation, Sentence, Span
 
 MOST = 3
 """Source sentences that one sentence of an answer may cite."""
+_SENTENCES = 300
+"""Sentences that are taken of an answer, about as many as 4,096 tokens make."""
 _COVERED = 0.5
 """Share of the sentence's content words that its sources (or the question) must hold."""
 _ALIKE = 0.65
@@ -33,6 +35,10 @@ _ENDINGS = frozenset(
     """s e es a as i is y ies n ns an ans ian ians ia ias ese ish ic ics al als ial ity er ers or ors ry ary ies
     ed d ing ment ments ion ions ist ists ism""".split()  # noqa: SIM905
 ) | {""}
+_LONGEST_ENDING = max(map(len, _ENDINGS))
+_STEM = 5
+"""Letters that two words have in common at least where only their endings differ."""
+_WORD = re.compile(r"[\w'-]+")
 _ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
 _NUMBER = re.compile(r"(?<![^\W\d_])(?:\d[\d.,]*\d|\d)")
 """Not a part of a name, such as O2."""
@@ -40,8 +46,14 @@ _NEGATED = re.compile(r"\b(?:not|cannot|no|never|neither|nor|without|nobody|none
 _DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out|fail|lack)")
 _REACH = 8
 """Words after a negation that it is taken to negate."""
+_FAR = 200
+"""Characters in which they are looked for."""
 _OPENING = re.compile(r"^(yes|no)\b[,.:;]?\s*", re.IGNORECASE)
+_LONGER_BEFORE = re.compile(r"[\w.,]")
+_LONGER_AFTER = re.compile(r"\w|[.,]\d")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
+_MANY = 200
+"""Quotations and addresses that are looked for in a text; further ones are taken for unfounded."""
 Numbers = dict[tuple[str, int], Citation]
 """The citations made so far, by document and start."""
 
@@ -58,7 +70,7 @@ def cite(
     negates it or is negated by it, and nobody is said to have said what another said
     (rag/attribution.py).
     """
-    texts = [answer[span.start : span.end] for span in sentence_spans(answer)]
+    texts = [answer[span.start : span.end] for span in _spans(answer)]
     if not texts:
         return ()
     alone = evidence.vectors(texts)
@@ -81,7 +93,7 @@ def settle(answer: str, sources: Sequence[SourceSentence], evidence: Evidence) -
     A small model often answers a question of yes or no with a Yes that the text denies;
     a Yes before a sentence that says no is dropped.
     """
-    spans = sentence_spans(answer)
+    spans = _spans(answer)
     texts = [answer[span.start : span.end] for span in spans]
     if not texts or not sources:
         return answer
@@ -102,12 +114,17 @@ def settle(answer: str, sources: Sequence[SourceSentence], evidence: Evidence) -
     return settled.strip()
 
 
+def _spans(answer: str) -> list[Span]:
+    return sentence_spans(answer)[:_SENTENCES]
+
+
 def contradicts(text: str, source: str) -> bool:
     """Whether `source` negates words that `text` affirms: two or more of those right after a negation."""
     if _denies(text):
         return False
     said, plain = content_words(text), _plain(source).lower()
-    negated = (" ".join(plain[match.end() :].split()[:_REACH]) for match in _NEGATED.finditer(plain))
+    afterwards = (plain[match.end() : match.end() + _FAR] for match in _NEGATED.finditer(plain))
+    negated = (" ".join(words.split()[:_REACH]) for words in afterwards)
     return any(len(content_words(words) & said) >= 2 for words in negated)
 
 
@@ -148,8 +165,9 @@ def _align(
     said = " ".join(source.text for source in picked)
     # A name of the question may stand for the source's "he", but not be put into a text that lacks it.
     # A number of the question may not: it can be the year of something else, or of the answer before.
-    unknown = unfounded(text, f"{said} {question}") or _numbers(_plain(text)) - _numbers(_plain(said))
-    known = not unknown and not any(_occurs(one, _plain(text)) for one in strange)
+    plain = _plain(text)
+    unknown = unfounded(text, f"{said} {question}") or _numbers(plain) - _numbers(_plain(said))
+    known = not unknown and not any(_occurs(one, plain) for one in strange)
     turned = any(contradicts(text, source.text) or contradicts(source.text, text) for source in picked)
     sound = alike and covered and known and not turned
     return picked if sound and not misattributed(text, [(source.text, _before(source)) for source in picked]) else []
@@ -160,7 +178,13 @@ def _numbers(text: str) -> set[str]:
 
 
 def _occurs(one: str, text: str) -> bool:
-    return re.search(rf"(?<![\w.,]){re.escape(one)}(?!\w|[.,]\d)", text) is not None
+    """Whether it is there, as no part of a longer word or number."""
+    at = text.find(one)
+    while at >= 0:
+        if not (at and _LONGER_BEFORE.match(text, at - 1)) and not _LONGER_AFTER.match(text, at + len(one)):
+            return True
+        at = text.find(one, at + 1)
+    return False
 
 
 def _before(source: SourceSentence) -> str:
@@ -172,18 +196,18 @@ def unfounded(text: str, ground: str) -> list[str]:
     """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
     plain, held = _plain(text), _plain(ground)
     lowered = held.lower()
-    words = set(re.findall(r"[\w'-]+", lowered)) | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
+    words = set(_WORD.findall(lowered)) | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
     called = [found[0] for found in _NAME.finditer(plain) if content_words(found[0]) and not _opens(found)]
-    names = [name for name in called if not _known(name.lower(), words)]
     numbers = sorted(_numbers(plain) - _numbers(held))
-    quoted = [quote for quote in _QUOTED.findall(plain) if quote.strip(" .,!?").lower() not in lowered]
-    linked = [address for address in addresses(plain) if address.lower() not in lowered]
-    return names + numbers + quoted + linked
+    said = [*_QUOTED.findall(plain), *addresses(plain)]
+    missing = [one for i, one in enumerate(said) if i >= _MANY or one.strip(" .,!?").lower() not in lowered]
+    return _unknown(called, words) + numbers + missing
 
 
 def _opens(found: re.Match[str]) -> bool:
     """Whether it is a word that only begins a sentence."""
-    return found[0].lower() in _OPENERS and found.string[: found.start()].rstrip()[-1:] in {"", ".", "!", "?"}
+    before = found.string[max(0, found.start() - 2) : found.start()]
+    return found[0].lower() in _OPENERS and before.rstrip()[-1:] in {"", ".", "!", "?"}
 
 
 def quotes(text: str) -> bool:
@@ -191,22 +215,42 @@ def quotes(text: str) -> bool:
     return bool(_QUOTED.search(text))
 
 
-def _known(name: str, words: set[str]) -> bool:
-    stem = name.removesuffix("'s").rstrip("'")
-    return stem in words or f"{stem}'s" in words or (len(stem) > 4 and any(_akin(stem, word) for word in words))
+def _unknown(names: Sequence[str], words: set[str]) -> list[str]:
+    """The names that are not among `words`, and have no word there that differs by its ending only.
+
+    Ukraine and Ukrainian differ so, Austria and Australia do not.
+    """
+    missing = [name for name in names if not {_bare(name), f"{_bare(name)}'s"} & words]
+    endings: defaultdict[str, set[str]] = defaultdict(set)
+    for word in words if missing else ():
+        for stem, ending in _parted(word.removesuffix("'s")):
+            endings[stem].add(ending[:1])
+    # Where both endings began alike, the stem would be a longer one.
+    return [n for n in missing if not any(endings.get(stem, set()) - {end[:1]} for stem, end in _parted(_bare(n)))]
 
 
-def _akin(name: str, word: str) -> bool:
-    """Whether they differ by their endings only, as Ukraine and Ukrainian do, and Austria and Australia do not."""
-    other = word.removesuffix("'s")
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, other, strict=False)))
-    return same >= 5 and name[same:] in _ENDINGS and other[same:] in _ENDINGS
+def _bare(name: str) -> str:
+    return name.lower().removesuffix("'s").rstrip("'")
+
+
+def _parted(word: str) -> Iterator[tuple[str, str]]:
+    """The word as a stem and an ending, in every way."""
+    for at in range(max(_STEM, len(word) - _LONGEST_ENDING), len(word) + 1):
+        if word[at:] in _ENDINGS:
+            yield word[:at], word[at:]
 
 
 def _plain(text: str) -> str:
     """`text` with plain quotation marks, dashes and spaces, and without accents, as people type names."""
-    letters = unicodedata.normalize("NFKD", text.translate(TYPOGRAPHY))
-    return " ".join("".join(letter for letter in letters if not unicodedata.combining(letter)).split())
+    plain = text.translate(TYPOGRAPHY)
+    if not plain.isascii():
+        plain = _unaccented(unicodedata.normalize("NFKD", _unaccented(plain)))
+    return " ".join(plain.split())
+
+
+def _unaccented(text: str) -> str:
+    """Without combining characters; to sort a run of them takes the square of its length."""
+    return "".join(letter for letter in text if not unicodedata.combining(letter))
 
 
 def _citation(source: SourceSentence, numbers: Numbers) -> Citation:

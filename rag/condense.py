@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.bounds import QUESTION
+from rag.clean import clean
 from rag.prompts import ABSTENTION
 from rag.split import sentence_spans
 
@@ -11,9 +13,10 @@ _POINTS = re.compile(
     r"\b(?:(he|him|his|she|her|hers|it|its|they|them|their|theirs)|this|these|those|former|latter|else)\b|\bthat\W*$",
     re.IGNORECASE,
 )
-_GOES_ON = re.compile(r"^\W*(and|but|so|or|then|also|what about|how about)\b", re.IGNORECASE)
+_GOES_ON = re.compile(r"^\W*+(and|but|so|or|then|also|what about|how about)\b", re.IGNORECASE)
 _THE_TEXT = re.compile(r"\b(this|the) (article|document|text|page|book|report|story|paper|passage)s?\b", re.IGNORECASE)
 _NAME = re.compile(r"(?<!^)(?<![.!?]\s)\b[A-Z][\w'-]+")
+_WORD = re.compile(r"[\w']+")
 _SAYS_NOTHING = frozenset(
     """a an the who whom whose what when where why how which since until is are was were be been do does did done has
     have had will would can could should may might not so too much many more long often old far big again ever then
@@ -21,7 +24,9 @@ _SAYS_NOTHING = frozenset(
     says said really exactly happened happens""".split()  # noqa: SIM905
 )
 _LONGEST_ANSWER = 300
-"""Characters of the earlier answer."""
+"""Characters of the earlier answer's first sentence."""
+_READ = 1_000
+"""Characters of the earlier answer that are looked through for it."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +67,22 @@ def points_back(question: str) -> bool:
     asked = _THE_TEXT.sub(" ", question)
     if _GOES_ON.search(asked):
         return True
-    for pronoun in _POINTS.finditer(asked):
-        if not pronoun[1] or not _NAME.search(asked[: pronoun.start()]):
-            return True
-    return all(word in _SAYS_NOTHING for word in re.findall(r"[\w']+", asked.lower()))
+    name = _NAME.search(asked)
+    named = name.start() + 2 if name else len(asked)
+    if any(not pronoun[1] or pronoun.start() < named for pronoun in _POINTS.finditer(asked)):
+        return True
+    return all(word in _SAYS_NOTHING for word in _WORD.findall(asked.lower()))
 
 
 def last_turn(history: Sequence[tuple[str, str]]) -> str:
     """The question before and the first sentence of its answer; empty without a history."""
     if not history:
         return ""
-    asked, said = history[-1]
+    asked, said = (text.strip() for text in history[-1])
+    said = clean(said[:_READ])
     first = next((said[span.start : span.end] for span in sentence_spans(said)), "")
     answered = first if first != ABSTENTION and len(first) <= _LONGEST_ANSWER else ""
-    return f"{asked.strip()} {answered}".strip()
+    return f"{clean(asked[:QUESTION]).strip()} {answered}".strip()
 
 
 def earlier_turn(question: str, history: Sequence[tuple[str, str]]) -> str:

@@ -3,12 +3,13 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
 
 from rag.answer_type import mistyped
@@ -36,6 +37,8 @@ check is always asked: left out above a confidence of 0.75 it costs 0.07 of the 
 nothing."""
 _TYPICAL = 0.9
 """The probability of a Yes, from a model that gives none."""
+_FIRST = 100
+"""Characters of a reply in which a Yes or a No is looked for."""
 
 # An answer declines where it says one of these:
 #   it does not know; it cannot answer or determine it; the context (text, article, passage ...) does not mention
@@ -48,14 +51,13 @@ _TELL = (
 )
 _ADVERB = r"(?:\w+ly )?"
 _DECLINES = re.compile(
-    rf"\b(?:do not|don't) {_ADVERB}(?:know\b|have (?:\w+ )*(?:information|context|details)\b)"
+    rf"\b(?:do not|don't) {_ADVERB}(?:know\b|have (?:\w+ ){{0,6}}(?:information|context|details)\b)"
     rf"|\b(?:cannot|can't|can not|unable to|not able to|impossible to) (?:be )?{_ADVERB}(?:answer|determine)"
     rf"|\b{_TEXTS}\b(?: \w+){{0,3}} (?:does not|doesn't|do not|don't) {_ADVERB}{_TELL}\b"
     rf"|\b(?:is|are) not {_ADVERB}{_TELL}(?: (?:in|by|within) (?:the |this )?(?:\w+ ){{0,2}}{_TEXTS}\b|\s*(?:[.;]|$))"
     rf"|(?:^|[.;:] |\bthere (?:is|are) |\b{_TEXTS}\b(?: \w+){{0,3}} )"
     rf"no {_ADVERB}(?:specific |explicit |direct )?(?:information|mention|details?)\b"
-    r"|\bI(?:'m| am) not sure\b|\bit(?:'s| is) (?:unclear|not clear)\b",
-    re.IGNORECASE,
+    r"|\bi(?:'m| am) not sure\b|\bit(?:'s| is) (?:unclear|not clear)\b"
 )
 
 
@@ -110,24 +112,42 @@ class Confidence:
 
 def declines(answer: str) -> bool:
     """Whether the model itself says that the text does not answer."""
-    return bool(_DECLINES.search(answer.replace("’", "'")))
+    return bool(_DECLINES.search(answer.replace("’", "'").lower()))
 
 
 def yes_probability(model: BaseChatModel, prompt: PromptValue) -> float:
     """The probability of Yes against No as the model's next word; a typical one where the model gives none."""
     options: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10}
     said = model.invoke(prompt, **(options if LOGPROBS in (model.tags or []) else {}))
-    content = (said.response_metadata.get("logprobs") or {}).get("content") or []
-    if not content:
-        return 1 - _TYPICAL if str(said.text).strip().lower().startswith("no") else _TYPICAL
+    match said.response_metadata:
+        case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}}:
+            pass
+        case _:
+            return 1 - _TYPICAL if str(said.text)[:_FIRST].strip().lower().startswith("no") else _TYPICAL
     sums = {"yes": 1e-9, "no": 1e-9}
-    for token in content[0]["top_logprobs"]:
-        word = token["token"].strip().lower()
+    for token, chance in _scored(likely):
+        word = token.strip().lower()
         if word in sums:
-            sums[word] += math.exp(token["logprob"])
+            sums[word] += math.exp(chance)
     if max(sums.values()) < 0.001:  # It would have said something else, a thought perhaps: no evidence either way.
         return _TYPICAL
     return sums["yes"] / (sums["yes"] + sums["no"])
+
+
+def token_chances(said: BaseMessage) -> list[float]:
+    """The log-probability of each token, where the server gives them."""
+    match said.response_metadata:
+        case {"logprobs": {"content": list(tokens)}}:
+            return [chance for _, chance in _scored(tokens)]
+    return []
+
+
+def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
+    """The tokens with their log-probabilities, as far as they are given as OpenAI does."""
+    for token in tokens:
+        match token:
+            case {"token": str(text), "logprob": int() | float() as chance} if math.isfinite(chance):
+                yield text[:_FIRST], min(0.0, chance)
 
 
 def known_before(question: str, stated: float, hits: Sequence[Hit], context: Context) -> dict[str, float]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from rag.answer_type import AnswerType
+from rag.bounds import TITLE
 from rag.cite import quotes
+from rag.clean import without
 from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.reading import AGAIN, MOST, Reading, fitting, tokens
 from rag.settings import Settings
@@ -14,7 +16,8 @@ from rag.types import Chunk, Hit
 
 EXCERPTS = 4
 """Sentences repeated right before the question, where a small model reads best."""
-_MARKS = re.compile(r"</?text>", re.IGNORECASE)
+_MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
+"""It closes the text in a prompt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +51,7 @@ class Context:
         if not best:
             return ""
         best.sort(key=lambda one: (one.chunk.chunk_id, one.span.start))
-        return "From the text:\n" + "".join(f"- {_unmarked(one.text)}\n" for one in best) + "\n"
+        return "From the text:\n" + "".join(f"- {without(_MARK, one.text)}\n" for one in best) + "\n"
 
 
 def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: Settings) -> Context:
@@ -69,17 +72,10 @@ def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: 
     return _context(found[::-1], sorted(found, key=lambda one: one.chunk_id), reading)
 
 
-def _unmarked(text: str) -> str:
-    """Without the marks that close the text in a prompt, also where one is hidden in another."""
-    while (shorter := _MARKS.sub("", text)) != text:
-        text = shorter
-    return text
-
-
 def _context(read: Sequence[Chunk], ordered: Sequence[Chunk], reading: Reading) -> Context:
     alone = len(reading.index.documents) == 1
-    texts = [chunk.text if alone or not chunk.title else f"{chunk.title}\n{chunk.text}" for chunk in read]
-    text = _unmarked("\n\n".join(texts))
+    texts = [chunk.text if alone or not chunk.title else f"{chunk.title[:TITLE]}\n{chunk.text}" for chunk in read]
+    text = without(_MARK, "\n\n".join(texts))
     return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence)
 
 

@@ -18,6 +18,7 @@ from rag.words import tokenize
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048
 """Chunks whose sentences are kept, with their vectors (1.5 kB a sentence)."""
+_NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 _WORDS = 0.5
 """The weight of shared words beside the cosine."""
 TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-"})
@@ -73,7 +74,7 @@ class Evidence:
 def content_words(text: str) -> frozenset[str]:
     """The stemmed words of `text` that carry meaning, and every number in it."""
     plain = text.translate(TYPOGRAPHY)
-    return frozenset(tokenize(plain)) | frozenset(re.findall(r"\d[\d.,]*\d|\d", plain))
+    return frozenset(tokenize(plain)) | frozenset(_NUMBER.findall(plain))
 
 
 def rank_sentences(question: str, vector: Vector, sentences: Sequence[SourceSentence]) -> list[int]:

@@ -21,7 +21,8 @@ LOGPROBS = "logprobs"
 each stream with its finish reason."""
 _FINISH = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 """Where the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
-_LENGTH = frozenset({"length", "max_tokens", "model_length"})
+LENGTH = "length"
+_LENGTH = frozenset({LENGTH, "max_tokens", "model_length"})
 """What they say of one that a limit of length ended."""
 _REFUSED = "content_filter"
 

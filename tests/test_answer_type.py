@@ -38,6 +38,10 @@ from rag.answer_type import AnswerType, answer_type, circular, mistyped, parts, 
         ("How do the two proposals differ?", AnswerType.COMPARISON),
         ("What exactly did the judge say about the fine?", AnswerType.QUOTATION),
         ("Where exactly is the pond?", AnswerType.FACT),
+        ("Summarise it, in short, in about five sentences  please.", AnswerType.SUMMARY),
+        ("Give an overview of\nthe second\nfloor", AnswerType.LIST),
+        ("How, tell me, do a cat\nand a dog differ?", AnswerType.FACT),
+        ("Tell me how\nhow cats differ.", AnswerType.COMPARISON),
     ],
 )
 def test_the_words_tell_what_is_asked_for(question: str, expected: AnswerType) -> None:
@@ -57,6 +61,9 @@ def test_the_words_tell_what_is_asked_for(question: str, expected: AnswerType) -
         ("What happens before and when a wall is built?", ["What happens before and when a wall is built?"]),
         ("Who sold bread and butter?", ["Who sold bread and butter?"]),
         ("Thanks. Who is she?", ["Thanks. Who is she?"]),
+        ("Who is A ,  and  who is B?", ["Who is A?", "Who is B?"]),
+        ("Who is A?" + " Who is B?" * 9, ["Who is A?"] + ["Who is B?"] * 9),
+        ("Who is A?" + " Who is B?" * 10, ["Who is A?" + " Who is B?" * 10]),
         ("Who wrote it? Thanks in advance!", ["Who wrote it? Thanks in advance!"]),
         (
             "What is the difference between what the cat wants and what the dog wants?",

@@ -15,6 +15,11 @@ from rag.attribution import misattributed, speakers
         ("Ukraine’s calls for help were heard.", []),
         ("It urges Western allies to act.", [set()]),
         ("It rains.", []),
+        ("The poet al-Assad, a guest, has also later clearly said it.", [{"assad"}]),
+        (
+            "Former NATO Secretary General Jens Stoltenberg of Norway said it.",
+            [{"former", "nato", "jens", "stoltenberg", "norway"} - {"of"} | {"of"}],
+        ),
     ],
 )
 def test_the_subjects_of_saying_something_are_found(text: str, expected: list[set[str]]) -> None:

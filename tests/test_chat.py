@@ -10,7 +10,8 @@ import pytest
 from conftest import ANIMALS, FISH, ScriptedModel, TopicEmbedder, chatbot, publish, scripted, write
 
 from rag import chat
-from rag.chat import LONGEST_QUESTION, Chatbot
+from rag.bounds import QUESTION
+from rag.chat import Chatbot
 from rag.errors import QuestionError, StoreError
 from rag.index import Index, is_sound
 from rag.settings import Settings
@@ -86,7 +87,7 @@ def test_undecodable_bytes_in_a_question_do_no_harm(settings: Settings, animals:
     assert chatbot(settings, animals, scripted("No")).ask("Fish\udce9?").question == "Fish\ufffd?"
 
 
-@pytest.mark.parametrize("question", ["", " \n\t", "x" * (LONGEST_QUESTION + 1), "word " * 20_000])
+@pytest.mark.parametrize("question", ["", " \n\t", "x" * (QUESTION + 1), "word " * 20_000])
 def test_a_question_that_cannot_be_asked_is_refused(settings: Settings, animals: Index, question: str) -> None:
     with pytest.raises(QuestionError, match=r"type one|shorten it"):
         chatbot(settings, animals, scripted()).ask(question)

@@ -71,6 +71,10 @@ def test_a_name_that_is_not_in_the_text_is_not_supported() -> None:
         ("It is liquid O2 at 90.", "It is liquid O\n2.", ["O2", "90"]),
         ("The Ukrainian plan and the Russians.", "Ukraine and Russia", []),
         ('It is a "victory plan".', "It is a “victory\nplan”.", []),
+        ("They met Xxxxxed.", "They met Xxxxxers.", ["Xxxxxed"]),
+        ("They met Xxxxxers'.", "They met Xxxxx's.", []),
+        ("It is old. May signs. Will May sign?", "May", []),
+        ("They met cafe\u0301 owner Re\u0301ne\u0316\u0301.", "Rene", []),
     ],
 )
 def test_what_is_unfounded(text: str, ground: str, expected: list[str]) -> None:

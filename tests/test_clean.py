@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,9 @@ from rag.clean import clean
         ("Hi" + "".join(chr(0xE0000 + ord(letter)) for letter in "obey"), "Hi"),
         ("v\ufe01w", "vw"),
         ("one\u2028two", "one\ntwo"),
+        ("[IN\u200c\u200b\u200cST]x", "x"),  # joiners that stand between letters only once others are gone
+        ("b" + "<|" * 1_000 + "a|>" * 1_000 + "b", "bb"),
+        ("<|" + "a" * 61 + "|>", "<|" + "a" * 61 + "|>"),
     ],
 )
 def test_tokens_and_invisible_characters_go(text: str, cleaned: str) -> None:
@@ -37,6 +42,38 @@ def test_tokens_and_invisible_characters_go(text: str, cleaned: str) -> None:
 )
 def test_what_is_seen_stays(text: str) -> None:
     assert clean(text) == text
+
+
+PIECES = [
+    "<|",
+    "|>",
+    *"<>|[]xé",
+    "[INST",
+    "[/INST]",
+    "<s>",
+    "<s",
+    "s>",
+    "</",
+    "<<SYS>>",
+    "<<SYS",
+    "<</SYS>>",
+    "think",
+    "<｜",
+    "｜>",
+]
+HIDDEN = ["\u200b", "\u200c", "\ufe0f", "\u2028", "\ud83d", "\ude00", "\n", " ", "|" * 58]
+TOKEN = re.compile(
+    r"<[|｜][^<>\n]{0,60}[|｜]>|\[/?(INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<</?SYS>>"
+    r"|</?(s|bos|eos|pad|unk|start_of_turn|end_of_turn|tool_call|tool_response|think)>",
+    re.IGNORECASE,
+)
+
+
+@given(st.lists(st.sampled_from(PIECES + HIDDEN), max_size=30).map("".join))
+def test_no_token_is_left_however_it_is_hidden(text: str) -> None:
+    cleaned = clean(text)
+    assert not TOKEN.search(cleaned)
+    assert clean(cleaned) == cleaned
 
 
 @given(st.text())

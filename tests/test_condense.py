@@ -21,6 +21,11 @@ from rag.prompts import ABSTENTION
         ("When was brotherhood?", False),
         ("What does the cat eat at night?", False),
         ("How many fish swim in the pond?", False),
+        ("Ask Rex whether he or she or it eats.", False),
+        ("Ask Re he.", False),
+        ("Ask R he.", True),
+        ("Ask he whether Rex eats.", True),
+        ("Is it Rex-he?", True),
     ],
 )
 def test_a_question_points_back_by_its_words(question: str, expected: bool) -> None:
@@ -36,6 +41,11 @@ def test_a_question_that_stands_alone_is_left_alone() -> None:
 def test_a_question_that_points_back_gets_the_turn_before_it() -> None:
     history = [("Who is Tom?", "A cat."), ("Who is Rex?", "Rex is a dog. He is old.")]
     assert earlier_turn("What does he eat?", history) == "Who is Rex? Rex is a dog."
+
+
+def test_of_a_long_answer_the_beginning_is_looked_through() -> None:
+    said = "  Rex is a dog." + " He is old." * 10_000
+    assert earlier_turn("What does he eat?", [(f" Who is Rex? {'x' * 5_000}", said)]).endswith("x Rex is a dog.")
 
 
 @pytest.mark.parametrize("said", [ABSTENTION, "", "a" * 400])

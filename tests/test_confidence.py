@@ -5,6 +5,7 @@ import pytest
 from conftest import ScriptedModel, TopicEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompt_values import StringPromptValue
@@ -21,6 +22,7 @@ from rag.confidence import (
     known_before,
     known_written,
     log_odds,
+    token_chances,
     yes_probability,
 )
 from rag.context import Context
@@ -52,6 +54,32 @@ def test_the_yes_is_weighed_against_the_no_whatever_their_case() -> None:
 @pytest.mark.parametrize(("said", "expected"), [("Yes.", 0.9), ("no", 0.1), (" No, it does not.", 0.1)])
 def test_a_model_without_log_probabilities_is_taken_at_its_word(said: str, expected: float) -> None:
     assert yes_probability(ScriptedModel(responses=[said]), StringPromptValue(text="?")) == pytest.approx(expected)
+
+
+YES = {"token": "Yes", "logprob": -0.1}
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        "none", [], {"content": "Yes"}, {"content": ["Yes"]}, {"content": [{}]}, {"tokens": ["No"]},
+        {"content": [{"top_logprobs": {"Yes": -0.1}}]},
+        {"content": [{"top_logprobs": [["Yes", -0.1], {"token": "Yes"}, {"token": None, "logprob": 0}]}]},
+        {"content": [{"top_logprobs": [{"token": "No", "logprob": value} for value in (math.nan, -math.inf, "0")]}]},
+    ],
+)  # fmt: skip
+def test_log_probabilities_that_are_none_are_no_evidence(logprobs: Any) -> None:
+    message = AIMessage("Yes" + " " * 1_000_000, response_metadata={"logprobs": logprobs})
+    model = GenericFakeChatModel(messages=iter([message]))
+    assert yes_probability(model, StringPromptValue(text="?")) == pytest.approx(0.9)
+    assert token_chances(message) == []
+
+
+def test_log_probabilities_beyond_a_certainty_are_certain() -> None:
+    content = [YES | {"logprob": 1e9, "top_logprobs": [YES | {"logprob": 1e9}]}]
+    message = AIMessage("No", response_metadata={"logprobs": {"content": content}})
+    assert yes_probability(GenericFakeChatModel(messages=iter([message])), StringPromptValue(text="?")) > 0.99
+    assert token_chances(message) == [0]
 
 
 MODEL = Logistic(-1.0, {"stated": 2.0, "unknown": -1.0})

@@ -17,6 +17,12 @@ HELD = "The ministry writes at https://ministry.example/report.html and info@min
         ("See [the map](https://evil.example/a).", "See the map."),
         ("See [the map][1].\n\n[1]: https://evil.example", "See the map."),
         ("See [![map](http://a.test/x.png)](http://a.test).", "See map."),
+        ("See [a map](http://a.test/b_(c)/d e).", "See a map."),
+        ("[a](b c (d)) e", "[a](b c (d)) e"),
+        ("Write to x.y+z@mail-a.example.org/now, please.", "Write to /now, please."),
+        ("Ask éevil.com or a..evil.net, x-.org.", "Ask é or a..,."),
+        ("Say xhttps://evil.example/a now.", "Say now."),
+        ("It is\t\t 5 \t. See www.a .", "It is 5. See."),
         ("It is 5. Visit https://evil.example/a, please.", "It is 5. Visit, please."),
         ("It is 5. Visit www.evil.example.", "It is 5. Visit."),
         ("It is 5 (evil-shop.com).", "It is 5 ()."),
@@ -57,6 +63,20 @@ def test_nothing_that_loads_or_leads_is_left(written: str) -> None:
     left = without_links(written, "")
     assert not re.search(r"\[[^\[\]]*\]\([^()\s]+\)|</?[a-z][^<>]*>|(^|[^:])//\w", left)
     assert without_links(left, "") == left
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed"), [("[", "](x)"), ("<a ", ">"), ("a<", "www.x>@b.c"), ("[<a ", ">](x)"), ("/", "a@b.c/")]
+)
+def test_of_what_is_nested_very_deeply_nothing_is_left_that_leads_anywhere(opened: str, closed: str) -> None:
+    left = without_links(opened * 50 + "x" + closed * 50, "")
+    assert without_links(left, "") == left
+    assert not re.search(r"\]\(|<a[^<>]*>|//|@\w", left)
+
+
+def test_of_very_many_addresses_only_the_first_are_looked_for() -> None:
+    text = " ".join(f"www.a{number}.b" for number in range(300))
+    assert without_links(text, text).split() == text.split()[:200]
 
 
 def test_addresses_are_told_from_other_words() -> None:

@@ -79,6 +79,13 @@ def test_the_passages_of_a_document_that_is_gone_are_shown_as_they_were_found() 
     assert pane.marked == {"t1-c1": "Ben stayed at home."} and "a/b.txt" in pane.text
 
 
+def test_of_a_document_that_is_gone_passages_and_quotations_may_overlap() -> None:
+    said = Sentence("Ben stayed.", (cite(1, "home. Cleo"), cite(2, "Ben stayed")), True)
+    pane = Reader(source(asked(answer(said, hits=(hit(28, 47), hit(36, 47), hit(42, 60)))), {}))
+    assert TEXT[28:60] in pane.text
+    assert pane.marked == {"t1-c1": "home. Cleo", "t1-c2": "Ben stayed"}
+
+
 def test_without_hits_and_before_a_question() -> None:
     assert "No passage was found." in source(Turn(1, "Q", hits=()), DOCUMENTS)
     assert Reader(opening(DOCUMENTS)).text == f"Back to the conversationThe documentTitlea/b.txt{TEXT}"

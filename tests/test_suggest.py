@@ -31,6 +31,13 @@ def test_after_an_answer_names_are_offered_that_nobody_spoke_of() -> None:
     assert next_questions([]) == next_questions([Turn(1, "Q", state="failed")]) == []
 
 
+def test_no_word_is_in_two_suggestions_and_no_name_is_endless() -> None:
+    text = f"x Anna Berg and x Anna Lind. Then x Ben and x {'Z' * 100} x Cleo."
+    assert first_questions({"d": Document("d", "a.txt", "A", text)})[1:] == [
+        "What is said about Anna Berg?", "What is said about Ben?", "What is said about Cleo?",
+    ]  # fmt: skip
+
+
 @given(st.text())
 def test_any_text_gives_a_few_questions(text: str) -> None:
     assert len(first_questions({"d": Document("d", "a.txt", text, text)})) <= AT_THE_START

@@ -111,16 +111,22 @@ def _shown(doc_id: str, regions: list[Region], turn: Turn, documents: Mapping[st
         return _document(documents[doc_id], regions)
     except KeyError:
         hits = [hit for hit in turn.hits or () if hit.chunk.doc_id == doc_id]
-        length = max(region.end for region in regions)
-        text = " " * length
-        for start, words in [(hit.chunk.start, hit.chunk.text) for hit in hits] + [
-            (region.start, region.mark.citation.quote) for region in regions if region.mark
-        ]:
-            text = text[:start] + words + text[start + len(words) :]
+        quotes = [(region.start, region.mark.citation.quote) for region in regions if region.mark]
+        text = _laid_out([*((hit.chunk.start, hit.chunk.text) for hit in hits), *quotes])
         known = next((hit.chunk for hit in hits), None) or next(r.mark.citation for r in regions if r.mark)
         gone = Document(doc_id, known.source, known.title, text)
         note = '<p class="quiet">This document has changed or was removed since; its passages as they were found:</p>'
         return _document(gone, regions, note, around=0)
+
+
+def _laid_out(pieces: Iterable[tuple[int, str]]) -> str:
+    """A text with each piece where it starts, and blanks between them."""
+    parts: list[str] = []
+    at = 0
+    for start, words in sorted(pieces):
+        parts += " " * (start - at), words[max(0, at - start) :]
+        at = max(at, start + len(words))
+    return "".join(parts)
 
 
 def _document(document: Document, regions: Sequence[Region], note: str = "", around: int = AROUND) -> str:
@@ -167,7 +173,8 @@ def _marked(text: str, start: int, end: int, regions: Sequence[Region]) -> str:
     pieces = list(pairwise(sorted(edges)))
     over = [[r for r in regions if r.start <= left and right <= r.end] for left, right in pieces]
     marks = [min((r for r in own if r.mark), key=lambda r: r.end - r.start, default=None) for own in over]
-    hidden = [r for r in regions if r.mark and r not in marks]
+    shown = {mark.anchor for mark in marks if mark}
+    hidden = [r for r in regions if r.mark and r.anchor not in shown]
     parts: list[str] = []
     placed: set[str] = set()
     for (left, right), own, mark in zip(pieces, over, marks, strict=True):

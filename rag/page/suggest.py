@@ -15,8 +15,13 @@ _READ = 20_000
 """Characters of each document that are looked through."""
 _DOCUMENTS = 5
 _NAME = re.compile(r"[A-Z][\w’'-]+(?: (?:(?:of|the|de|von) )?[A-Z][\w’'-]+){0,3}")
-_BEGINS = re.compile(r"(?:^|[.!?:;\n“”\"‘’'(\[–—-]\s*)$")
+_BEGINS = re.compile(r"(?:^|[.!?:;\n“”\"‘’'(\[–—-]\s{0,2})$")
 """What stands before a word that may have its capital only because it begins a sentence."""
+_POSSESSIVE = re.compile(r"[’']s$")
+_LONGEST = 80
+"""Characters of a name that is asked for."""
+_MOST = 100
+"""Names that are looked for in what was said already."""
 _PLAIN = {"I", "The", "A", "An", "It", "He", "She", "They", "We", "You", "But", "And", "In", "On", "At"}
 
 
@@ -35,9 +40,9 @@ def next_questions(turns: Sequence[Turn]) -> list[str]:
     if not turns or turns[-1].answer is None:
         return []
     said = " ".join(f"{turn.question} {turn.text}" for turn in turns).lower()
-    names = _names(hit.chunk.text for hit in turns[-1].hits or ())
-    fresh = [name for name in names if not any(word in said for word in name.lower().removeprefix("the ").split())]
-    return [f"What is said about {name}?" for name in fresh[:AFTERWARDS]]
+    names = _names(hit.chunk.text[:_READ] for hit in turns[-1].hits or ())
+    fresh = (name for name in names if not any(word in said for word in name.lower().removeprefix("the ").split()))
+    return [f"What is said about {name}?" for name in islice(fresh, AFTERWARDS)]
 
 
 def _names(texts: Iterable[str]) -> list[str]:
@@ -47,11 +52,13 @@ def _names(texts: Iterable[str]) -> list[str]:
         for match in _NAME.finditer(text):
             if not _BEGINS.search(text[max(0, match.start() - 3) : match.start()]):
                 the = "the " if text[max(0, match.start() - 4) : match.start()] == "the " else ""
-                counted[the + re.sub(r"[’']s$", "", match.group())] += 1
+                counted[the + _POSSESSIVE.sub("", match.group())] += 1
     ordered = sorted(counted, key=lambda name: (" " not in name.removeprefix("the "), -counted[name]))
     chosen: list[str] = []
+    taken = set(_PLAIN)
     for name in ordered:
         words = set(name.split()) - {"the"}
-        if len(name) > 2 and not words & _PLAIN and not any(words & set(other.split()) for other in chosen):
+        if 2 < len(name) <= _LONGEST and not words & taken:
             chosen.append(name)
-    return chosen
+            taken |= words
+    return chosen[:_MOST]

@@ -1,0 +1,248 @@
+"""Every pattern and every loop that reads texts from outside takes a time that grows with their length alone."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import re._compiler as compiler  # type: ignore[import-not-found]
+import re._parser as parser  # type: ignore[import-not-found]
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import rag
+from rag.answer_type import answer_type, circular, mistyped, parts
+from rag.attribution import misattributed
+from rag.cite import _occurs, contradicts, unfounded
+from rag.clean import clean, without
+from rag.condense import word
+from rag.context import _MARK
+from rag.links import without_links
+from rag.page.export import as_markdown
+from rag.page.suggest import _names as suggested
+from rag.page.suggest import first_questions
+from rag.page.turns import Turn
+from rag.types import Document
+
+LONG = 200_000
+FEW = 3
+"""A repeat of at most so many is no loop."""
+
+
+class Run(NamedTuple):
+    """A text of any length: units that are repeated, each in its own part of it, and what stands around them."""
+
+    units: tuple[str, ...]
+    before: str = ""
+    after: str = ""
+
+    def text(self, length: int) -> str:
+        share = length // len(self.units)
+        return self.before + "".join(unit * (share // len(unit)) for unit in self.units) + self.after
+
+
+SPACES = [" ", "\n", "\r\n", " \n", "\u200b", "\u200c", "\u2028", "\u0301", "\u0315\u0316"]
+SIGNS = [*"aA1é([<>]{}\"“”'.,-_@:/|!?#*\\`", "a.", "A.", "1.", "a-", "a@", "a:", "1,", ".-", '."', "A'A", "n't"]
+MARKUP = [
+    "[1]",
+    "[1]:",
+    "[a](",
+    "](",
+    "![",
+    "<!--",
+    "<a ",
+    "[INST]",
+    "<|",
+    "<|x|>",
+    "</text>",
+    "a@b.",
+    "a.com",
+    "//",
+    "www.",
+]
+WORDS = """a|A|a b|1.|? |.|it|he|she said|He said,|John|Aly|A of|according to A|' said|May|U.S.|Mr.|and|and then|and who is
+|what is|what are the|or|no|how|how many|in|of|the summary|exactly|names of|in 5 x briefly|as a in|text does not|is not given
+|there is no|do not aly have a|a@b.c|http://a.b|[1]|- a|# h|thanks"""
+NESTED = [
+    ("<|", "|>"),
+    ("[IN", "ST]"),
+    ("<s", ">"),
+    ("<te", "xt>"),
+    ("<<", "SYS>>"),
+    ("<", ">"),
+    ("[", "]"),
+    ("(", ")"),
+]
+NESTED += [
+    ("[", "](x)"),
+    ("<a", ">"),
+    ("{", "}"),
+    ("“", "”"),
+    ("»‘", "“?"),
+    ("a<", "www.x>@b.c"),
+    ("a", "."),
+    (" ", "a"),
+]
+RUNS = [Run((unit,)) for unit in [*SPACES, *SIGNS, *MARKUP]] + [Run(pair) for pair in NESTED]
+RUNS += [Run((f"{word} ",)) for word in WORDS.replace("\n", "").split("|")]
+RUNS += [Run((first + filler * 2_000,)) for first in "A1.<[" for filler in " a."]
+
+
+class EndlessError(Exception):
+    """Reading took so long that it was stopped."""
+
+
+@contextmanager
+def ended() -> Iterator[None]:
+    """Raise EndlessError after five seconds of computing, even in the midst of a pattern."""
+
+    def stop(*_: object) -> None:
+        raise EndlessError
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def is_slow(read: Callable[[str], object], run: Run, seconds: float) -> bool:
+    """Whether reading LONG characters takes more than `seconds` of computing.
+
+    So many are read only where fewer took so long that a time which grows with the square
+    would be too much. A busy machine gets three tries.
+    """
+    for part in (10, 2, 1, 1, 1):
+        text, begun, computed = run.text(LONG // part), time.perf_counter(), time.process_time()
+        try:
+            with ended():
+                read(text)
+        except EndlessError:
+            return True
+        passed, computed = time.perf_counter() - begun, time.process_time() - computed
+        if passed < seconds / part**2 or (part == 1 and computed < seconds):
+            return False
+        if part > 1 and computed > seconds:
+            return True
+    return True
+
+
+def patterns(value: object) -> Iterator[re.Pattern[str]]:
+    """The compiled patterns in a value of a module."""
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, Mapping | type):
+        held = value if isinstance(value, Mapping) else vars(value)
+        yield from (one for one in held.values() if isinstance(one, re.Pattern))
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from (pattern for one in value for pattern in patterns(one))
+
+
+def repeats(part: Any, before: str = "") -> Iterator[Run]:
+    """Texts for every repeat in a parsed pattern: its content again and again, with and without what goes before."""
+    for op, given in part:
+        if str(op).endswith("_REPEAT") and given[1] > FEW:
+            for unit in {sample(given[2], turn) for turn in range(4)} - {""}:
+                yield from (Run((unit,), before, "\0"), Run((before + unit,)), Run((before + unit * 40,), "", "\n!"))
+        for inner in given if isinstance(given, tuple) else [given]:
+            for branch in inner if isinstance(inner, list) else [inner]:
+                if isinstance(branch, parser.SubPattern):
+                    yield from repeats(branch, before)
+        before += sample([(op, given)], 1)
+
+
+def sample(part: Any, turn: int) -> str:
+    """A text that a part of a parsed pattern matches, another one at each turn, as far as there are any."""
+    text = ""
+    for op, given in part:
+        name = str(op)
+        if name == "LITERAL":
+            text += chr(given)
+        elif name in {"IN", "ANY", "NOT_LITERAL"}:
+            one = parser.SubPattern(parser.State(), [(op, given)])
+            held = [sign for sign in " aA1.-\n'\"<[>]/@_|:,“(" if compiler.compile(one).fullmatch(sign)]
+            text += held[turn % len(held)] if held else ""
+        elif name.endswith("_REPEAT"):
+            text += sample(given[2], turn) * max(given[0], turn % 2)
+        elif name == "BRANCH":
+            text += sample(given[1][turn % len(given[1])], turn)
+        elif name in {"SUBPATTERN", "ATOMIC_GROUP"}:
+            text += sample(given[-1] if name == "SUBPATTERN" else given, turn)
+    return text
+
+
+MODULES = sorted({module.name for module in pkgutil.walk_packages(rag.__path__, "rag.")})
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_pattern_is_slow_on_any_run(module: str) -> None:
+    """Tried by `findall`, which searches every place as `sub` does, and by `fullmatch`."""
+    slow = []
+    for name, value in vars(importlib.import_module(module)).items():
+        for pattern in patterns(value):
+            own = list(repeats(parser.parse(pattern.pattern, pattern.flags)))
+            tried = [(pattern.findall, run) for run in RUNS + own] + [(pattern.fullmatch, run) for run in own]
+            slow += [(name, *found) for found in islice((one for one in tried if is_slow(*one, seconds=0.2)), 1)]
+    assert not slow
+
+
+def test_a_pattern_that_is_slow_is_found() -> None:
+    for pattern in (r"\s+x", r"\w+@", r"b(?:a|aa)+$", r"so .*differ"):
+        slow = (
+            run for run in [*repeats(parser.parse(pattern)), *RUNS] if is_slow(re.compile(pattern).findall, run, 0.1)
+        )
+        assert next(slow, None), pattern
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_pattern_is_where_the_test_of_its_time_finds_it(module: str) -> None:
+    """That is at the level of its module, where it is also compiled only once."""
+    source = Path(importlib.import_module(module).__file__ or "").read_text(encoding="utf-8")
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    calls = {node for function in functions for node in ast.walk(function) if isinstance(node, ast.Call)}
+    inside = [ast.unparse(call) for call in calls if re.match(r"re\.(?!escape\b)\w+\(", ast.unparse(call))]
+    assert not inside and "from re import" not in source
+
+
+FUNCTIONS: dict[str, Callable[[str], object]] = {
+    "clean": clean,
+    "without": lambda text: without(_MARK, text),
+    "without_links": lambda text: without_links(text, text),
+    "points_back and last_turn": lambda text: word(text, [(text, text)]),
+    "parts": parts,
+    "answer_type": answer_type,
+    "mistyped": lambda text: mistyped(f"How many {text}", text),
+    "circular": lambda text: circular(text, text),
+    "misattributed": lambda text: misattributed(text, [(text, text)]),
+    "unfounded": lambda text: unfounded(text, text),
+    "unfounded in another text": lambda text: unfounded(text, "".join(reversed(text))),
+    "contradicts": lambda text: contradicts("Fish swim in the pond.", text),
+    "first_questions": lambda text: first_questions({"d": Document("d", "d.txt", text, text)}),
+    "as_markdown": lambda text: as_markdown([Turn(1, text, text=text)]),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_is_slow_on_any_run(function: str) -> None:
+    assert not [run for run in RUNS if is_slow(FUNCTIONS[function], run, seconds=2)]
+
+
+def distinct(name: str, count: int) -> str:
+    return " ".join(f"x {name}{number}q" for number in range(count))
+
+
+def test_many_different_names_are_told_apart_in_no_time() -> None:
+    """No two of them are the same, so what is known of one helps with no other."""
+    names, others = distinct("Abcdef", 15_000), distinct("Abcdefg", 15_000)
+    assert not is_slow(lambda text: unfounded(names[: len(text)], others[: len(text)]), Run(("a",)), seconds=2)
+    assert not is_slow(lambda text: suggested([names[: len(text)]]), Run(("a",)), seconds=1)
+    asked = list(map(str, range(600)))
+    assert not is_slow(lambda text: [_occurs(one, text[:2_000]) for one in asked for _ in range(300)], Run(("a",)), 2)
