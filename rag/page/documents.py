@@ -17,6 +17,7 @@ FOLDER = "documents"
 """In the folder of the settings' `store`."""
 _LONGEST_NAME = 120
 """Bytes; systems take 255, and a number may be added."""
+_SEPARATOR = re.compile(r"[/\\]")
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*#]+')
 """What Windows does not take in a name, and what divides a file from its parts in a source."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -29,7 +30,7 @@ def place_file(folder: Path, path: Path, name: str, megabytes: int) -> Path:
     Raises DocumentError where its type cannot be read or it is larger than `megabytes`,
     StoreError where it cannot be written.
     """
-    plain = re.split(r"[/\\]", name)[-1]
+    plain = _SEPARATOR.split(name)[-1]
     suffix = Path(plain).suffix.lower()
     if suffix not in SUFFIXES:
         raise DocumentError(f"{plain!r} is not of a type that can be read; add a file of {', '.join(SUFFIXES)}.")
@@ -44,7 +45,7 @@ def place_file(folder: Path, path: Path, name: str, megabytes: int) -> Path:
 
 def place_upload(folder: Path, name: str, file: BinaryIO) -> Path:
     """Write an upload into `folder`, made for it, under a safe form of its `name`. Raises OSError."""
-    plain = re.split(r"[/\\]", name)[-1]
+    plain = _SEPARATOR.split(name)[-1]
     suffix = next((each for each in SUFFIXES if plain.lower().endswith(each)), "")
     path = folder / f"{safe_stem(plain[: len(plain) - len(suffix)])}{suffix}"
     folder.mkdir(parents=True)
