@@ -12,10 +12,11 @@ from typing import Any
 import gradio_client
 import httpx
 import pytest
-from asking import HIT, WAIT, Event, FakeBot, answered, make_app, serving, sse
+from asking import HIT, WAIT, Event, FakeBot, answered, logged, make_app, serving, sse
 from fastapi.testclient import TestClient
 from mcp import Client
 
+from rag import bounds
 from rag.errors import DamagedError, ModelError, QuestionError, RagError, for_readers
 from rag.settings import Settings
 
@@ -137,13 +138,80 @@ def test_too_often_and_too_many_say_when_to_ask_again(settings: Settings) -> Non
 @pytest.mark.parametrize(
     "body",
     [b"", b"no json", b"[]", b"{}", b'{"question": 1}', b'{"question": "Q", "more": 1}',
-     b'{"question": "Q", "history": [["Zanzibar"]]}', json.dumps({"question": "Q", "history": [["a", "b"]] * 101}).encode()],
+     b'{"question": "Q", "history": [["Zanzibar"]]}'],
 )  # fmt: skip
 def test_what_is_no_question_is_refused_without_repeating_it(settings: Settings, body: bytes) -> None:
     bot = FakeBot()
     response = local(bot, settings).post("/api/ask", content=body, headers={"content-type": "application/json"})
     assert response.status_code == 422 and bot.asked == []
     assert response.json()["error"].startswith("The request is wrong at ") and "Zanzibar" not in response.text
+
+
+TOO_MUCH: dict[str, dict[str, Any]] = {
+    "question": {"question": "x" * (bounds.QUESTION + 1)},
+    "history": {"question": "Q", "history": [["a", "b"]] * (bounds.TURNS + 1)},
+    "history.0.0": {"question": "Q", "history": [["a" * (bounds.TURN + 1), "b"]]},
+    "history.0.1": {"question": "Q", "history": [["a", "[INST]" * bounds.TURN]]},
+    "documents": {"question": "Q", "documents": ["d"] * (bounds.CHOSEN + 1)},
+    "documents.0": {"question": "Q", "documents": ["d" * (bounds.ID + 1)]},
+}
+
+
+def test_every_door_refuses_too_much_before_it_is_in_the_line_or_counted(bot: FakeBot, settings: Settings) -> None:
+    with serving(make_app(bot, settings.model_copy(update={"per_minute": 4}))) as address:
+        client = gradio_client.Client(address, verbose=False)
+        for place, body in TOO_MUCH.items():
+            for how in ("", "?stream=true"):
+                response = httpx.post(address + "/api/ask" + how, json=body, timeout=WAIT)
+                assert response.status_code == 422
+                assert response.json()["error"].startswith(f"The request is wrong at {place} (")
+            result = mcp(address, body)[1]
+            assert result.is_error and result.content[0].text.startswith(f"The request is wrong at {place} (")
+            with pytest.raises(Exception, match=rf"^The request is wrong at {place} \("):
+                client.predict(body["question"], body.get("history"), body.get("documents"), api_name="/ask")
+        assert bot.asked == []
+        most = {
+            "question": "x" * bounds.QUESTION,
+            "history": [["a" * bounds.TURN, "b"]] * 40,
+            "documents": ["d"] * 1000,
+        }
+        assert httpx.post(address + "/api/ask", json=most, timeout=WAIT).status_code == 200
+        assert mcp(address, most)[1].is_error is False
+        assert client.predict(most["question"], most["history"], most["documents"], api_name="/ask")["text"]
+
+
+def test_the_schema_says_the_bounds(settings: Settings) -> None:
+    schema = local(FakeBot(), settings).get("/api/schema").json()["components"]["schemas"]["Question"]["properties"]
+    history, documents = schema["history"], schema["documents"]
+    assert schema["question"]["maxLength"] == bounds.QUESTION
+    assert (history["maxItems"], history["items"]["prefixItems"][1]["maxLength"]) == (bounds.TURNS, bounds.TURN)
+    assert (documents["maxItems"], documents["items"]["maxLength"]) == (bounds.CHOSEN, bounds.ID)
+
+
+def test_a_sentence_repeats_little_of_what_was_sent(settings: Settings) -> None:
+    body = {"question": "Q", "x" * 100_000: 1}
+    assert len(local(FakeBot(), settings).post("/api/ask", json=body).text) < 300
+
+
+def test_no_door_and_not_the_state_tells_where_the_model_runs(settings: Settings) -> None:
+    error = ModelError("The model cannot be reached; ask again.", "'m' at http://10.0.0.7:8000/v1: APIConnectionError")
+
+    def script(_: str) -> Iterator[Event]:
+        yield [HIT]
+        raise error
+
+    bot = failing(error)
+    bot.fault = error
+    with logged(settings) as log, serving(make_app(bot, settings)) as address:
+        told = [httpx.post(address + "/api/ask", json={"question": "Q"}).text, httpx.get(address + "/ready").text]
+        told += [str(mcp(address, {"question": "Q"})[1])]
+        with pytest.raises(Exception, match="cannot be reached") as caught:
+            gradio_client.Client(address, verbose=False).predict("Q", api_name="/ask")
+        bot.script = script
+        told += [str(caught.value), httpx.post(address + "/api/ask?stream=1", json={"question": "Q"}).text]
+    assert all("The model cannot be reached; ask again." in text for text in told)
+    assert "10.0.0.7" not in str(told) and "APIConnectionError" not in str(told)
+    assert log.getvalue().count("10.0.0.7:8000/v1: APIConnectionError") == 5
 
 
 def test_a_form_of_another_kind_is_no_question(settings: Settings) -> None:

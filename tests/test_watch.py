@@ -4,17 +4,21 @@ import io
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import gradio.queueing
+import gradio.route_utils
+import gradio.routes
 import pytest
-from asking import HIT, Event, FakeBot, answered
+from asking import HIT, Event, FakeBot, answered, logged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import ModelError, QuestionError
+from rag.errors import ModelError, QuestionError, StoreError
 from rag.page.desk import Desk
-from rag.page.watch import JsonLines, hashed, request_id, start_logging
+from rag.page.watch import LINE, JsonLines, hashed, reason, request_id
 from rag.settings import Settings
 
 SECRET = "Who stole the Zanzibar ledger?"
@@ -125,27 +129,69 @@ def test_given_ids_are_kept() -> None:
 
 
 def test_the_log_of_a_process_is_lines_of_json(settings: Settings) -> None:
-    root, stream = logging.getLogger(), io.StringIO()
-    handlers, levels = root.handlers[:], (root.level, logging.getLogger("rag").level)
-    try:
-        root.handlers = []
-        start_logging(settings, stream)
+    with logged(settings) as stream:
         logging.getLogger("rag.x").info("one\ntwo")
         logging.getLogger("other").info("not shown")
         try:
             raise ValueError(SECRET)
         except ValueError:
-            logging.getLogger("other").exception("failed")
-    finally:
-        root.handlers = handlers
-        root.setLevel(levels[0])
-        logging.getLogger("rag").setLevel(levels[1])
-    first, second = map(json.loads, stream.getvalue().splitlines())
+            logging.getLogger("other").exception("failed at %s", SECRET)
+        warnings.warn(f"a warning about {SECRET}", UserWarning, stacklevel=1)
+    first, second, third = map(json.loads, stream.getvalue().splitlines())
     assert (first["message"], first["level"]) == ("one\ntwo", "info")
-    assert second["error"] == "ValueError" and SECRET not in json.dumps(second)
+    assert second["error"] == "ValueError" and "test_watch.py:" in second["message"]
+    assert third["message"].endswith(": UserWarning") and "test_watch.py:" in third["message"]
+    assert SECRET not in stream.getvalue()
+    with logged(settings.model_copy(update={"log_questions": True})) as stream:
+        logging.getLogger("other").warning("about %s", SECRET)
+    assert json.loads(stream.getvalue())["message"] == f"about {SECRET}"
     with_text = JsonLines(with_text=True)
     try:
         raise ValueError(SECRET)
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "", 0, "m", None, sys.exc_info())
     assert json.loads(with_text.format(record))["error"] == f"ValueError: {SECRET}"
+
+
+@pytest.mark.parametrize("text", ["x" * 200_000, "\U0001f600" * 200_000, "\n" * 200_000, "\x00\u2028\x85\r\n" * 50_000])
+@pytest.mark.parametrize("with_text", [False, True])
+def test_a_line_is_one_line_of_bounded_length_whatever_is_in_it(text: str, with_text: bool) -> None:
+    fields = {"path": text, "question": text, "reason": text, "list": [text], "seconds": 0.5, "confidence": None}
+    formatter = JsonLines(with_text)
+
+    def deeper(level: int) -> None:
+        if level:
+            return other(level - 1)
+        raise ValueError(text)
+
+    def other(level: int) -> None:
+        return deeper(level)
+
+    try:
+        deeper(300)
+    except ValueError:
+        for name in ("rag.x", "mcp"):
+            record = logging.LogRecord(name, logging.ERROR, "a.py", 1, text, None, sys.exc_info())
+            record.fields = fields
+            line = formatter.format(record)
+            assert len(line) <= LINE and len(line.splitlines()) == 1 and line.isascii()
+            entry = json.loads(line)
+            assert entry["seconds"] == 0.5 and entry["confidence"] is None and "deeper" in entry["trace"]
+
+
+def test_what_gradio_prints_is_one_line_of_the_log(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    with logged(settings) as stream:
+        for module in (gradio.queueing, gradio.routes, gradio.route_utils):
+            try:
+                raise ValueError(f"{SECRET}\n{{}}")
+            except ValueError:
+                module.traceback.print_exc()
+    entries = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [entry["error"] for entry in entries] == ["ValueError"] * 3
+    assert SECRET not in stream.getvalue() and SECRET not in "".join(capfd.readouterr())
+
+
+def test_what_the_operator_is_told_of_an_error_has_no_text_of_a_question() -> None:
+    assert reason(QuestionError(SECRET)) == "QuestionError"
+    assert reason(ModelError(SECRET, "at http://x")) == "ModelError: at http://x"
+    assert reason(StoreError("The index in 'x' is damaged.")) == "StoreError: The index in 'x' is damaged."
