@@ -1,5 +1,8 @@
 """Errors meant for people: the message says what happened, with the value, and the next step."""
 
+from rag.bounds import NAME
+from rag.clean import replace_surrogates
+
 
 class RagError(Exception):
     """The root of every error that an entry point shows as one sentence, with exit code 1."""
@@ -35,3 +38,8 @@ class QuestionError(RagError):
 
 class BusyError(RagError):
     """Too many questions at the moment, of all or of one user."""
+
+
+def quoted(name: str) -> str:
+    """The name of a file or an address as messages show it: in quotation marks, and not endless."""
+    return repr(replace_surrogates(name[:NAME]) + ("…" if len(name) > NAME else ""))
