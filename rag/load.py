@@ -34,7 +34,7 @@ def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Seq
     In folders only files with a known suffix count; hidden ones, and links to folders, are left out.
     `include` and `exclude` are patterns as in .gitignore, relative to the folder named; with
     `include` only what matches is taken. A file named itself is held against them by its path
-    and by its name. A folder that cannot be read is given as if it were a document, so that loading
+    and by its name. What cannot be looked at is given as if it were a document, so that loading
     reports it. Raises DocumentError when a path does not exist or nothing is found.
     """
     included, excluded = _patterns(include), _patterns(exclude)
@@ -70,7 +70,7 @@ def _patterns(patterns: Sequence[str]) -> GitIgnoreSpec:
 
 
 def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator[str]:
-    """The files with a known suffix, relative to `folder`; folders that cannot be read are added to `closed`."""
+    """The files with a known suffix, relative to `folder`; what cannot be looked at is added to `closed`."""
     for where, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
         below = Path(where).relative_to(folder)
         folders[:] = [
@@ -80,8 +80,13 @@ def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator
         ]
         for name in names:
             path = Path(where, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
-                yield (below / name).as_posix()
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            try:
+                if path.is_file():
+                    yield (below / name).as_posix()
+            except OSError:
+                closed.append(path)
 
 
 @dataclass(frozen=True)
