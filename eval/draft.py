@@ -21,8 +21,8 @@ from rag.errors import DocumentError
 from rag.load import Loader, find_sources
 from rag.model import explained, open_model
 from rag.progress import terminal_progress
-from rag.split import sentence_spans, split
-from rag.types import Chunk, Document
+from rag.split import cut, sentence_spans
+from rag.types import Chunk, Loaded
 from rag.words import tokenize
 
 UNANSWERABLE_EVERY = 4
@@ -103,22 +103,22 @@ def passages(paths: Sequence[str], settings: Settings) -> tuple[list[Chunk], dic
     called: dict[str, str] = {}
     with Loader(settings.online) as loader:
         for path in paths:
-            documents = list(_documents(path, loader))
-            for document in documents:
-                chunks += split(document, settings.chunk_words)
+            loaded = list(_loaded(path, loader, settings.chunk_words))
+            chunks += [chunk for one in loaded for chunk in cut(one.document, one.spans)]
             if Path(path).is_dir():
                 # Of files with the same text the index, and so `mapped`, knows the first.
-                first = {one.doc_id: one for one in sorted(documents, key=lambda one: one.source, reverse=True)}
+                documents = sorted((one.document for one in loaded), key=lambda one: one.source, reverse=True)
+                first = {one.doc_id: one for one in documents}
                 called |= {doc_id: name for name, doc_id in names(Path(path), first).items()}
     if not chunks:
         raise DocumentError(f"No document could be read in {', '.join(map(repr, paths))}; name others.")
     return chunks, called
 
 
-def _documents(path: str, loader: Loader) -> Iterator[Document]:
+def _loaded(path: str, loader: Loader, words: int) -> Iterator[Loaded]:
     corpus = corpus_of(Path(path)) if Path(path).is_dir() else None
     for source in find_sources(corpus.paths, (), corpus.exclude) if corpus else find_sources([path]):
-        for found in loader.load(source):
+        for found in loader.load(source, words):
             if isinstance(found, DocumentError):
                 print(f"Skipped: {found}", file=sys.stderr)
             else:

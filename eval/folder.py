@@ -14,7 +14,7 @@ from rag.load import Loader
 from rag.manifest import Corpus
 from rag.progress import terminal_progress
 from rag.settings import Settings
-from rag.types import Document
+from rag.types import Document, Loaded
 from rag.update import Maker, update
 
 CORPUS = "corpus.jsonl"
@@ -108,7 +108,7 @@ def names(folder: Path, documents: Mapping[str, Document]) -> dict[str, str]:
         return {one.source.removeprefix(start): one.doc_id for one in documents.values()}
     path = folder / CORPUS
     with Loader() as loader:
-        loaded = [one for one in loader.load(path.as_posix()) if isinstance(one, Document)]
+        loaded = [one.document for one in loader.load(path.as_posix()) if isinstance(one, Loaded)]
     by_source = {one.source: one.doc_id for one in loaded if one.doc_id in documents}
     found = {}
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):

@@ -3,6 +3,8 @@
 import io
 import re
 
+from rag.bounds import NAME
+
 _TOKEN = re.compile(
     r"(?:<[|｜][^<>\n]{0,60}[|｜]>"  # ChatML, Llama 3, Phi, DeepSeek: <|im_start|>, <|eot_id|>, <｜User｜>
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Mistral
@@ -56,3 +58,8 @@ def _white(match: re.Match[str]) -> str:
 def replace_surrogates(text: str) -> str:
     """`text` with U+FFFD for what no file could hold: the undecodable bytes of a name or an argument."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def quoted(name: str) -> str:
+    """The name of a file or an address as messages show it: in quotation marks, and not endless."""
+    return repr(replace_surrogates(name[:NAME]) + ("…" if len(name) > NAME else ""))

@@ -5,13 +5,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from rag.passages import FIRST_SOURCE, Passages, term
-from rag.split import split
-from rag.types import Document
+from rag.split import cut
+from rag.types import Loaded
 from rag.words import tokenize
 
 _SCHEMA = """
@@ -89,25 +89,27 @@ class Editor(Passages):
         rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
         return int(rows[0][0]) if rows else 0
 
-    def add(self, file: str, digest: str, documents: Iterable[Document], chunk_words: int) -> int:
-        """Take in the documents of a file; one whose text is known already is not split again. Returns how many."""
+    def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
+        """Take in the documents of a file; the passages of a text that is known already stay. Returns how many."""
         raw, count = os.fsencode(file), 0
-        for document in documents:
+        for loaded in documents:
+            document = loaded.document
             values = [raw, document.source, document.title, document.titled, document.doc_id]
             self.database.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", values)
             if document.doc_id not in self:
-                self._add(document, chunk_words)
+                self._add(loaded)
             count += 1
         if count:
             self.database.execute("INSERT INTO files VALUES (?, ?, '[]')", [raw, digest])
         return count
 
-    def _add(self, document: Document, chunk_words: int) -> None:
+    def _add(self, loaded: Loaded) -> None:
+        document = loaded.document
         self.database.execute(
             "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
             [document.doc_id, document.title, document.text, json.dumps(document.pages), document.titled],
         )
-        for chunk in split(document, chunk_words):
+        for chunk in cut(document, loaded.spans):
             embedded = embedded_text(document.title, document.titled, chunk.text)
             row = self.database.execute(
                 "INSERT INTO chunks (doc_id, start, end, text, page, page_breaks, hash, words) "
@@ -134,17 +136,18 @@ class Editor(Passages):
         for table in ("files", "sources"):
             self.database.execute(f"DELETE FROM {table} WHERE file = ?", [os.fsencode(file)])
 
-    def tidy(self, chunk_words: int) -> list[int]:
+    def tidy(self) -> list[int]:
         """Drop the documents that no file holds, follow new titles, leave no old text behind.
 
         Returns the ids of the passages that are gone.
         """
         gone = self._drop("doc_id NOT IN (SELECT doc_id FROM sources)")
         for doc_id in self._retitled():
-            document = self._as_first_named(doc_id)
+            loaded = self._as_first_named(doc_id)
+            document = loaded.document
             if document.titled or self[doc_id].titled:
                 gone += self._drop("doc_id = ?", doc_id)
-                self._add(document, chunk_words)
+                self._add(loaded)
             else:  # The title is in the words alone, so the vectors stay.
                 self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [document.title, doc_id])
                 for chunk_id, text in self.rows("SELECT chunk_id, text FROM chunks WHERE doc_id = ?", [doc_id]):
@@ -167,7 +170,7 @@ class Editor(Passages):
         changed = f"SELECT doc_id FROM documents WHERE title != {title} OR titled != {titled}"
         return [doc_id for (doc_id,) in self.rows(changed)]
 
-    def _as_first_named(self, doc_id: str) -> Document:
-        query = "SELECT title, titled FROM sources WHERE doc_id = ? ORDER BY source LIMIT 1"
-        ((title, titled),) = self.rows(query, [doc_id])
-        return replace(self[doc_id], title=title, titled=bool(titled))
+    def _as_first_named(self, doc_id: str) -> Loaded:
+        query = "SELECT source, title, titled FROM sources WHERE doc_id = ? ORDER BY source LIMIT 1"
+        ((source, title, titled),) = self.rows(query, [doc_id])
+        return self.loaded(doc_id, source, title, titled)

@@ -27,6 +27,8 @@ SUFFIXES = {
 }
 """The kind of document that each suffix stands for."""
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
+_EMPTY_LINES = re.compile(r"\n{3,}")
+_LETTER = re.compile(r"[^\W\d_]")
 _START = 1024
 """Bytes that tell a format."""
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b\ufeff\ufffe\uffff]")
@@ -38,8 +40,8 @@ _AROUND = "nav, footer, aside, form, button, [role=navigation]"
 _ENOUGH = 0.4
 """The share of a page's text (outside of links and of what stands around) that its main text must hold."""
 _NO_TITLE = re.compile(
-    r"(untitled|unknown|(document|slide|presentation)\s*\d*|microsoft (word|powerpoint) - .*"
-    r"|.*\.(docx?|dvi|html?|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|txt))",
+    r"\A(untitled|unknown|(document|slide|presentation)\s*\d*|microsoft (word|powerpoint) - .*"
+    r"|.*\.(docx?|dvi|html?|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|txt))\Z",
     re.IGNORECASE,
 )
 
@@ -176,7 +178,7 @@ def markdown(soup: "BeautifulSoup") -> str:
 def _tidy(text: str) -> str:
     text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " "))
     text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    return _EMPTY_LINES.sub("\n\n", text).strip()
 
 
 def _read_pdf(file: IO[bytes]) -> Parsed:
@@ -199,7 +201,7 @@ def _read_pdf(file: IO[bytes]) -> Parsed:
     whole = "\n\n".join(texts)
     if not whole.strip():
         raise FormatError("holds no text, probably only images of pages; run OCR on it first")
-    if not re.search(r"[^\W\d_]", title) or _NO_TITLE.fullmatch(title):
+    if not _LETTER.search(title) or _NO_TITLE.match(title):
         title = next(line for line in whole.splitlines() if line.strip())
     return Parsed(title if 3 <= len(title) <= 150 else None, whole, tuple(min(page, len(whole)) for page in pages))
 

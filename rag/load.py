@@ -5,9 +5,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
-from itertools import accumulate, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,15 +16,17 @@ from urllib.parse import unquote, urlsplit
 from pathspec import GitIgnoreSpec
 
 from rag import web
-from rag.clean import clean, replace_surrogates
+from rag.clean import quoted
 from rag.errors import DocumentError
-from rag.formats import SUFFIXES, FormatError, Parsed, first_heading
-from rag.text import decode, json_lines
-from rag.types import Document
+from rag.formats import SUFFIXES
+from rag.parse import Found, Request
+from rag.types import Loaded
 from rag.worker import Worker
 
 BROKEN_LINES = 20
 """Lines of a JSONL file that are named when they cannot be read; the rest is counted."""
+AHEAD = 8
+"""Sources that are read while the one before them is stored."""
 
 
 def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
@@ -33,7 +35,7 @@ def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Seq
     In folders only files with a known suffix count; hidden ones, and links to folders, are left out.
     `include` and `exclude` are patterns as in .gitignore, relative to the folder named; with
     `include` only what matches is taken. A file named itself is held against them by its path
-    and by its name. A folder that cannot be read is given as if it were a document, so that loading
+    and by its name. What cannot be looked at is given as if it were a document, so that loading
     reports it. Raises DocumentError when a path does not exist or nothing is found.
     """
     included, excluded = _patterns(include), _patterns(exclude)
@@ -45,7 +47,7 @@ def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Seq
     files: dict[str, str] = {}
     for path in dict.fromkeys(path for path in paths if path not in addresses):
         if not os.path.exists(path):
-            raise DocumentError(f"There is no file or folder {replace_surrogates(path)!r}; name one that exists.")
+            raise DocumentError(f"There is no file or folder {quoted(path)}; name one that exists.")
         folder = Path(path)
         if folder.is_dir():
             closed: list[Path] = []
@@ -55,7 +57,7 @@ def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Seq
         for file in found:
             files.setdefault(os.path.abspath(file), file.as_posix())
     if not files and not addresses:
-        names = ", ".join(repr(replace_surrogates(path)) for path in paths)
+        names = ", ".join(quoted(path) for path in paths)
         hint = "change the patterns or " if include or exclude else ""
         raise DocumentError(f"No document was found in {names}; {hint}put files there ({', '.join(SUFFIXES)}).")
     return sorted(files.values()) + sorted(addresses)
@@ -69,7 +71,7 @@ def _patterns(patterns: Sequence[str]) -> GitIgnoreSpec:
 
 
 def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator[str]:
-    """The files with a known suffix, relative to `folder`; folders that cannot be read are added to `closed`."""
+    """The files with a known suffix, relative to `folder`; what cannot be looked at is added to `closed`."""
     for where, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
         below = Path(where).relative_to(folder)
         folders[:] = [
@@ -79,13 +81,18 @@ def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator
         ]
         for name in names:
             path = Path(where, name)
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file():
-                yield (below / name).as_posix()
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            try:
+                if path.is_file():
+                    yield (below / name).as_posix()
+            except OSError:
+                closed.append(path)
 
 
 @dataclass(frozen=True)
-class _Fetched:
-    """A page of the web, kept in a file until it is loaded."""
+class _File:
+    """What is read: a file that was named, or the one that keeps a page of the web until it is loaded."""
 
     path: str
     kind: str
@@ -101,7 +108,8 @@ class Loader:
         self._seconds = seconds
         self._megabytes = megabytes
         self._worker = Worker(seconds)
-        self._fetched: dict[str, _Fetched] = {}
+        self._fetched: dict[str, _File] = {}
+        self._coming: dict[str, Request] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
@@ -122,45 +130,60 @@ class Loader:
         Raises DocumentError when it cannot be read.
         """
         try:
-            with self._open(self._fetch(source).path if web.is_address(source) else source, source) as file:
+            with self._open(self._file(source).path, source) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise _unreadable(source, error) from error
 
-    def load(self, source: str) -> Iterator[Document | DocumentError]:
-        """The documents of `source`: one, or one for each line of JSONL (its source is `PATH#LINE`).
+    def load(self, source: str, words: int = 110, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
+        """The documents of `source`, in passages of about `words` words.
 
-        What cannot be read is yielded as a DocumentError that names it, the reason and the next step.
+        They are one, or one for each line of JSONL (its source is `PATH#LINE`). What cannot be
+        read is yielded as a DocumentError that names it, the reason and the next step. `coming`
+        are the sources that will be loaded next: they are read while this one is made use of.
         """
         try:
-            if web.is_address(source):
-                yield from self._load_address(source)
-            else:
-                kind = SUFFIXES.get(Path(source).suffix.lower(), "text")
-                yield from self._load_file(source, kind, source)
-        except FormatError as error:
-            yield DocumentError(f"{replace_surrogates(source)!r} {error}.")
+            yield from self._load(source, words, coming)
         except DocumentError as error:
             yield error
         except OSError as error:
             yield _unreadable(source, error)
 
-    def _load_address(self, source: str) -> Iterator[Document | DocumentError]:
-        page = self._fetch(source)
+    def _load(self, source: str, words: int, coming: Sequence[str]) -> Iterator[Loaded | DocumentError]:
+        request = self._request(source, words)
+        self._coming = dict(self._requests(coming[:AHEAD], words))
         try:
-            yield from self._load_file(page.path, page.kind, source, page.charset)
+            yield from _named(source, self._worker.read(request, list(self._coming.values())))
         finally:
-            del self._fetched[source]
-            os.unlink(page.path)
+            if self._fetched.pop(source, None):
+                Path(request.path).unlink(missing_ok=True)
 
-    def _fetch(self, source: str) -> _Fetched:
+    def _requests(self, sources: Sequence[str], words: int) -> Iterator[tuple[str, Request]]:
+        """Those for the next sources, up to one that cannot be read: that is told when its turn comes."""
+        with suppress(DocumentError, OSError):
+            for source in sources:
+                if web.is_address(source) and source not in self._fetched:
+                    break
+                yield source, self._request(source, words)
+
+    def _request(self, source: str, words: int) -> Request:
+        """Raises DocumentError, OSError."""
+        if (made := self._coming.get(source)) and made.words == words:
+            return made
+        file = self._file(source)
+        self._open(file.path, source).close()
+        return Request(os.path.abspath(file.path), file.kind, source, _name_in_words(source), words, file.charset)
+
+    def _file(self, source: str) -> _File:
+        if not web.is_address(source):
+            return _File(source, SUFFIXES.get(Path(source).suffix.lower(), "text"), None)
         if source not in self._fetched:
             page = web.fetch(source, online=self.online, seconds=min(self._seconds, 30.0))
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="rag-")
             number, path = tempfile.mkstemp(dir=self._folder.name)
             with open(number, "wb") as file:
                 file.write(page.content)
-            self._fetched[source] = _Fetched(path, page.kind, page.charset)
+            self._fetched[source] = _File(path, page.kind, page.charset)
         return self._fetched[source]
 
     def _open(self, path: str, source: str) -> BufferedReader:
@@ -177,27 +200,13 @@ class Loader:
             problem = f"is larger than {self._megabytes} MB; divide it or leave it out"
         if problem:
             file.close()
-            raise DocumentError(f"{replace_surrogates(source)!r} {problem}.")
+            raise DocumentError(f"{quoted(source)} {problem}.")
         return file
-
-    def _load_file(
-        self, path: str, kind: str, source: str, charset: str | None = None
-    ) -> Iterator[Document | DocumentError]:
-        with self._open(path, source) as file:
-            if kind == "jsonl":
-                yield from _lines(file, source)
-                return
-            if kind in {"text", "markdown"}:
-                text = decode(file.read(), charset)
-                parsed = Parsed(first_heading(text) if kind == "markdown" else None, text)
-            else:
-                parsed = self._worker.read(path, kind, charset)
-        yield _document(source, parsed)
 
 
 def _unreadable(source: str, error: OSError | ValueError) -> DocumentError:
     reason = error.strerror if isinstance(error, OSError) else error
-    return DocumentError(f"{replace_surrogates(source)!r} cannot be read ({reason}); check its name and permissions.")
+    return DocumentError(f"{quoted(source)} cannot be read ({reason}); check its name and permissions.")
 
 
 def _open_now(path: str, flags: int) -> int:
@@ -205,52 +214,19 @@ def _open_now(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _lines(file: BufferedReader, source: str) -> Iterator[Document | DocumentError]:
-    broken = sound = 0
-    for number, item in json_lines(file):
-        where = f"{source}#{number}"
-        try:
-            if isinstance(item, FormatError):
-                raise item
-            document = _document(source, item, number)
-        except FormatError as error:
-            broken += 1
-            if broken <= BROKEN_LINES:
-                yield DocumentError(f"{replace_surrogates(where)!r} {error}.")
-        else:
-            sound += 1
-            yield document
+def _named(source: str, found: Iterator[Found]) -> Iterator[Loaded | DocumentError]:
+    """What was found, with a DocumentError for each refusal; of many lines that are broken the rest is counted."""
+    broken = 0
+    for line, one in found:
+        if isinstance(one, Loaded):
+            yield one
+            continue
+        broken += line is not None
+        if broken <= BROKEN_LINES or line is None:
+            yield DocumentError(f"{quoted(source if line is None else f'{source}#{line}')} {one}.")
     if broken > BROKEN_LINES:
         rest = broken - BROKEN_LINES
-        yield DocumentError(f"{replace_surrogates(source)!r} has {rest} more lines that cannot be read; correct them.")
-    if not broken and not sound:
-        raise FormatError("is empty; put text in it or leave it out")
-
-
-def _document(source: str, parsed: Parsed, line: int | None = None) -> Document:
-    """Raises FormatError when the text is blank or not a text."""
-    name = _name_in_words(source)
-    if line is not None:
-        source, name = f"{source}#{line}", f"{name} {line}"
-    if "\0" in parsed.text:
-        raise FormatError("holds NUL characters, so it is not a text; convert it or leave it out")
-    text, pages = _cleaned(parsed)
-    if not text.strip():
-        raise FormatError("is empty; put text in it or leave it out")
-    title = clean(" ".join((parsed.title or "").split())[:200]) or clean(name)
-    # With the pages, or a text file would be cited by the pages of a PDF that holds the same.
-    content = text if not pages else f"{pages}\0{text}"
-    doc_id = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    titled = bool((parsed.title or "").strip())
-    return Document(doc_id, replace_surrogates(source), title, text, pages, titled)
-
-
-def _cleaned(parsed: Parsed) -> tuple[str, tuple[int, ...]]:
-    """The text without what nobody sees, and where its pages start then."""
-    borders = [*parsed.pages, len(parsed.text)] if parsed.pages else [0, len(parsed.text)]
-    parts = [clean(parsed.text[a:b]) for a, b in pairwise(borders)]
-    starts = accumulate((len(part) for part in parts[:-1]), initial=0)
-    return "".join(parts), tuple(starts) if parsed.pages else ()
+        yield DocumentError(f"{quoted(source)} has {rest} more lines that cannot be read; correct them.")
 
 
 def _name_in_words(source: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from rag.types import Chunk, Document
+from rag.types import Chunk, Document, Loaded, Span
 from rag.words import tokenize
 
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
@@ -156,13 +156,16 @@ class Passages(Mapping[str, Document]):
         """The digest of every file that was read, by its path."""
         return {os.fsdecode(file): digest for file, digest in self.rows("SELECT file, digest FROM files")}
 
-    def of_file(self, file: str) -> list[Document]:
-        """The documents that came from a file."""
+    def of_file(self, file: str) -> list[Loaded]:
+        """The documents that came from a file, with the passages that they have here."""
         query = "SELECT doc_id, source, title, titled FROM sources WHERE file = ? ORDER BY rowid"
-        return [
-            replace(self[doc_id], source=source, title=title, titled=bool(titled))
-            for doc_id, source, title, titled in self.rows(query, [os.fsencode(file)])
-        ]
+        return [self.loaded(*row) for row in self.rows(query, [os.fsencode(file)])]
+
+    def loaded(self, doc_id: str, source: str, title: str, titled: int) -> Loaded:
+        """A document by this source and title, with its passages."""
+        document = replace(self[doc_id], source=source, title=title, titled=bool(titled))
+        places = self.rows("SELECT start, end FROM chunks WHERE doc_id = ? ORDER BY chunk_id", [doc_id])
+        return Loaded(document, tuple(Span(start, end) for start, end in places))
 
     def complaints(self) -> dict[str, list[str]]:
         """What could not be read in the files of which the rest was."""

@@ -1,6 +1,7 @@
-"""Document -> Chunks that end at sentence ends and know their offsets."""
+"""A document's text -> its passages, which end at sentence ends and know their offsets."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 import sentencex
@@ -9,13 +10,22 @@ from rag.types import Chunk, Document, Span
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
 _LINE = re.compile(r"[^\n\r]+")
-_WORD = re.compile(r"\S+")
+_LINE_END = re.compile(r"[\n\r]")
+_WORD = re.compile(r"\S{1,100}")
+"""A run of letters without a blank counts as a word for every 100 of them, so that no passage is endless."""
 _ENDS_SENTENCE = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*\s*$")
-_OPENS_BLOCK = re.compile(r"\s*(#{1,6}\s|[-*+•]\s|\d+[.)]\s|>|\|)")
+_OPENS_BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\d{1,9}[.)]\s|>|\|")
 _WRAPPED_LINE = 40
 """Characters; a shorter line without a full stop is a title, not the first part of a wrapped sentence."""
 _LONGEST_SENTENCE = 60
 """Words; a longer "sentence" (a table, a list without full stops) is cut between words."""
+_SEGMENTED = 2000
+"""Characters that the segmenter sees at once: its time grows with their square (1 ms for opening quotation marks, for
+16,000 of them 54)."""
+_TINY = 1 / 8
+"""Of a passage; a section with fewer words does not get a passage of its own."""
+_Sentence = tuple[Span, int]
+"""A sentence and its number of words."""
 
 
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Span]:
@@ -24,45 +34,113 @@ def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Sp
     A sentence runs over a line end only where the line looks wrapped.
     The segmenter is sentencex (Wikimedia), which keeps "U.S. Ambassador" and quotations whole.
     """
-    spans: list[Span] = []
-    for block in _blocks(text, start, len(text) if end is None else end):
-        at = block.start
-        unwrapped = re.sub(r"[\n\r]", " ", text[block.start : block.end])
-        for piece in sentencex.segment("en", unwrapped):
-            spans.extend(_short(text, at, at + len(piece)))
-            at += len(piece)
+    return [span for span, _ in _sentences(text, start, len(text) if end is None else end)]
+
+
+def passage_spans(text: str, words: int = 110) -> list[Span]:
+    """The passages of `text`: whole sentences, about `words` words in each.
+
+    A passage holds sentences of one section (Markdown headings divide sections), spread
+    evenly, so that none is a mere rest. Sections of less than an eighth of a passage (a
+    heading without a body, a line) share one: as many as follow each other and have at
+    most `words` words together; a heading that is left alone goes with the next section.
+    """
+    spans = []
+    for sentences in _together(_sections(text), words):
+        for group in _groups(sentences, words):
+            spans.append(Span(group[0].start, group[-1].end))
     return spans
 
 
+def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Chunk]:
+    """The passages at `spans`, numbered from `first_id`."""
+    pages = document.pages
+    return [
+        Chunk(
+            chunk_id=chunk_id,
+            doc_id=document.doc_id,
+            source=document.source,
+            title=document.title,
+            start=span.start,
+            end=span.end,
+            text=document.text[span.start : span.end],
+            page=document.page(span.start),
+            page_breaks=pages[bisect_right(pages, span.start) : bisect_left(pages, span.end)],
+        )
+        for chunk_id, span in enumerate(spans, first_id)
+    ]
+
+
 def split(document: Document, words: int = 110, first_id: int = 0) -> list[Chunk]:
-    """Chunks of whole sentences, about `words` words each, numbered from `first_id`.
-
-    A chunk never holds sentences of two sections (Markdown headings divide sections).
-    The sentences of a section are spread evenly, so that no chunk is a mere rest.
-    """
-    chunks: list[Chunk] = []
-    for section in _sections(document.text):
-        for group in _groups(document.text, sentence_spans(document.text, section.start, section.end), words):
-            start, end = group[0].start, group[-1].end
-            chunks.append(
-                Chunk(
-                    chunk_id=first_id + len(chunks),
-                    doc_id=document.doc_id,
-                    source=document.source,
-                    title=document.title,
-                    start=start,
-                    end=end,
-                    text=document.text[start:end],
-                    page=document.page(start),
-                    page_breaks=tuple(at for at in document.pages if start < at < end),
-                )
-            )
-    return chunks
+    """The passages of a document, made here: for texts that are known to be harmless."""
+    return cut(document, passage_spans(document.text, words), first_id)
 
 
-def _sections(text: str) -> list[Span]:
+def _sections(text: str) -> Iterator[list[_Sentence]]:
+    """The sentences of each section that has any."""
     starts = sorted({0, *(match.start() for match in _HEADING.finditer(text))})
-    return [Span(start, end) for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        if sentences := list(_sentences(text, start, end)):
+            yield sentences
+
+
+def _together(sections: Iterator[list[_Sentence]], words: int) -> Iterator[list[_Sentence]]:
+    """The sentences of each section, those of tiny ones joined."""
+    run: list[_Sentence] = []
+    size, all_tiny = 0, True
+    for section in sections:
+        length = sum(length for _, length in section)
+        tiny = length < words * _TINY
+        if size >= words * _TINY and not (all_tiny and tiny and size + length <= words):
+            yield run
+            run, size, all_tiny = [], 0, True
+        run += section
+        size += length
+        all_tiny = all_tiny and tiny
+    if run:
+        yield run
+
+
+def _groups(sentences: Sequence[_Sentence], words: int) -> Iterator[list[Span]]:
+    left = sum(length for _, length in sentences)
+    group: list[Span] = []
+    size = 0
+    for span, length in sentences:
+        target = (size + left) / max(1, round((size + left) / words))
+        if group and size + length / 2 > target:
+            yield group
+            group, size = [], 0
+        group.append(span)
+        size += length
+        left -= length
+    if group:
+        yield group
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[_Sentence]:
+    for block in _blocks(text, start, end):
+        at = block.start
+        for length in _segments(_LINE_END.sub(" ", text[block.start : block.end])):
+            yield from _short(text, at, at + length)
+            at += length
+
+
+def _segments(text: str) -> Iterator[int]:
+    """The lengths of the sentences that `text` consists of, found in one part of it after the other.
+
+    The last sentence of a part may go on, so the next part begins with it.
+    """
+    at = 0
+    while at < len(text):
+        end = at + _SEGMENTED
+        if end < len(text):
+            blank = text.rfind(" ", at, end) + 1
+            end = blank if blank > at + _SEGMENTED / 2 else end
+        lengths = [len(piece) for piece in sentencex.segment("en", text[at:end])]
+        if end < len(text) and lengths[-1] < _SEGMENTED / 2:
+            lengths.pop()
+        yield from lengths
+        at += sum(lengths)
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[Span]:
@@ -76,37 +154,20 @@ def _blocks(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _wrapped(text: str, line: Span, following: Span) -> bool:
-    content = text[line.start : line.end]
+    content, next_content = text[line.start : line.end], text[following.start : following.end].lstrip()
     return (
         text[line.end : following.start] in {"\n", "\r\n", "\r"}
         and len(content.strip()) >= _WRAPPED_LINE
-        and bool(text[following.start : following.end].strip())
+        and bool(next_content)
         and not _ENDS_SENTENCE.search(content)
         and not _HEADING.match(content)
-        and not _OPENS_BLOCK.match(text, following.start, following.end)
+        and not _OPENS_BLOCK.match(next_content)
     )
 
 
-def _short(text: str, start: int, end: int) -> Iterator[Span]:
-    """The words of `text[start:end]` as one span, or as several of at most _LONGEST_SENTENCE words."""
+def _short(text: str, start: int, end: int) -> Iterator[_Sentence]:
+    """The words of `text[start:end]` as one sentence, or as several of at most _LONGEST_SENTENCE words."""
     words = list(_WORD.finditer(text, start, end))
     for first in range(0, len(words), _LONGEST_SENTENCE):
         piece = words[first : first + _LONGEST_SENTENCE]
-        yield Span(piece[0].start(), piece[-1].end())
-
-
-def _groups(text: str, spans: Sequence[Span], words: int) -> Iterator[list[Span]]:
-    lengths = [len(text[span.start : span.end].split()) for span in spans]
-    left = sum(lengths)
-    group: list[Span] = []
-    size = 0
-    for span, length in zip(spans, lengths, strict=True):
-        target = (size + left) / max(1, round((size + left) / words))
-        if group and size + length / 2 > target:
-            yield group
-            group, size = [], 0
-        group.append(span)
-        size += length
-        left -= length
-    if group:
-        yield group
+        yield Span(piece[0].start(), piece[-1].end()), len(piece)

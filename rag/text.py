@@ -1,9 +1,11 @@
 """Bytes -> text, whatever the encoding, and the lines of JSONL."""
 
+import codecs
 import json
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import IO
 
 from rag.formats import FormatError, Parsed
 
@@ -19,12 +21,17 @@ _OTHER_WORD = re.compile(r"[\u0370-\u06ff]{3,}")
 _CONTROL = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _ENOUGH = 200_000
 """Bytes or characters that tell an encoding."""
+_CHARSET = re.compile(r"[A-Za-z0-9._:+-]{1,40}")
+_NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+"""Encodings that Python alone calls so, or that are of names."""
+_LONGEST_LINE = 50_000_000
+"""Bytes of a line of JSONL."""
 
 
 def decode(raw: bytes, charset: str | None = None) -> str:
     """The text of `raw`, whose line ends stay: by its byte order mark, as UTF-8, in `charset`, or as chardet tells.
 
-    Raises FormatError when nothing fits.
+    Raises FormatError when nothing fits. `charset` is one that `known_charset` gives.
     """
     encoding = next((name for bom, name in _BOMS.items() if raw.startswith(bom)), "utf-8")
     try:
@@ -70,17 +77,35 @@ def _decoded(raw: bytes, encoding: str) -> str:
         raise FormatError("is not a text in an encoding that could be told; save it as UTF-8") from error
 
 
-def json_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Parsed | FormatError]]:
-    """The number (from 1) of each line that is not blank, and its `text` and `title`, or what is wrong with it."""
-    for number, line in enumerate(lines, 1):
+def known_charset(name: str) -> str | None:
+    """`name` where it is a charset that a text can have, None for whatever else a server says."""
+    try:
+        if not _CHARSET.fullmatch(name) or codecs.lookup(name).name in _NO_CHARSETS:
+            return None
+        "a".encode(name)  # Python has encodings that do not make bytes of a text.
+    except (LookupError, ValueError):
+        return None
+    return name
+
+
+def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Each line that is not blank with its number from 1; of one that is too long for JSONL only the beginning."""
+    number = 0
+    while line := file.readline(_LONGEST_LINE + 1):
+        number += 1
+        rest = line
+        while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(_LONGEST_LINE + 1)
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if line.strip():
-            try:
-                yield number, _json_line(line.removeprefix(BOM_UTF8) if number == 1 else line)
-            except FormatError as error:
-                yield number, error
+            yield number, line
 
 
-def _json_line(line: bytes) -> Parsed:
+def json_line(line: bytes) -> Parsed:
+    """The `text` and `title` of a line of JSONL. Raises FormatError with what is wrong with it."""
+    if len(line) > _LONGEST_LINE:
+        raise FormatError(f"is longer than {_LONGEST_LINE // 1_000_000} MB; divide its text or leave it out")
     try:
         item = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -39,8 +39,16 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A document as it was read, and where its passages are."""
+
+    document: Document
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
 class Chunk:
-    """A run of whole sentences of one section: `text` is `document.text[start:end]`.
+    """A run of whole sentences: `text` is `document.text[start:end]`.
 
     `page` is the number of the page it starts on, None where the document has no pages;
     `page_breaks` are the offsets within it at which a further page starts.

@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ from rag.embedding import store_vectors
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.generation import Sound, generations, new_generation, publish, remove_others, remove_unfinished, soundest
 from rag.index import EMBEDDINGS, PASSAGES, VECTORS
-from rag.load import Loader, find_sources
+from rag.load import AHEAD, Loader, find_sources
 from rag.lock import one_writer, unwritable
 from rag.manifest import FORMAT, Corpus, Manifest, seal
 from rag.passages import Passages
-from rag.types import Document
+from rag.types import Loaded
 from rag.verify import verify_apart
 from rag.weights import Progress, silent
 
@@ -165,7 +165,7 @@ class _Update:
         with closing(Editor.edit(generation / PASSAGES)) as passages:
             first = passages.last_id()
             self._read(passages, fresh, gone)
-            removed = passages.tidy(self._maker.chunk_words)
+            removed = passages.tidy()
             if base and passages.files() == known and base.manifest.corpus == self._corpus and not base.notice:
                 return Outcome(base.manifest, False, tuple(self._problems), 0)
             counts = passages.counts()
@@ -200,22 +200,23 @@ class _Update:
     def _read(self, passages: Editor, fresh: dict[str, str], gone: set[str]) -> None:
         for file in gone:
             passages.remove(file)
+        files = list(fresh)
         for number, (file, digest) in enumerate(fresh.items(), 1):
             wrong: list[str] = []
-            if passages.add(file, digest, self._documents(file, wrong), self._maker.chunk_words):
+            if passages.add(file, digest, self._documents(file, files[number : number + AHEAD], wrong)):
                 passages.complain(file, wrong)
             self._problems += wrong
             self._progress("Reading documents", number, len(fresh))
         if self._kept and self._before:
             with closing(Passages.read(self._before.path / PASSAGES)) as before:
                 for file in self._kept:
-                    passages.add(file, before.files()[file], before.of_file(file), self._maker.chunk_words)
+                    passages.add(file, before.files()[file], before.of_file(file))
 
-    def _documents(self, file: str, wrong: list[str]) -> Iterator[Document]:
-        for found in self._loader.load(file):
+    def _documents(self, file: str, coming: Sequence[str], wrong: list[str]) -> Iterator[Loaded]:
+        for found in self._loader.load(file, self._maker.chunk_words, coming):
             if isinstance(found, DocumentError):
                 wrong.append(str(found))
-            elif found.source not in self._corpus.removed:
+            elif found.document.source not in self._corpus.removed:
                 yield found
 
     def _forget_vectors(self) -> None:

@@ -1,18 +1,21 @@
 """One web address -> its content, with the user's consent and only from public addresses."""
 
 import ipaddress
+import re
 import socket
 import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any
 
 import httpcore
 import httpx
 
+from rag.bounds import NAME
+from rag.clean import quoted
 from rag.errors import DocumentError
+from rag.text import known_charset
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Check = Callable[[IpAddress], bool]
@@ -25,7 +28,23 @@ KINDS = {
     "text/markdown": "markdown",
     "application/pdf": "pdf",
 }
+_CHARSET = re.compile(r"""charset\s{0,9}=\s{0,9}["']?([^\s"';]{1,40})""", re.IGNORECASE)
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_SPECIAL = [
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # automatic multicast tunneling
+        "192.88.99.0/24",  # 6to4 relays
+        "192.175.48.0/24",  # AS112
+        "2001::/23",  # protocol assignments
+        "2001:db8::/32",  # documentation
+        "2620:4f:8000::/48",  # AS112
+        "3fff::/20",  # documentation
+    )
+]
+"""Blocks of IANA's registries of special addresses that some version of Python takes for public ones."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _MOVED = {301, 302, 303, 307, 308}
 
@@ -53,8 +72,12 @@ def is_public(address: IpAddress) -> bool:
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_public(wrapped)
-        return address.is_global and address in _GLOBAL_UNICAST
-    return address.is_global and not address.is_multicast and not address.is_reserved
+        return address.is_global and address in _GLOBAL_UNICAST and not _is_special(address)
+    return address.is_global and not (address.is_multicast or address.is_reserved or _is_special(address))
+
+
+def _is_special(address: IpAddress) -> bool:
+    return any(address in network for network in _SPECIAL)
 
 
 def fetch(
@@ -69,27 +92,33 @@ def fetch(
     """
     if not online:
         raise DocumentError(
-            f"{address!r} is a web address, and going online needs your consent; "
+            f"{quoted(address)} is a web address, and going online needs your consent; "
             "allow it with --online or RAG_ONLINE=true."
         )
+    if len(address) > NAME:
+        raise DocumentError(f"{quoted(address)} has more than {NAME:,} characters; give a shorter address.")
     backend = _CheckedBackend(allowed, time.monotonic() + seconds)
-    url = address
     try:
         with httpcore.ConnectionPool(network_backend=backend) as pool:
-            for _ in range(REDIRECTS + 1):
-                answer = _get(pool, _checked(url), megabytes)
-                if isinstance(answer, Page):
-                    return answer
-                url = answer
+            return _followed(pool, address, megabytes)
     except _Refused as error:
-        raise DocumentError(f"{address!r} {error}.") from error
+        raise DocumentError(f"{quoted(address)} {error}.") from error
     except httpcore.TimeoutException as error:
-        raise DocumentError(f"{address!r} did not answer within {seconds:g} seconds; try again later.") from error
-    except (httpcore.NetworkError, httpcore.ProtocolError, OSError, zlib.error) as error:
+        raise DocumentError(f"{quoted(address)} did not answer within {seconds:g} seconds; try again later.") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or "what the server sent cannot be understood"
         raise DocumentError(
-            f"{address!r} cannot be fetched ({error}); check the address and the connection."
+            f"{quoted(address)} cannot be fetched ({reason}); check the address and the connection."
         ) from error
-    raise DocumentError(f"{address!r} redirects more than {REDIRECTS} times; give its final address.")
+
+
+def _followed(pool: httpcore.ConnectionPool, url: str, megabytes: int) -> Page:
+    for _ in range(REDIRECTS + 1):
+        answer = _get(pool, _checked(url), megabytes)
+        if isinstance(answer, Page):
+            return answer
+        url = answer
+    raise _Refused(f"redirects more than {REDIRECTS} times; give its final address")
 
 
 class _Refused(Exception):
@@ -99,10 +128,11 @@ class _Refused(Exception):
 def _checked(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise _Refused(f"is not a valid web address ({error}); correct it") from error
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise _Refused(f"leads to {text!r}, which is not an http(s) address; leave it out")
+        host = url.host
+    except (httpx.InvalidURL, ValueError) as error:
+        raise _Refused(f"leads to {quoted(text)}, which is not a valid web address ({error}); correct it") from error
+    if url.scheme not in {"http", "https"} or not host or (url.port or 0) > 65535:
+        raise _Refused(f"leads to {quoted(text)}, which is not an http(s) address; leave it out")
     if url.userinfo:
         raise _Refused("holds a user name or password, which are not sent; leave them out")
     return url
@@ -122,24 +152,23 @@ def _get(pool: httpcore.ConnectionPool, url: httpx.URL, megabytes: int) -> Page 
         if response.status in _MOVED and "location" in named:
             try:
                 return str(url.join(named["location"]))
-            except (httpx.InvalidURL, UnicodeError) as error:
+            except (httpx.InvalidURL, ValueError) as error:
                 raise _Refused("redirects to an address that is not valid; leave it out") from error
         if response.status != 200:
             raise _Refused(f"answers with status {response.status}; check the address")
-        header = Message()
-        header["Content-Type"] = named.get("content-type", "no content type")
-        kind = KINDS.get(header.get_content_type()) if "content-type" in named else None
+        content_type = named.get("content-type", "no content type")[:NAME]
+        kind = KINDS.get(content_type.partition(";")[0].strip().lower())
         if kind is None:
-            raise _Refused(f"holds {header['Content-Type']!r}, not HTML, text or PDF; leave it out")
+            raise _Refused(f"holds {content_type!r}, not HTML, text or PDF; leave it out")
         content = _body(response.iter_stream(), named.get("content-encoding", "identity").lower(), megabytes)
-        charset = header.get_content_charset()
-    return Page(address=str(url), kind=kind, charset=charset, content=content)
+    charset = _CHARSET.search(content_type)
+    return Page(str(url), kind, known_charset(charset[1]) if charset else None, content)
 
 
 def _body(chunks: Iterable[bytes], encoding: str, megabytes: int) -> bytes:
     """The body, unpacked where a server packs it unasked, and cut off when it is larger than allowed."""
     if encoding not in {"identity", "", "gzip", "x-gzip", "deflate"}:
-        raise _Refused(f"is packed in a way that cannot be read ({encoding!r}); save the page and name the file")
+        raise _Refused(f"is packed in a way that cannot be read ({encoding[:NAME]!r}); save the page and name the file")
     unpack = zlib.decompressobj(wbits=47) if "identity" not in encoding and encoding else None
     limit = megabytes * 1_000_000
     body = bytearray()

@@ -1,17 +1,21 @@
-"""The process that reads HTML, PDF, DOCX and EPUB: what hangs, crashes or eats memory there harms nothing here."""
+"""The process that reads documents: what hangs, crashes or eats memory there harms nothing here."""
 
-import faulthandler
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from rag.formats import FormatError, Parsed, read
+from rag.parse import Found, Request, parse
+from rag.types import Document, Loaded, Span
 
 MEMORY = 2_000_000_000
 """Bytes of address space that a document may need, where the system can bound it."""
@@ -22,7 +26,17 @@ from rag.worker import serve
 serve(int(sys.argv[2]), float(sys.argv[3]))
 """
 LIFETIME = 500
-"""Documents; then the process is replaced, for parsers leak."""
+"""Files; then the process is replaced, for parsers leak."""
+STOPPED = 3
+"""Lines of a file of JSONL for which the process may have to be ended; what is behind them is not read."""
+_REPLY = 250_000_000
+"""Bytes; no document that is taken has a longer reply (rag/parse.py)."""
+_SENT_AHEAD = 1_000
+"""Bytes; a longer request waits: all that are sent must fit into the pipe, or both sides could wait for each other."""
+
+
+class _StoppedError(Exception):
+    """There is no reply. Goes on after the name of the document: "took longer than …"."""
 
 
 class Worker:
@@ -36,104 +50,170 @@ class Worker:
         """`seconds` is the longest that one document may take; `program` is what the process runs."""
         self._seconds = seconds
         self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: _Process | None = None
+        self._asked: list[Request] = []
         self._served = 0
 
-    def read(self, path: str, kind: str, charset: str | None = None) -> Parsed:
-        """`formats.read` in the other process. Raises FormatError with the reason."""
-        request = json.dumps({"path": path, "kind": kind, "charset": charset}).encode() + b"\n"
-        trusted = False
+    def read(self, request: Request, coming: Sequence[Request] = ()) -> Iterator[Found]:
+        """What `parse` gives in the other process, and a reason for each document for which that had to be ended.
+
+        `coming` are the requests that follow, so that the process can go on with them meanwhile.
+        """
+        for _ in range(STOPPED + 1):
+            try:
+                for line, found in self._exchange(request, coming):
+                    request = replace(request, after=line or 0, refusal=None)
+                    yield line, found
+                return
+            except _StoppedError as error:
+                reason = str(error)
+            if request.kind != "jsonl":
+                yield None, reason
+                return
+            request = replace(request, refusal=reason)
+        yield None, f"was not read beyond its line {request.after:,}: what follows {reason}"
+
+    def _exchange(self, request: Request, coming: Sequence[Request]) -> Iterator[Found]:
+        """Raises _StoppedError."""
+        whole = False
         try:
-            reply, overdue = self._exchange(request)
-            complete = reply.endswith(b"\n")
-            answer = json.loads(reply) if complete else {}
-            trusted = complete and not overdue and "spent" not in answer and self._served < LIFETIME
+            process = self._ask([request, *coming])
+            while "end" not in (reply := process.reply()):
+                yield reply["line"], reply.get("refusal") or _loaded(reply)
+            self._asked.pop(0)
+            self._served += 1
+            whole = self._served < LIFETIME
         finally:
-            if not trusted:  # After a fault or an interrupt, what the process would say next is unknown.
+            if not whole:  # After a fault or an interrupt, what the process would say next is unknown.
                 self.close()
-        if overdue and not complete:
-            raise FormatError(f"took longer than {self._seconds:g} seconds to read; divide it or leave it out")
-        if not complete:
-            raise FormatError("made its reader crash, so it is damaged or needs too much memory; leave it out")
-        if "error" in answer:
-            raise FormatError(answer["error"])
-        return Parsed(answer["title"], answer["text"], tuple(answer["pages"]))
 
-    def _exchange(self, request: bytes) -> tuple[bytes, bool]:
-        """The reply, cut short where the process died, and whether its time was up."""
-        if self._process is None or self._process.poll() is not None:
-            self._process, self._served = self._start(), 0
-        process = self._process
-        self._served += 1
-        overdue = threading.Event()
-
-        def stop() -> None:
-            overdue.set()
-            process.kill()
-
-        assert process.stdin and process.stdout
-        timer = threading.Timer(self._seconds, stop)
-        timer.start()
-        try:
-            process.stdin.write(request)
-            process.stdin.flush()
-            reply = process.stdout.readline()
-        except OSError:  # It died before it read the request.
-            reply = b""
-        finally:
-            timer.cancel()
-            timer.join()
-        return reply, overdue.is_set()
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        root = str(Path(__file__).parents[1])
-        command = [sys.executable, "-P", "-c", self._program, root, str(MEMORY), str(self._seconds + 10)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    def _ask(self, requests: list[Request]) -> "_Process":
+        """The process, which has been sent as many of these as it is good for."""
+        if self._process and not (self._process.alive() and self._asked == requests[: len(self._asked)]):
+            self.close()
+        if self._process is None:
+            self._process, self._served = _Process(self._program, self._seconds), 0
+        for request in requests[len(self._asked) :]:
+            line = json.dumps(vars(request)).encode() + b"\n"
+            if self._asked and len(line) > _SENT_AHEAD:
+                break
+            self._process.send(line)
+            self._asked.append(request)
+        return self._process
 
     def close(self) -> None:
         """End the process, if there is one."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
+        self._asked.clear()
+        if process is not None:
+            process.close()
+
+
+class _Process:
+    """The process, and a thread that ends it when a reply is overdue."""
+
+    def __init__(self, program: str, seconds: float) -> None:
+        root = str(Path(__file__).parents[1])
+        command = [sys.executable, "-P", "-c", program, root, str(MEMORY), str(seconds + 10)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdin and self._process.stdout
+        self._requests, self._replies = self._process.stdin, self._process.stdout
+        self._seconds = seconds
+        self._deadline = math.inf
+        self._overdue = False
+        self._lock = threading.Lock()
+        """Held where a reply may come and be overdue at the same moment."""
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._end_when_overdue, daemon=True)
+        self._watch.start()
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, request: bytes) -> None:
+        with suppress(OSError):  # It has died, so there will be no reply.
+            self._requests.write(request)
+            self._requests.flush()
+
+    def reply(self) -> dict[str, Any]:
+        """Raises _StoppedError when it is not there in time, or not whole."""
+        self._deadline = time.monotonic() + self._seconds
+        reply = self._replies.readline(_REPLY)
+        with self._lock:
+            self._deadline = math.inf
+        if self._overdue:
+            raise _StoppedError(f"took longer than {self._seconds:g} seconds to read; divide it or leave it out")
+        if not reply.endswith(b"\n"):
+            raise _StoppedError("made its reader crash, so it is damaged or needs too much memory; leave it out")
+        fields: dict[str, Any] = json.loads(reply)
+        return fields
+
+    def _end_when_overdue(self) -> None:
+        left = self._seconds  # Nothing is overdue before, whenever somebody begins to wait.
+        while not self._ended.wait(left):
+            with self._lock:
+                left = min(self._deadline - time.monotonic(), self._seconds)
+                if left <= 0:
+                    self._overdue = True
+                    self._process.kill()
+                    break
+
+    def close(self) -> None:
+        self._ended.set()
+        self._process.kill()
+        self._process.wait()
+        self._watch.join()
+        for pipe in (self._requests, self._replies):
             with suppress(OSError):  # A request that was never read cannot be flushed any more.
-                if pipe:
-                    pipe.close()
+                pipe.close()
 
 
-def _reply(request: dict[str, str | None]) -> dict[str, object]:
-    try:
-        parsed = read(str(request["path"]), str(request["kind"]), request["charset"])
-    except FormatError as error:
-        return {"error": str(error)}
-    except MemoryError:
-        return {"error": "needs too much memory to be read; divide it or leave it out", "spent": True}
-    except ImportError as error:
-        return {"error": f"needs the package {error.name!r}, which is not installed; install the requirements anew"}
-    except Exception as error:  # noqa: BLE001 - a parser may raise anything; here it becomes the reason
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200].replace(".)", ")").rstrip(".")
-        return {"error": f"cannot be read, it seems damaged ({reason}); save it anew or leave it out"}
-    return asdict(parsed)
+def _loaded(reply: dict[str, Any]) -> Loaded:
+    fields = reply["document"]
+    document = Document(**fields | {"pages": tuple(fields["pages"])})
+    return Loaded(document, tuple(Span(start, end) for start, end in reply["spans"]))
+
+
+def _reply(line: int | None, found: Loaded | str) -> dict[str, Any]:
+    if isinstance(found, str):
+        return {"line": line, "refusal": found}
+    return {"line": line, "document": vars(found.document), "spans": [(span.start, span.end) for span in found.spans]}
 
 
 def serve(memory: int, seconds: float) -> None:
     """Answer requests, one JSON object a line, until standard input ends.
 
-    `memory` bounds the address space, in bytes. A request that takes longer than `seconds`
-    ends the process, which matters only when the parent, who is less patient, is gone.
+    A request is answered by a line for each document, and by one for the end. `memory` bounds
+    the address space, in bytes. A document that takes longer than `seconds` ends the process,
+    which matters only when the parent, who is less patient, is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent is interrupted too, and ends this process.
-    sys.setrecursionlimit(100_000)  # Pages nest deeply; should the stack overflow, that is one more crash.
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    replies = os.fdopen(os.dup(1), "w", encoding="ascii", newline="\n")
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What a parser prints must not be taken for a reply.
-    for line in sys.stdin.buffer:
-        faulthandler.dump_traceback_later(seconds, exit=True)
-        replies.write(json.dumps(_reply(json.loads(line))) + "\n")
+
+    def say(reply: dict[str, Any]) -> None:
+        _end_after(0)
+        replies.write(json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         replies.flush()
-        faulthandler.cancel_dump_traceback_later()
+
+    for line in sys.stdin.buffer:
+        request = Request(**json.loads(line))
+        # Pages nest deeply; should the stack overflow, that is one more crash.
+        sys.setrecursionlimit(1_000 if request.kind == "jsonl" else 100_000)
+        _end_after(seconds)
+        for number, found in parse(request):
+            say(_reply(number, found))
+            _end_after(seconds)
+        say({"end": True})
+
+
+def _end_after(seconds: float) -> None:
+    """End this process then, where the system has an alarm for that; never where 0 is given."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)

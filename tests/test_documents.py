@@ -216,10 +216,10 @@ def test_what_another_process_adds_meanwhile_is_not_lost(
     """Two shelves do not know of each other, as two processes do not."""
     read = Ahead.read
 
-    def read_slowly(loader: Ahead, source: str) -> None:
+    def read_slowly(loader: Ahead, source: str, words: int) -> None:
         monkeypatch.setattr(Ahead, "read", read)
         done(make(settings).add_text("Meanwhile", "Fish eat."))
-        read(loader, source)
+        read(loader, source, words)
 
     monkeypatch.setattr(Ahead, "read", read_slowly)
     done(shelf.add_text("First", "Fish swim."))

@@ -2,18 +2,17 @@ import functools
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import corpus
 import pytest
 
-from rag import load as load_module
 from rag import web
 from rag.errors import DocumentError
 from rag.load import BROKEN_LINES, Loader, find_sources
-from rag.types import Document
+from rag.parse import Request, parse
+from rag.types import Document, Loaded, Span
 
 
 @pytest.fixture
@@ -23,9 +22,9 @@ def loader() -> Iterator[Loader]:
 
 
 def one(loader: Loader, file: Path) -> Document:
-    [document] = loader.load(file.as_posix())
-    assert isinstance(document, Document), document
-    return document
+    [loaded] = loader.load(file.as_posix())
+    assert isinstance(loaded, Loaded), loaded
+    return loaded.document
 
 
 def refusal(loader: Loader, source: str) -> str:
@@ -224,10 +223,10 @@ def test_the_lines_of_jsonl_are_documents_and_broken_ones_are_named(tmp_path: Pa
         b'\xef\xbb\xbf{"text": "One.", "title": "T", "n": 1}\n\n{"text": 3}\n{"text": "Two \\ud800."}\n\xff\n'
     )
     first, third, fourth, last = loader.load(file.as_posix())
-    assert isinstance(first, Document)
-    assert (first.source, first.title, first.text) == (f"{file}#1", "T", "One.")
-    assert isinstance(fourth, Document)
-    assert (fourth.source, fourth.title, fourth.text) == (f"{file}#4", "A b 4", "Two \ufffd.")
+    assert isinstance(first, Loaded) and isinstance(fourth, Loaded)
+    one, four = first.document, fourth.document
+    assert (one.source, one.title, one.text, first.spans) == (f"{file}#1", "T", "One.", (Span(0, 4),))
+    assert (four.source, four.title, four.text) == (f"{file}#4", "A b 4", "Two \ufffd.")
     assert f"{file}#3' is not an object" in str(third)
     assert f"{file}#5' is not UTF-8" in str(last)
 
@@ -237,7 +236,7 @@ def test_of_many_broken_lines_some_are_named_and_the_rest_is_counted(tmp_path: P
     file.write_text("\n".join(["{"] * (BROKEN_LINES + 7) + [json.dumps({"text": "sound"})]))
     results = list(loader.load(file.as_posix()))
     assert len(results) == BROKEN_LINES + 2
-    assert sum(isinstance(result, Document) for result in results) == 1
+    assert sum(isinstance(result, Loaded) for result in results) == 1
     assert "7 more lines" in str(results[-1])
     file.write_text("\n\n")
     assert "is empty" in refusal(loader, file.as_posix())
@@ -265,9 +264,12 @@ def test_a_fault_while_reading_is_reported(tmp_path: Path, loader: Loader, monke
     def fail(*_: object) -> str:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(load_module, "decode", fail)
+    monkeypatch.setattr("rag.parse.decode", fail)
+    monkeypatch.setattr("rag.parse.lines", fail)
     monkeypatch.setattr(hashlib, "file_digest", fail)
-    assert "cannot be read (Input/output error)" in refusal(loader, f"{tmp_path}/a.txt")
+    reason = "cannot be read (Input/output error); check its name and permissions"
+    for kind in ("text", "jsonl"):
+        assert list(parse(Request(f"{tmp_path}/a.txt", kind, "a.txt", "A", 110))) == [(None, reason)]
     with pytest.raises(DocumentError, match="Input/output error"):
         loader.digest(f"{tmp_path}/a.txt")
 
@@ -283,8 +285,9 @@ def test_a_web_page_is_fetched_once_for_its_digest_and_its_text(monkeypatch: pyt
     monkeypatch.setattr(web, "fetch", fetch)
     with Loader(online=True) as loader:
         assert loader.digest("https://example.org/a") == hashlib.sha256(content).hexdigest()
-        [document] = loader.load("https://example.org/a")
-        assert isinstance(document, Document)
+        [loaded] = loader.load("https://example.org/a")
+        assert isinstance(loaded, Loaded)
+        document = loaded.document
         assert (document.source, document.title) == ("https://example.org/a", "About ponds")
         assert "heron waits" in document.text
         assert fetched == ["https://example.org/a"]
@@ -307,7 +310,7 @@ def test_an_interrupt_passes_and_the_next_document_is_read(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Timer, "start", interrupted)
+        patch.setattr("rag.worker._Process.reply", interrupted)
         with pytest.raises(KeyboardInterrupt):
             list(loader.load(f"{tmp_path}/a.html"))
     assert one(loader, tmp_path / "a.html").text == "The heron waits."
@@ -323,5 +326,5 @@ def test_the_loader_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
         one(loader, tmp_path / "a.pdf")
         process = loader._worker._process
         assert process is not None
-    assert process.poll() is not None
+    assert not process.alive()
     assert os.listdir(tmp_path) == ["a.pdf"]

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -110,6 +111,9 @@ def test_redirects_are_followed_to_the_page(site: Site) -> None:
         ((302, {"Location": "file:///etc/passwd"}, b""), "leads to 'file:/etc/passwd', which is not an http"),
         ((302, {"Location": "http://me:secret@127.0.0.1/"}, b""), "holds a user name or password"),
         ((302, {"Location": "http://[::1"}, b""), "not valid"),
+        ((302, {"Location": "http://xn--/"}, b""), "not a valid web address"),
+        ((302, {"Location": "http://127.0.0.1:99999/"}, b""), "not an http(s) address"),
+        ((302, {"Location": f"file:{'/' * 60_000}"}, b""), "//…', which is not an http"),
     ],
 )
 def test_the_reason_for_a_refusal_is_said(site: Site, reply: Reply, reason: str) -> None:
@@ -118,6 +122,103 @@ def test_the_reason_for_a_refusal_is_said(site: Site, reply: Reply, reason: str)
         site.get(megabytes=1)
     assert str(caught.value).startswith(repr(f"{site.url}/"))
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("charset", "known"),
+    [
+        ("koi8-r", "koi8-r"),
+        ("'UTF-8'", "UTF-8"),
+        ('"cp1252" ; x=y', "cp1252"),
+        ("utf-16", "utf-16"),
+        *((name, None) for name in ("undefined", "rot13", "base64", "idna", "punycode", "unicode_escape", "nonsense")),
+        ("raw-unicode-escape", None),
+        ("a" * 90_000, None),
+        ("é", None),
+        ("..", None),
+    ],
+)
+def test_only_a_charset_of_texts_is_believed(site: Site, charset: str, known: str | None) -> None:
+    site.replies["/"] = 200, {"Content-Type": f"text/html; charset = {charset}"}, b"x"
+    assert site.get().charset == known
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+_PAGE = _OK + b"Content-Type: text/html\r\n"
+STRANGE = {
+    "nothing": b"",
+    "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "a line of noise": bytes(range(256)) * 20,
+    "an endless status": b"HTTP/1.1 200 " + b"x" * 200_000,
+    "a status of letters": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "a header without a colon": _PAGE + b"X\r\n\r\nx",
+    "a header with a NUL": _OK + b"Content-Type: text/html; charset=a\0b\r\n\r\nx",
+    "a name with a blank": _PAGE + b"X y: z\r\n\r\nx",
+    "headers without an end": _PAGE + b"X: y\r\n" * 50_000,
+    "a length of letters": _PAGE + b"Content-Length: x\r\n\r\nx",
+    "a length below nothing": _PAGE + b"Content-Length: -1\r\n\r\nx",
+    "two lengths": _PAGE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    "an unknown transfer": _PAGE + b"Transfer-Encoding: gzip\r\n\r\nx",
+    "a chunk of letters": _PAGE + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nx",
+    "a chunk that ends early": _PAGE + b"Transfer-Encoding: chunked\r\n\r\nff\r\nx",
+    "another protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "no redirection": b"HTTP/1.1 302 Found\r\n\r\n",
+    "a redirection to noise": b"HTTP/1.1 302 Found\r\nLocation: http://\xad\xff/\r\n\r\n",
+    "a redirection without a host": b"HTTP/1.1 302 Found\r\nLocation: http:///\r\n\r\n",
+    "a redirection to an empty label": b"HTTP/1.1 302 Found\r\nLocation: http://a..b/\r\n\r\n",
+    "a redirection to a long name": b"HTTP/1.1 302 Found\r\nLocation: http://" + b"a" * 70_000 + b"/\r\n\r\n",
+    "a type in parts": _OK + b"Content-Type: image/x; charset*0*=undefined'en'%00; charset*1=y\r\n\r\nx",
+    "a type of semicolons": _OK + b'Content-Type: image/x"' + b';"' * 40_000 + b"\r\n\r\nx",
+    "a packing that is none": _PAGE + b"Content-Encoding: \xff\r\n\r\nx",
+}
+
+
+@contextmanager
+def strange_server(sent: bytes) -> Iterator[str]:
+    """The address of a server that sends these bytes to whoever asks, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):  # until it is closed
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, suppress(OSError):
+                        connection.recv(65536)
+                        connection.sendall(sent)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_whatever_a_server_sends_ends_in_one_sentence(name: str) -> None:
+    with strange_server(STRANGE[name]) as address, pytest.raises(DocumentError) as caught:
+        fetch(address, online=True, seconds=10, allowed=lambda _: True)
+    message = str(caught.value)
+    assert message.startswith(repr(address)) and message.endswith(".")
+    assert len(message) < 2_000 and "\n" not in message
+
+
+def test_whatever_a_library_raises_ends_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RecursionError("a\nb" * 1000)
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(DocumentError, match=r"'http://a\.example/' cannot be fetched \(a ba ba"):
+        fetch("http://a.example/", online=True, seconds=5)
+
+
+@pytest.mark.parametrize("address", ["http://xn--/", "http://", "http://[", "http://a:b/", "http://" + "a." * 300])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    with pytest.raises(DocumentError, match="not a valid web address|not an http|cannot be fetched"):
+        fetch(address, online=True, seconds=5)
+
+
+def test_an_endless_address_is_refused_by_its_length() -> None:
+    with pytest.raises(DocumentError, match=r"aaa…' has more than 1,000 characters; give a shorter address\."):
+        fetch("http://a.example/" + "a" * 10**6, online=True)
 
 
 def test_a_page_packed_unasked_is_unpacked(site: Site) -> None:
@@ -132,6 +233,11 @@ def test_a_page_packed_unasked_is_unpacked(site: Site) -> None:
         "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1",
         "::ffff:a9fe:a9fe", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::", "2001:0:1::1", "2001:db8::1",
         "fc00::1", "fe80::1", "fec0::1", "ff02::1",
+        "192.0.0.1", "192.0.0.8", "192.0.0.9", "192.0.0.10", "192.0.0.170", "192.0.0.192", "192.0.2.1", "192.31.196.1",
+        "192.52.193.1", "192.88.99.1", "192.88.99.2", "192.175.48.1", "198.51.100.1", "203.0.113.1", "100.127.255.254",
+        "100::1", "100:0:0:1::1", "2001:1::1", "2001:1::2", "2001:1::3", "2001:2::1", "2001:3::1", "2001:4:112::1",
+        "2001:10::1", "2001:20::1", "2001:30::1", "2001:1ff::1", "2620:4f:8000::1", "3fff::1", "3fff:fff::1", "5f00::1",
+        "::ffff:192.0.0.192", "64:ff9b::192.88.99.1", "2002:c000:c0::1", "::1.1.1.1", "4000::1", "fe80::1%1",
     ],
 )  # fmt: skip
 def test_an_address_that_is_not_public_is_told(number: str) -> None:
@@ -139,7 +245,23 @@ def test_an_address_that_is_not_public_is_told(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::1.1.1.1", "2002:101:101::"]
+    "number",
+    [
+        "1.1.1.1",
+        "93.184.215.14",
+        "192.0.1.1",
+        "192.31.195.1",
+        "192.88.98.1",
+        "192.175.49.1",
+        "100.63.255.255",
+        "2606:4700::1111",
+        "2001:200::1",
+        "2620:4f:8001::1",
+        "3fff:1000::1",
+        "::ffff:1.1.1.1",
+        "64:ff9b::1.1.1.1",
+        "2002:101:101::",
+    ],
 )
 def test_a_public_address_is_told(number: str) -> None:
     assert is_public(ipaddress.ip_address(number))

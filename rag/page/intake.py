@@ -1,13 +1,13 @@
 """What an update is given so that a document can be added while others ask: a loader and an embedder."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from langchain_core.embeddings import Embeddings
 
 from rag.errors import DocumentError
 from rag.load import Loader
-from rag.types import Document
+from rag.types import Loaded
 from rag.weights import Progress
 
 _EMBEDDING = "Embedding passages"
@@ -24,12 +24,12 @@ class Ahead(Loader):
     def __init__(self, online: bool) -> None:
         super().__init__(online)
         self._digests: dict[str, str] = {}
-        self._found: dict[str, list[Document | DocumentError]] = {}
+        self._found: dict[str, list[Loaded | DocumentError]] = {}
 
-    def read(self, source: str) -> None:
+    def read(self, source: str, words: int) -> None:
         """Raises DocumentError where the source holds nothing that can be read."""
         self._digests[source] = super().digest(source)
-        self._found[source] = found = list(super().load(source))
+        self._found[source] = found = list(super().load(source, words))
         wrong = [one for one in found if isinstance(one, DocumentError)]
         if len(wrong) == len(found):
             raise wrong[0]
@@ -37,8 +37,8 @@ class Ahead(Loader):
     def digest(self, source: str) -> str:
         return self._digests[source] if source in self._digests else super().digest(source)
 
-    def load(self, source: str) -> Iterator[Document | DocumentError]:
-        return iter(self._found.pop(source)) if source in self._found else super().load(source)
+    def load(self, source: str, words: int = 110, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
+        return iter(self._found.pop(source)) if source in self._found else super().load(source, words, coming)
 
 
 class SharedEmbedder(Embeddings):

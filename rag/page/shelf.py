@@ -152,7 +152,7 @@ class Shelf:
             find_sources([source], corpus.include, corpus.exclude)
         with Ahead(self.settings.online) as loader:
             tell("Reading the document", 0, 0)
-            loader.read(source)
+            loader.read(source, self.settings.chunk_words)
             return self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
 
     def _remove(self, source: str, tell: Progress) -> Changed:

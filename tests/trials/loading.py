@@ -10,7 +10,7 @@ from corpus import SOUND, fuzz, write_mixed
 from rag.errors import DocumentError
 from rag.index import open_index
 from rag.load import Loader, find_sources
-from rag.types import Document
+from rag.types import Loaded
 from trials.finding import Finding
 from trials.library import EMBEDDER
 from trials.process import updated
@@ -84,7 +84,8 @@ def _kind(item: object) -> str:
     """What came of a document; a text must be one that can be written and searched."""
     if isinstance(item, DocumentError):
         return "errors" if str(item).strip() and "\n" not in str(item) else "broken errors"
-    if isinstance(item, Document):
-        item.text.encode("utf-8")
-        return "texts" if item.text.strip() and "\0" not in item.text else "broken texts"
+    if isinstance(item, Loaded):
+        text = item.document.text
+        text.encode("utf-8")
+        return "texts" if text.strip() and "\0" not in text and item.spans else "broken texts"
     return type(item).__name__

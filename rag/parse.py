@@ -1,0 +1,120 @@
+"""One file -> its Documents and where their passages are; runs in the process of rag/worker.py."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from rag.bounds import TITLE
+from rag.clean import clean, replace_surrogates
+from rag.formats import FormatError, Parsed, first_heading, read
+from rag.split import passage_spans
+from rag.text import decode, json_line, lines
+from rag.types import Document, Loaded
+
+CHARACTERS = 20_000_000
+"""Of a document's text: what PASSAGES hold of the longest words."""
+PASSAGES = 20_000
+"""Of a document: four times War and Peace. The embedder reads 20 to 100 passages a second, so they take it minutes."""
+
+Found = tuple[int | None, Loaded | str]
+"""A document or the reason why it is none, with the number of its line in a file of JSONL."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The file at `path`, to be read as `kind` into passages of about `words` words.
+
+    `name` is its title where it has none, `charset` the one that a server named. Of JSONL the
+    lines up to `after` are passed over, and the next is refused with the reason `refusal`, if given.
+    """
+
+    path: str
+    kind: str
+    source: str
+    name: str
+    words: int
+    charset: str | None = None
+    after: int = 0
+    refusal: str | None = None
+
+
+def parse(request: Request) -> Iterator[Found]:
+    """The document in a file, or those in its lines. Raises MemoryError; all else becomes the reason of a refusal."""
+    if request.kind != "jsonl":
+        yield None, _made(request, partial(_read, request))
+        return
+    refusal, empty = request.refusal, True
+    try:
+        with open(request.path, "rb") as file:
+            for number, line in lines(file):
+                empty = False
+                if number > request.after:
+                    yield number, refusal or _made(request, partial(json_line, line), number)
+                    refusal = None
+    except OSError as error:
+        yield None, _reason(error)
+        return
+    if empty:
+        yield None, "is empty; put text in it or leave it out"
+
+
+def _read(request: Request) -> Parsed:
+    """Raises FormatError; a parser may raise anything."""
+    if request.kind not in {"text", "markdown"}:
+        return read(request.path, request.kind, request.charset)
+    text = decode(Path(request.path).read_bytes(), request.charset)
+    return Parsed(first_heading(text) if request.kind == "markdown" else None, text)
+
+
+def _made(request: Request, read_one: Callable[[], Parsed], line: int | None = None) -> Loaded | str:
+    try:
+        return _loaded(request, read_one(), line)
+    except FormatError as error:
+        return str(error)
+    except MemoryError:  # Nobody knows how much of it would be given back.
+        raise
+    except Exception as error:  # noqa: BLE001 - a parser may raise anything; here it becomes the reason
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"needs the package {error.name!r}, which is not installed; install the requirements anew"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read ({error.strerror}); check its name and permissions"
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200].replace(".)", ")").rstrip(".")
+    return f"cannot be read, it seems damaged ({reason}); save it anew or leave it out"
+
+
+def _loaded(request: Request, parsed: Parsed, line: int | None) -> Loaded:
+    """Raises FormatError when the text is blank, too long or not a text."""
+    source, name = request.source, request.name
+    if line is not None:
+        source, name = f"{source}#{line}", f"{name} {line}"
+    if "\0" in parsed.text:
+        raise FormatError("holds NUL characters, so it is not a text; convert it or leave it out")
+    if len(parsed.text) > CHARACTERS:
+        raise FormatError(f"holds more than {CHARACTERS:,} characters; divide it or leave it out")
+    text, pages = _cleaned(parsed)
+    if not text.strip():
+        raise FormatError("is empty; put text in it or leave it out")
+    title = clean(" ".join((parsed.title or "").split())[:TITLE]) or clean(name)[:TITLE]
+    # With the pages, or a text file would be cited by the pages of a PDF that holds the same.
+    content = text if not pages else f"{pages}\0{text}"
+    doc_id = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    titled = bool((parsed.title or "").strip())
+    spans = tuple(passage_spans(text, request.words))
+    if len(spans) > PASSAGES:
+        raise FormatError(f"makes {len(spans):,} passages, where {PASSAGES:,} can be taken; divide it or leave it out")
+    return Loaded(Document(doc_id, replace_surrogates(source), title, text, pages, titled), spans)
+
+
+def _cleaned(parsed: Parsed) -> tuple[str, tuple[int, ...]]:
+    """The text without what nobody sees, and where its pages start then."""
+    borders = [*parsed.pages, len(parsed.text)] if parsed.pages else [0, len(parsed.text)]
+    parts = [clean(parsed.text[a:b]) for a, b in pairwise(borders)]
+    starts = accumulate((len(part) for part in parts[:-1]), initial=0)
+    return "".join(parts), tuple(starts) if parsed.pages else ()
