@@ -212,7 +212,7 @@ def test_whatever_a_library_raises_ends_in_one_sentence(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("address", ["http://xn--/", "http://", "http://[", "http://a:b/", "http://" + "a." * 300])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(DocumentError, match="not a valid web address|not an http|cannot be fetched"):
+    with pytest.raises(DocumentError, match=r"not a valid web address|not an http|cannot be fetched"):
         fetch(address, online=True, seconds=5)
 
 
