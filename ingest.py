@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from rag.corpus import next_corpus
+from rag.documents.loader import Loader
 from rag.embed import embedder_name, make_embedder
 from rag.errors import RagError, whole
-from rag.load import Loader
 from rag.manifest import Corpus
 from rag.progress import terminal_progress
 from rag.settings import Settings, read_settings

@@ -17,11 +17,11 @@ from eval.folder import corpus_of, names
 from eval.metrics import contains
 from eval.results import ReportError, make_folder, write
 from rag import Settings, read_settings
+from rag.documents.loader import Loader, find_sources
+from rag.documents.splitter import cut, sentence_spans
 from rag.errors import DocumentError
-from rag.load import Loader, find_sources
 from rag.model import explained, open_model
 from rag.progress import terminal_progress
-from rag.split import cut, sentence_spans
 from rag.types import Chunk, Loaded
 from rag.words import tokenize
 

@@ -11,7 +11,7 @@ from typing import Any
 from eval.folder import CORPUS, QUESTIONS
 from eval.results import ReportError, make_folder, write
 from rag import read_settings
-from rag.clean import replace_surrogates
+from rag.documents.clean import replace_surrogates
 from rag.generation import soundest
 from rag.index import PASSAGES, explained
 from rag.page.ratings import Rating

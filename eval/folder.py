@@ -9,8 +9,8 @@ from pathlib import Path
 
 from eval.dataset import DatasetError, Question
 from eval.metrics import locate
+from rag.documents.loader import Loader
 from rag.embed import embedder_name, make_embedder
-from rag.load import Loader
 from rag.manifest import Corpus
 from rag.progress import terminal_progress
 from rag.settings import Settings

@@ -13,7 +13,7 @@ from eval.dataset import Question, load_items
 from eval.folder import CORPUS
 from eval.results import make_folder, write
 from rag import Chatbot
-from rag.split import sentence_spans
+from rag.documents.splitter import sentence_spans
 from rag.types import Answer, Hit
 
 _UNANSWERED = re.compile(r"do not answer “[^”]*”")

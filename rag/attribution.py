@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from rag.split import sentence_spans
+from rag.documents.splitter import sentence_spans
 
 _SAID = (
     r"(?:said|says?|stat(?:ed|es?)|told|tells?|add(?:ed|s)|argue[sd]?|claim(?:ed|s)?|insist(?:ed|s)?|warn(?:ed|s)?"

@@ -16,9 +16,9 @@ from rag.answer_type import AnswerType, answer_type, parts
 from rag.answering import Answerer, Draft, citations_of, holds, kept
 from rag.bounds import QUESTION
 from rag.cite import Numbers
-from rag.clean import clean
 from rag.condense import Wording, points_back, word
 from rag.context import gather
+from rag.documents.clean import clean
 from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
 from rag.index import Index

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rag.attribution import misattributed
+from rag.documents.splitter import sentence_spans
 from rag.evidence import TYPOGRAPHY, Evidence, SourceSentence, Vector, content_words
 from rag.links import addresses
-from rag.split import sentence_spans
 from rag.types import Citation, Sentence, Span
 
 MOST = 3

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.bounds import QUESTION
-from rag.clean import clean
+from rag.documents.clean import clean
+from rag.documents.splitter import sentence_spans
 from rag.prompts import ABSTENTION
-from rag.split import sentence_spans
 
 _POINTS = re.compile(
     r"\b(?:(he|him|his|she|her|hers|it|its|they|them|their|theirs)|this|these|those|former|latter|else)\b|\bthat\W*$",

@@ -8,7 +8,7 @@ from itertools import accumulate
 from rag.answer_type import AnswerType
 from rag.bounds import TITLE
 from rag.cite import quotes
-from rag.clean import without
+from rag.documents.clean import without
 from rag.evidence import Evidence, SourceSentence, rank_sentences
 from rag.reading import AGAIN, MOST, Reading, fitting, tokens
 from rag.settings import Settings

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from rag.documents.splitter import cut
 from rag.passages import FIRST_SOURCE, Passages, term
-from rag.split import cut
 from rag.types import Loaded
 from rag.words import tokenize
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
-from rag.split import sentence_spans
+from rag.documents.splitter import sentence_spans
 from rag.types import Chunk, Span
 from rag.words import tokenize
 

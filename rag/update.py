@@ -12,12 +12,12 @@ from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
 
 from rag.cache import EmbeddingCache
+from rag.documents.loader import AHEAD, Loader, find_sources
 from rag.edit import Editor
 from rag.embedding import store_vectors
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.generation import Sound, generations, new_generation, publish, remove_others, remove_unfinished, soundest
 from rag.index import EMBEDDINGS, PASSAGES, VECTORS
-from rag.load import AHEAD, Loader, find_sources
 from rag.lock import one_writer, unwritable
 from rag.manifest import FORMAT, Corpus, Manifest, seal
 from rag.passages import Passages

@@ -12,8 +12,8 @@ from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
 
 from rag.chat import Chatbot
+from rag.documents.loader import Loader
 from rag.index import Index, open_index
-from rag.load import Loader
 from rag.manifest import Corpus
 from rag.settings import Settings
 from rag.types import Document

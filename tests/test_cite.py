@@ -5,8 +5,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.cite import cite, contradicts, settle, unfounded
+from rag.documents.splitter import split
 from rag.evidence import Evidence
-from rag.split import split
 from rag.types import Document, Sentence
 
 anything = st.text(st.characters(codec="utf-8"), max_size=200)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.clean import clean
+from rag.documents.clean import clean
 
 
 @pytest.mark.parametrize(

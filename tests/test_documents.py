@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag import web
 from rag.chat import Chatbot
 from rag.corpus import listed
+from rag.documents import fetch as web
 from rag.errors import DocumentError, ModelError, RagError, SettingsError, StoreError
 from rag.index import open_index
 from rag.lock import one_writer

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from eval.dataset import load
 from eval.draft import drafts, parsed, passages, spread
 from eval.folder import build, mapped
+from rag.documents.splitter import split
 from rag.errors import DocumentError, ModelError
 from rag.index import open_index
 from rag.settings import Settings
-from rag.split import split
 from rag.update import update
 from rag.verify import verify
 

@@ -9,13 +9,13 @@ import corpus
 import pytest
 from defusedxml import EntitiesForbidden
 
-from rag import worker
+from rag.documents import sandbox as worker
+from rag.documents.loader import Loader, find_sources
+from rag.documents.parse import Request
+from rag.documents.parsers import FormatError, Parsed, read, read_html
+from rag.documents.sandbox import Worker
 from rag.errors import DocumentError
-from rag.formats import FormatError, Parsed, read, read_html
-from rag.load import Loader, find_sources
-from rag.parse import Request
 from rag.types import Loaded
-from rag.worker import Worker
 
 
 @pytest.fixture
@@ -144,9 +144,7 @@ def test_entities_are_refused_before_they_are_expanded(tmp_path: Path) -> None:
 
 
 def test_the_worker_starts_without_the_large_libraries() -> None:
-    loaded = (
-        "import sys, rag.worker; print({'torch', 'chromadb', 'langchain_core', 'numpy', 'lxml'} & set(sys.modules))"
-    )
+    loaded = "import sys, rag.documents.sandbox; print({'torch', 'chromadb', 'langchain_core', 'numpy', 'lxml'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "set()\n"
     )
@@ -195,7 +193,7 @@ def test_a_document_that_needs_too_much_memory_is_refused(tmp_path: Path, monkey
 
 def test_what_a_parser_prints_is_no_reply(tmp_path: Path) -> None:
     noisy = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import rag.parse as p, rag.worker as w; "
+        "import sys; sys.path.insert(0, sys.argv[1]); import rag.documents.parse as p, rag.documents.sandbox as w; "
         "p.read = lambda *_: (print('{}', flush=True), p.Parsed('T', 'x'))[1]; w.serve(2 * 10**9, 60)"
     )
     reader = Worker(20, noisy)

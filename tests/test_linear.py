@@ -20,9 +20,9 @@ import rag
 from rag.answer_type import answer_type, circular, mistyped, parts
 from rag.attribution import misattributed
 from rag.cite import _occurs, contradicts, unfounded
-from rag.clean import clean, without
 from rag.condense import word
 from rag.context import _MARK
+from rag.documents.clean import clean, without
 from rag.links import without_links
 from rag.page.export import as_markdown
 from rag.page.suggest import _names as suggested

@@ -8,10 +8,10 @@ from pathlib import Path
 import corpus
 import pytest
 
-from rag import web
+from rag.documents import fetch as web
+from rag.documents.loader import BROKEN_LINES, Loader, find_sources
+from rag.documents.parse import Request, parse
 from rag.errors import DocumentError
-from rag.load import BROKEN_LINES, Loader, find_sources
-from rag.parse import Request, parse
 from rag.types import Document, Loaded, Span
 
 
@@ -264,8 +264,8 @@ def test_a_fault_while_reading_is_reported(tmp_path: Path, loader: Loader, monke
     def fail(*_: object) -> str:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("rag.parse.decode", fail)
-    monkeypatch.setattr("rag.parse.lines", fail)
+    monkeypatch.setattr("rag.documents.parse.decode", fail)
+    monkeypatch.setattr("rag.documents.parse.lines", fail)
     monkeypatch.setattr(hashlib, "file_digest", fail)
     reason = "cannot be read (Input/output error); check its name and permissions"
     for kind in ("text", "jsonl"):
@@ -310,7 +310,7 @@ def test_an_interrupt_passes_and_the_next_document_is_read(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("rag.worker._Process.reply", interrupted)
+        patch.setattr("rag.documents.sandbox._Process.reply", interrupted)
         with pytest.raises(KeyboardInterrupt):
             list(loader.load(f"{tmp_path}/a.html"))
     assert one(loader, tmp_path / "a.html").text == "The heron waits."

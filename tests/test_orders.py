@@ -12,7 +12,7 @@ from eval.dataset import DatasetError
 from eval.metrics import says
 from eval.options import ATTACKS
 from eval.orders import Attack, load_attacks, write_corpus
-from rag.clean import clean
+from rag.documents.clean import clean
 from rag.prompts import ABSTENTION, CHECK
 
 

@@ -3,7 +3,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.split import sentence_spans, split
+from rag.documents.splitter import sentence_spans, split
 from rag.types import Document
 
 anything = st.text(st.characters(codec="utf-8"), max_size=400)

@@ -61,7 +61,7 @@ def test_unchanged_documents_are_neither_loaded_nor_embedded(
     index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = generations(index)
-    monkeypatch.setattr("rag.load.Loader.load", lambda *_: pytest.fail("an unchanged file was loaded"))
+    monkeypatch.setattr("rag.documents.loader.Loader.load", lambda *_: pytest.fail("an unchanged file was loaded"))
     outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
     assert (outcome.changed, outcome.embedded, outcome.manifest.documents) == (False, 0, 3)
     assert generations(index) == before
@@ -237,7 +237,7 @@ def test_nothing_to_read_leaves_the_index_and_gives_a_reason(index: Path, folder
 
 
 def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rag.load import Loader
+    from rag.documents.loader import Loader
 
     page, address = tmp_path / "page.txt", "https://example.org/page.txt"
     page.write_text("A cat sleeps.")

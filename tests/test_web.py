@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from rag.documents.fetch import REDIRECTS, IpAddress, Page, fetch, is_address, is_public
 from rag.errors import DocumentError
-from rag.web import REDIRECTS, IpAddress, Page, fetch, is_address, is_public
 
 Reply = tuple[int, dict[str, str], bytes]
 HTML = {"Content-Type": "text/html; charset=koi8-r"}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rag import bounds
-from rag.clean import clean
+from rag.documents.clean import clean
+from rag.documents.parsers import SUFFIXES
 from rag.errors import DocumentError, StoreError
-from rag.formats import SUFFIXES
 
 FOLDER = "documents"
 """In the folder of the settings' `store`."""

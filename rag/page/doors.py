@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from rag import bounds
-from rag.clean import replace_surrogates
+from rag.documents.clean import replace_surrogates
 from rag.errors import BusyError, QuestionError, RagError, for_readers
 from rag.page.desk import Desk, Waiting
 from rag.page.events import events_of, stay

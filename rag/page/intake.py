@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from langchain_core.embeddings import Embeddings
 
+from rag.documents.loader import Loader
 from rag.errors import DocumentError
-from rag.load import Loader
 from rag.types import Loaded
 from rag.weights import Progress
 

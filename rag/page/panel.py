@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from rag import bounds
+from rag.documents.parsers import SUFFIXES
 from rag.errors import RagError, for_readers
-from rag.formats import SUFFIXES
 from rag.page.choosing import Chosen, after_change, after_ticking, choice_line, label, shown, ticked
 from rag.page.markup import button, escape
 from rag.page.shelf import Catalogue, Changed, Row, Shelf, Step

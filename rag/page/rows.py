@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from rag.bounds import QUESTION
-from rag.clean import replace_surrogates
+from rag.documents.clean import replace_surrogates
 from rag.page.ratings import Rating
 from rag.page.turns import Turn, end
 

@@ -13,9 +13,10 @@ from langchain_core.embeddings import Embeddings
 
 from rag import bounds
 from rag.corpus import listed, next_corpus
+from rag.documents.fetch import is_address
+from rag.documents.loader import Loader, find_sources
 from rag.embed import embedder_name, make_embedder
 from rag.errors import DocumentError, SettingsError
-from rag.load import Loader, find_sources
 from rag.manifest import Corpus
 from rag.page.documents import FOLDER, is_placed, place_file, place_text
 from rag.page.intake import Ahead, SharedEmbedder
@@ -24,7 +25,6 @@ from rag.settings import Settings
 from rag.status import counted
 from rag.update import Maker, update
 from rag.verify import verify_apart
-from rag.web import is_address
 from rag.weights import Progress
 
 

@@ -24,9 +24,9 @@ import ingest
 import rag.update
 from chat_app import make_app
 from rag.chat import Chatbot
+from rag.documents.loader import Loader
 from rag.errors import RagError
 from rag.index import open_index
-from rag.load import Loader
 from rag.manifest import Corpus
 from rag.page.server import listen, make_server
 from rag.page.store import FILE, Store

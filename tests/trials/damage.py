@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.documents.loader import Loader
 from rag.errors import DamagedError
 from rag.generation import generations
 from rag.index import EMBEDDINGS, open_index
-from rag.load import Loader
 from rag.manifest import Corpus, check_files, read_manifest
 from rag.update import Maker, Outcome, update
 from rag.verify import verify

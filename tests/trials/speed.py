@@ -9,14 +9,14 @@ from statistics import median
 
 from langchain_core.embeddings import Embeddings
 
+from rag.documents.loader import Loader
+from rag.documents.splitter import sentence_spans
 from rag.edit import Editor
 from rag.embed import make_embedder
 from rag.generation import generations
 from rag.index import PASSAGES
-from rag.load import Loader
 from rag.manifest import Corpus
 from rag.settings import Settings
-from rag.split import sentence_spans
 from rag.update import Maker, update
 from rag.verify import verify_apart
 from trials.finding import Finding

@@ -7,7 +7,7 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32
 from collections.abc import Iterator
 from typing import IO
 
-from rag.formats import FormatError, Parsed
+from rag.documents.parsers import FormatError, Parsed
 
 _BOMS = {  # The long ones first: those of UTF-16 begin like those of UTF-32.
     BOM_UTF8: "utf-8-sig",

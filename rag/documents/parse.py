@@ -1,4 +1,4 @@
-"""One file -> its Documents and where their passages are; runs in the process of rag/worker.py."""
+"""One file -> its Documents and where their passages are; runs in the process of rag/documents/sandbox.py."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -8,10 +8,10 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from rag.bounds import TITLE
-from rag.clean import clean, replace_surrogates
-from rag.formats import FormatError, Parsed, first_heading, read
-from rag.split import passage_spans
-from rag.text import decode, json_line, lines
+from rag.documents.clean import clean, replace_surrogates
+from rag.documents.parsers import FormatError, Parsed, first_heading, read
+from rag.documents.splitter import passage_spans
+from rag.documents.text import decode, json_line, lines
 from rag.types import Document, Loaded
 
 CHARACTERS = 20_000_000

@@ -15,13 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 from pathspec import GitIgnoreSpec
 
-from rag import web
-from rag.clean import quoted
+from rag.documents import fetch as web
+from rag.documents.clean import quoted
+from rag.documents.parse import Found, Request
+from rag.documents.parsers import SUFFIXES
+from rag.documents.sandbox import Worker
 from rag.errors import DocumentError
-from rag.formats import SUFFIXES
-from rag.parse import Found, Request
 from rag.types import Loaded
-from rag.worker import Worker
 
 BROKEN_LINES = 20
 """Lines of a JSONL file that are named when they cannot be read; the rest is counted."""

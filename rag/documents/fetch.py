@@ -13,9 +13,9 @@ import httpcore
 import httpx
 
 from rag.bounds import NAME
-from rag.clean import quoted
+from rag.documents.clean import quoted
+from rag.documents.text import known_charset
 from rag.errors import DocumentError
-from rag.text import known_charset
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Check = Callable[[IpAddress], bool]

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rag.parse import Found, Request, parse
+from rag.documents.parse import Found, Request, parse
 from rag.types import Document, Loaded, Span
 
 MEMORY = 2_000_000_000
@@ -22,7 +22,7 @@ MEMORY = 2_000_000_000
 _PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from rag.worker import serve
+from rag.documents.sandbox import serve
 serve(int(sys.argv[2]), float(sys.argv[3]))
 """
 LIFETIME = 500
@@ -30,7 +30,7 @@ LIFETIME = 500
 STOPPED = 3
 """Lines of a file of JSONL for which the process may have to be ended; what is behind them is not read."""
 _REPLY = 250_000_000
-"""Bytes; no document that is taken has a longer reply (rag/parse.py)."""
+"""Bytes; no document that is taken has a longer reply (rag/documents/parse.py)."""
 _SENT_AHEAD = 1_000
 """Bytes; a longer request waits: all that are sent must fit into the pipe, or both sides could wait for each other."""
 
@@ -113,7 +113,7 @@ class _Process:
     """The process, and a thread that ends it when a reply is overdue."""
 
     def __init__(self, program: str, seconds: float) -> None:
-        root = str(Path(__file__).parents[1])
+        root = str(Path(__file__).parents[2])
         command = [sys.executable, "-P", "-c", program, root, str(MEMORY), str(seconds + 10)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

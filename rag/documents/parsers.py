@@ -1,6 +1,6 @@
-"""HTML and PDF files (and, through rag/archives.py, DOCX and EPUB) -> title, text and pages.
+"""HTML and PDF files (and, through rag/documents/archives.py, DOCX and EPUB) -> title, text and pages.
 
-Runs in the process of rag/worker.py: each parser is imported when its first file comes.
+Runs in the process of rag/documents/sandbox.py: each parser is imported when its first file comes.
 """
 
 import re
@@ -84,7 +84,7 @@ def read(path: str, kind: str, charset: str | None = None) -> Parsed:
             return _read_pdf(file)
         if kind == "html":
             return read_html(file.read(), charset)
-        from rag.archives import read_archive
+        from rag.documents.archives import read_archive
 
         return read_archive(file, kind)
 

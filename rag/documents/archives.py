@@ -6,7 +6,7 @@ from typing import IO, cast
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
-from rag.formats import FormatError, Parsed, first_heading, markdown, soup
+from rag.documents.parsers import FormatError, Parsed, first_heading, markdown, soup
 
 UNPACKED_LIMIT = 500_000_000
 """Bytes; an archive that unpacks to more is refused as a zip bomb."""

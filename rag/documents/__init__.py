@@ -1,0 +1,1 @@
+"""Bytes -> Document -> passages: finding, fetching, parsing in a bounded process, cleaning, splitting."""
