@@ -13,6 +13,7 @@ from ingest import main as ingest_main
 from rag import Chatbot, RagError, Settings, read_settings
 from rag.errors import SettingsError, whole
 from rag.index import is_sound
+from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
 from rag.page.desk import Bot, Desk
 from rag.page.downloads import download_routes
@@ -21,7 +22,6 @@ from rag.page.shelf import Shelf
 from rag.page.signin import add_user
 from rag.page.store import FILE, Store
 from rag.page.watch import start_logging
-from rag.progress import terminal_progress
 
 
 def make_app(

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 
 from rag.corpus import next_corpus
 from rag.documents.loader import Loader
-from rag.embed import embedder_name, make_embedder
 from rag.errors import RagError, whole
 from rag.manifest import Corpus
-from rag.progress import terminal_progress
+from rag.models.embedder import embedder_name, make_embedder
+from rag.models.progress import terminal_progress
 from rag.settings import Settings, read_settings
 from rag.status import check, counted, go_back, list_lines, status_lines
 from rag.update import Maker, update

@@ -22,7 +22,7 @@ from eval.run import run
 from eval.statistics import mcnemar, share
 from eval.table import aligned, asked, said
 from rag import Chatbot, Settings, read_settings
-from rag.progress import terminal_progress
+from rag.models.progress import terminal_progress
 
 FOLDER = "attacks"
 CLEAN = "attacks-without-orders"

@@ -10,9 +10,9 @@ from pathlib import Path
 from eval.dataset import DatasetError, Question
 from eval.metrics import locate
 from rag.documents.loader import Loader
-from rag.embed import embedder_name, make_embedder
 from rag.manifest import Corpus
-from rag.progress import terminal_progress
+from rag.models.embedder import embedder_name, make_embedder
+from rag.models.progress import terminal_progress
 from rag.settings import Settings
 from rag.types import Document, Loaded
 from rag.update import Maker, update

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from eval.record import Record
 from rag.errors import ModelError
-from rag.model import explained
+from rag.models.chat_model import explained
 from rag.settings import Settings
 
 PROMPT = """\

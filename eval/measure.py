@@ -19,7 +19,7 @@ from eval.summary import summarise
 from eval.table import table, wrong
 from eval.thresholds import Threshold, broken, read_thresholds
 from rag import Chatbot, Settings, read_settings
-from rag.progress import terminal_progress
+from rag.models.progress import terminal_progress
 
 
 def main(options: argparse.Namespace) -> int:

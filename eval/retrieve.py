@@ -19,8 +19,8 @@ from eval.statistics import share
 from eval.table import aligned
 from rag import read_settings
 from rag.condense import word
-from rag.embed import embedder_name, make_embedder
 from rag.index import Index, open_index
+from rag.models.embedder import embedder_name, make_embedder
 from rag.retrieve import POOL, HybridRetriever
 from rag.settings import Settings
 

@@ -7,7 +7,7 @@ import sys
 
 from rag.chat import Chatbot, checked
 from rag.errors import RagError, whole
-from rag.progress import terminal_progress
+from rag.models.progress import terminal_progress
 from rag.prompts import INCOMPLETE
 from rag.settings import read_settings
 from rag.types import Answer

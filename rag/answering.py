@@ -27,7 +27,7 @@ from rag.confidence import (
 from rag.context import EXCERPTS, Context
 from rag.evidence import content_words
 from rag.links import prose, without_links
-from rag.model import LENGTH, LOGPROBS, explained, finish_reason, incomplete
+from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete
 from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
 from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence

@@ -19,17 +19,17 @@ from rag.cite import Numbers
 from rag.condense import Wording, points_back, word
 from rag.context import gather
 from rag.documents.clean import clean
-from rag.embed import make_embedder
 from rag.errors import QuestionError, RagError
 from rag.index import Index
-from rag.model import explained, is_embedded, open_model
+from rag.models.chat_model import explained, is_embedded, open_model
+from rag.models.embedder import make_embedder
+from rag.models.weights import Progress, silent
 from rag.passages import Passages
 from rag.prompts import ABSTENTION
 from rag.reading import Reader, Reading, open_reported
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
 from rag.types import Answer, Hit, Timings
-from rag.weights import Progress, silent
 
 _LOG = logging.getLogger(__name__)
 History = Sequence[tuple[str, str]]

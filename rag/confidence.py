@@ -15,7 +15,7 @@ from langchain_core.prompt_values import PromptValue
 from rag.answer_type import mistyped
 from rag.cite import unfounded
 from rag.context import Context
-from rag.model import LOGPROBS
+from rag.models.chat_model import LOGPROBS
 from rag.types import Hit
 
 BEFORE = ("stated", "similarity", "unknown")

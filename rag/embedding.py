@@ -10,8 +10,8 @@ from langchain_core.embeddings import Embeddings
 
 from rag.cache import EmbeddingCache, Vector
 from rag.edit import Editor, Pending
+from rag.models.weights import Progress
 from rag.vectors import Vectors
-from rag.weights import Progress
 
 BATCH = 512
 """Passages embedded and stored at once."""

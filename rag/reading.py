@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from langchain_core.embeddings import Embeddings
 
-from rag.embed import embedder_name
 from rag.errors import DamagedError, QuestionError, StoreError
 from rag.evidence import Evidence
 from rag.generation import current_name
 from rag.index import Index, open_index
+from rag.models.embedder import embedder_name
 from rag.retrieve import HybridRetriever
 from rag.settings import Settings
 from rag.types import Chunk, Hit

@@ -20,10 +20,10 @@ from rag.generation import Sound, generations, new_generation, publish, remove_o
 from rag.index import EMBEDDINGS, PASSAGES, VECTORS
 from rag.lock import one_writer, unwritable
 from rag.manifest import FORMAT, Corpus, Manifest, seal
+from rag.models.weights import Progress, silent
 from rag.passages import Passages
 from rag.types import Loaded
 from rag.verify import verify_apart
-from rag.weights import Progress, silent
 
 _MOST_STALE = 0.2
 """Share of removed vectors from which on the vectors are stored anew."""

@@ -8,7 +8,7 @@ import pytest
 import ingest
 from rag import Answer, Chatbot, Hit, Settings
 from rag.manifest import Corpus
-from rag.model import open_model
+from rag.models.chat_model import open_model
 
 pytestmark = pytest.mark.model
 ROOT = Path(ingest.__file__).parent

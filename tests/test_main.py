@@ -10,7 +10,7 @@ from conftest import ANIMALS, ScriptedModel, TopicEmbedder
 from rag import __main__ as terminal
 from rag.chat import Chatbot
 from rag.index import Index
-from rag.model import LOGPROBS
+from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings
 
 ROOT = Path(terminal.__file__).parent.parent

@@ -10,7 +10,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from rag.errors import ModelError, whole
-from rag.model import explained, finish_reason, incomplete, is_embedded, open_model
+from rag.models.chat_model import explained, finish_reason, incomplete, is_embedded, open_model
 from rag.page.watch import reason
 from rag.settings import Settings
 

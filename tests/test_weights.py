@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from rag import weights
 from rag.errors import ModelError
+from rag.models import weights
+from rag.models.weights import find_weights
 from rag.settings import Settings
-from rag.weights import find_weights
 
 PARTS = {"part-one": b"GGUF first,", "part-two": b" second"}
 WHOLE = b"".join(PARTS.values())

@@ -7,8 +7,8 @@ from langchain_core.embeddings import Embeddings
 
 from rag.documents.loader import Loader
 from rag.errors import DocumentError
+from rag.models.weights import Progress
 from rag.types import Loaded
-from rag.weights import Progress
 
 _EMBEDDING = "Embedding passages"
 """The stage of an update in which the embedder works."""

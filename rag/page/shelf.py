@@ -15,9 +15,10 @@ from rag import bounds
 from rag.corpus import listed, next_corpus
 from rag.documents.fetch import is_address
 from rag.documents.loader import Loader, find_sources
-from rag.embed import embedder_name, make_embedder
 from rag.errors import DocumentError, SettingsError
 from rag.manifest import Corpus
+from rag.models.embedder import embedder_name, make_embedder
+from rag.models.weights import Progress
 from rag.page.documents import FOLDER, is_placed, place_file, place_text
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.passages import Listed
@@ -25,7 +26,6 @@ from rag.settings import Settings
 from rag.status import counted
 from rag.update import Maker, update
 from rag.verify import verify_apart
-from rag.weights import Progress
 
 
 @dataclass(frozen=True)

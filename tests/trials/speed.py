@@ -12,10 +12,10 @@ from langchain_core.embeddings import Embeddings
 from rag.documents.loader import Loader
 from rag.documents.splitter import sentence_spans
 from rag.edit import Editor
-from rag.embed import make_embedder
 from rag.generation import generations
 from rag.index import PASSAGES
 from rag.manifest import Corpus
+from rag.models.embedder import make_embedder
 from rag.settings import Settings
 from rag.update import Maker, update
 from rag.verify import verify_apart

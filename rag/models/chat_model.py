@@ -10,9 +10,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from rag.errors import ModelError, RagError
+from rag.models.weights import Progress, find_weights, silent
 from rag.settings import Settings
 from rag.types import Incomplete
-from rag.weights import Progress, find_weights, silent
 
 SLOTS = 2
 """Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""

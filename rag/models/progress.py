@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from rag.weights import Progress
+from rag.models.weights import Progress
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The embedder and the chat model: their files, and how they are started."""
