@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 from ingest import main as ingest_main
 from rag import Chatbot, RagError, Settings, read_settings
 from rag.errors import SettingsError, whole
-from rag.index import is_sound
+from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
 from rag.page.desk import Bot, Desk

@@ -6,15 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from rag.corpus import next_corpus
 from rag.documents.loader import Loader
 from rag.errors import RagError, whole
-from rag.manifest import Corpus
+from rag.index.builder import Maker, update
+from rag.index.corpus import next_corpus
+from rag.index.manifest import Corpus
+from rag.index.status import check, counted, go_back, list_lines, status_lines
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import terminal_progress
 from rag.settings import Settings, read_settings
-from rag.status import check, counted, go_back, list_lines, status_lines
-from rag.update import Maker, update
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,10 +20,10 @@ from rag import Settings, read_settings
 from rag.documents.loader import Loader, find_sources
 from rag.documents.splitter import cut, sentence_spans
 from rag.errors import DocumentError
+from rag.index.words import tokenize
 from rag.models.chat_model import explained, open_model
 from rag.models.progress import terminal_progress
 from rag.types import Chunk, Loaded
-from rag.words import tokenize
 
 UNANSWERABLE_EVERY = 4
 """Of so many passages one gets a question that it does not answer."""

@@ -12,11 +12,11 @@ from eval.folder import CORPUS, QUESTIONS
 from eval.results import ReportError, make_folder, write
 from rag import read_settings
 from rag.documents.clean import replace_surrogates
-from rag.generation import soundest
-from rag.index import PASSAGES, explained
+from rag.index.index import PASSAGES, explained
+from rag.index.passages import Passages
+from rag.index.snapshot import soundest
 from rag.page.ratings import Rating
 from rag.page.store import FILE, Store
-from rag.passages import Passages
 from rag.types import Citation, Document
 
 OPEN = "questions.draft.jsonl"

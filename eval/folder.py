@@ -10,12 +10,12 @@ from pathlib import Path
 from eval.dataset import DatasetError, Question
 from eval.metrics import locate
 from rag.documents.loader import Loader
-from rag.manifest import Corpus
+from rag.index.builder import Maker, update
+from rag.index.manifest import Corpus
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import terminal_progress
 from rag.settings import Settings
 from rag.types import Document, Loaded
-from rag.update import Maker, update
 
 CORPUS = "corpus.jsonl"
 QUESTIONS = "questions.jsonl"
@@ -43,7 +43,7 @@ def build(folder: Path, settings: Settings, out: Path) -> Settings:
 
     The documents are the lines of `corpus.jsonl` where there is one, else every document
     but the questions. What cannot be read is named on stderr and left out. Raises
-    RagError as `rag.update.update` does.
+    RagError as `rag.index.builder.update` does.
     """
     settings = settings.model_copy(update={"index": out / folder.resolve().name / "index"})
     maker = Maker(settings.chunk_words, embedder_name(settings), lambda: make_embedder(settings))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eval.dataset import Question
+from rag.index.words import tokenize
 from rag.types import Document
-from rag.words import tokenize
 
 F1_ENOUGH = 0.6
 LONG = 20

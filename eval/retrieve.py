@@ -19,9 +19,9 @@ from eval.statistics import share
 from eval.table import aligned
 from rag import read_settings
 from rag.condense import word
-from rag.index import Index, open_index
+from rag.index.index import Index, open_index
+from rag.index.retriever import POOL, HybridRetriever
 from rag.models.embedder import embedder_name, make_embedder
-from rag.retrieve import POOL, HybridRetriever
 from rag.settings import Settings
 
 Asked = tuple[Question, tuple[Evidence, ...]]

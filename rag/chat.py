@@ -20,14 +20,14 @@ from rag.condense import Wording, points_back, word
 from rag.context import gather
 from rag.documents.clean import clean
 from rag.errors import QuestionError, RagError
-from rag.index import Index
+from rag.index.index import Index
+from rag.index.passages import Passages
+from rag.index.retriever import HybridRetriever
 from rag.models.chat_model import explained, is_embedded, open_model
 from rag.models.embedder import make_embedder
 from rag.models.weights import Progress, silent
-from rag.passages import Passages
 from rag.prompts import ABSTENTION
 from rag.reading import Reader, Reading, open_reported
-from rag.retrieve import HybridRetriever
 from rag.settings import Settings
 from rag.types import Answer, Hit, Timings
 

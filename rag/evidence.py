@@ -12,8 +12,8 @@ import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from rag.documents.splitter import sentence_spans
+from rag.index.words import tokenize
 from rag.types import Chunk, Span
-from rag.words import tokenize
 
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048

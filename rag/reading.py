@@ -9,10 +9,10 @@ from langchain_core.embeddings import Embeddings
 
 from rag.errors import DamagedError, QuestionError, StoreError
 from rag.evidence import Evidence
-from rag.generation import current_name
-from rag.index import Index, open_index
+from rag.index.index import Index, open_index
+from rag.index.retriever import HybridRetriever
+from rag.index.snapshot import current_name
 from rag.models.embedder import embedder_name
-from rag.retrieve import HybridRetriever
 from rag.settings import Settings
 from rag.types import Chunk, Hit
 

@@ -13,12 +13,12 @@ from pydantic import Field
 
 from rag.chat import Chatbot
 from rag.documents.loader import Loader
-from rag.index import Index, open_index
-from rag.manifest import Corpus
+from rag.index.builder import Maker, Outcome, update
+from rag.index.index import Index, open_index
+from rag.index.manifest import Corpus
+from rag.index.verify import verify
 from rag.settings import Settings
 from rag.types import Document
-from rag.update import Maker, Outcome, update
-from rag.verify import verify
 
 TOPICS = ["cat", "dog", "fish", "sleep", "eat", "swim", "black"]
 

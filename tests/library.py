@@ -1,6 +1,6 @@
 """Documents as an open index gives them."""
 
-from rag.passages import Listed
+from rag.index.passages import Listed
 from rag.types import Document
 
 

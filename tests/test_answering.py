@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from rag.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
-from rag.index import Index, open_index
+from rag.index.index import Index, open_index
 from rag.models.chat_model import LOGPROBS
 from rag.prompts import ABSTENTION
 from rag.settings import Settings

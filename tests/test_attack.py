@@ -21,11 +21,11 @@ from eval.options import ATTACKS, parse
 from eval.orders import Attack
 from eval.record import Record
 from rag.errors import ModelError
+from rag.index.builder import update
+from rag.index.verify import verify
 from rag.prompts import ABSTENTION
 from rag.settings import Settings, read_settings
 from rag.types import Answer, Chunk, Document, Hit, Timings
-from rag.update import update
-from rag.verify import verify
 
 # Judging
 
@@ -164,7 +164,7 @@ class Opener:
     def open(self, settings: Settings, **_: object) -> GullibleBot:
         from conftest import EMBEDDER
 
-        from rag.index import open_index
+        from rag.index.index import open_index
 
         self.bots.append(self.kind(dict(open_index(settings.index, EMBEDDER).documents)))
         return self.bots[-1]

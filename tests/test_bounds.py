@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from rag.bounds import ANSWER, QUESTION, TURN
 from rag.errors import QuestionError
-from rag.index import Index
+from rag.index.index import Index
 from rag.settings import Settings
 from rag.types import Answer
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.cache import EmbeddingCache
+from rag.index.cache import EmbeddingCache
 
 ONE, TWO = b"1" * 32, b"2" * 32
 VECTOR = np.array([0.5, -0.25, 3.0], dtype=np.float32)

@@ -13,7 +13,7 @@ from rag import chat
 from rag.bounds import QUESTION
 from rag.chat import Chatbot
 from rag.errors import QuestionError, StoreError
-from rag.index import Index, is_sound
+from rag.index.index import Index, is_sound
 from rag.settings import Settings
 from rag.types import Answer
 

@@ -27,9 +27,9 @@ from rag.confidence import (
 )
 from rag.context import Context
 from rag.evidence import Evidence
-from rag.index import Index
+from rag.index.index import Index
+from rag.index.retriever import HybridRetriever
 from rag.models.chat_model import LOGPROBS
-from rag.retrieve import HybridRetriever
 
 share = st.floats(0, 1)
 

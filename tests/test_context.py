@@ -5,7 +5,7 @@ from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from rag.answer_type import AnswerType
 from rag.context import EXCERPTS, Context, gather
-from rag.index import Index, open_index
+from rag.index.index import Index, open_index
 from rag.reading import AGAIN, Reader, tokens
 from rag.settings import Settings
 

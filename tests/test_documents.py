@@ -12,16 +12,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.chat import Chatbot
-from rag.corpus import listed
 from rag.documents import fetch as web
 from rag.errors import DocumentError, ModelError, RagError, SettingsError, StoreError
-from rag.index import open_index
-from rag.lock import one_writer
+from rag.index.corpus import listed
+from rag.index.index import open_index
+from rag.index.lock import one_writer
+from rag.index.verify import verify
 from rag.page.documents import FOLDER, is_placed, place_file, place_text, safe_stem
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.page.shelf import Changed, Shelf, Step
 from rag.settings import Settings
-from rag.verify import verify
 
 WAIT = 10  # seconds until a test that hangs fails
 

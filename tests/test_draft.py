@@ -17,10 +17,10 @@ from eval.draft import drafts, parsed, passages, spread
 from eval.folder import build, mapped
 from rag.documents.splitter import split
 from rag.errors import DocumentError, ModelError
-from rag.index import open_index
+from rag.index.builder import update
+from rag.index.index import open_index
+from rag.index.verify import verify
 from rag.settings import Settings
-from rag.update import update
-from rag.verify import verify
 
 CAT, DOG, FISH = (split(document, 20)[0] for document in documents_of(ANIMALS))
 

@@ -7,7 +7,7 @@ import pytest
 
 import ingest
 from rag import Answer, Chatbot, Hit, Settings
-from rag.manifest import Corpus
+from rag.index.manifest import Corpus
 from rag.models.chat_model import open_model
 
 pytestmark = pytest.mark.model

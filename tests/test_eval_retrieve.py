@@ -11,10 +11,10 @@ from conftest import EMBEDDER, TopicEmbedder, publish, write
 from eval.dataset import Question
 from eval.metrics import locate
 from eval.retrieve import rows_of
-from rag.index import Index, open_index
+from rag.index.builder import update
+from rag.index.index import Index, open_index
+from rag.index.verify import verify
 from rag.settings import Settings
-from rag.update import update
-from rag.verify import verify
 
 
 def rows(index: Index, *questions: Question, documents: bool = False) -> dict[str, list[str]]:

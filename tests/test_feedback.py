@@ -16,14 +16,14 @@ from eval.folder import CORPUS, QUESTIONS, build, mapped
 from eval.metrics import Place, correct, locate
 from eval.results import ReportError
 from rag.errors import NoIndexError
-from rag.index import open_index
+from rag.index.builder import update
+from rag.index.index import open_index
+from rag.index.verify import verify
 from rag.page.ratings import Rating
 from rag.page.store import FILE, Store
 from rag.page.turns import Turn
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Sentence, Timings
-from rag.update import update
-from rag.verify import verify
 
 OUT = Path("feedback")
 

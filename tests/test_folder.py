@@ -11,10 +11,10 @@ from eval.dataset import DatasetError, Question
 from eval.folder import build, check_evidence, mapped, question_file
 from eval.metrics import Place, covered, locate
 from rag.errors import DocumentError
-from rag.index import Index, open_index
+from rag.index.builder import update
+from rag.index.index import Index, open_index
+from rag.index.verify import verify
 from rag.settings import Settings
-from rag.update import update
-from rag.verify import verify
 
 
 @pytest.fixture(autouse=True)

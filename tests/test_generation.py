@@ -5,8 +5,8 @@ import pytest
 from conftest import publish, write
 
 from rag.errors import DamagedError, NoIndexError, StoreError
-from rag.generation import current_name, generations, last_corpus, others, remove_unfinished, roll_back, soundest
-from rag.manifest import Corpus, check_files, read_manifest
+from rag.index.manifest import Corpus, check_files, read_manifest
+from rag.index.snapshot import current_name, generations, last_corpus, others, remove_unfinished, roll_back, soundest
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: py
     """Between reading CURRENT and looking at the folder another process publishes."""
     current, before = generations(index)
     names = iter([before.name, current.name])
-    monkeypatch.setattr("rag.generation.current_name", lambda _: next(names, current.name))
+    monkeypatch.setattr("rag.index.snapshot.current_name", lambda _: next(names, current.name))
     (before / "passages.sqlite").unlink()
     assert soundest(index).path == current and soundest(index).notice is None
 

@@ -8,8 +8,8 @@ import pytest
 from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from rag.errors import DamagedError, StoreError
-from rag.generation import generations, soundest
-from rag.index import Index, is_sound, open_index
+from rag.index.index import Index, is_sound, open_index
+from rag.index.snapshot import generations, soundest
 
 
 def test_what_was_built_is_there_when_opened(animals: Index) -> None:
@@ -69,7 +69,7 @@ def test_damage_while_it_is_open_is_said_plainly(animals: Index) -> None:
 def test_garbage_in_the_vectors_cannot_end_the_process(animals: Index) -> None:
     (level,) = animals.path.glob("vectors/*/data_level0.bin")
     level.write_bytes(os.urandom(level.stat().st_size))
-    code = f"from pathlib import Path; from rag.index import open_index; open_index(Path({str(animals.path.parent)!r}), {EMBEDDER!r})"
+    code = f"from pathlib import Path; from rag.index.index import open_index; open_index(Path({str(animals.path.parent)!r}), {EMBEDDER!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "DamagedError" in done.stderr and "data_level0.bin was overwritten" in done.stderr
@@ -79,7 +79,7 @@ def test_an_index_in_a_read_only_folder_is_answered_from(animals: Index) -> None
     """Run as a user who may not write there; root may always."""
     folder = animals.path.parent
     code = (
-        "import os; from pathlib import Path; from rag.index import open_index\n"
+        "import os; from pathlib import Path; from rag.index.index import open_index\n"
         f"open_index(folder := Path({str(folder)!r}), {EMBEDDER!r})  # imports what a user may not read\n"
         "if os.getuid() == 0: os.setuid(65534)\n"
         "assert not os.access(folder, os.W_OK)\n"
@@ -97,6 +97,6 @@ def test_an_index_in_a_read_only_folder_is_answered_from(animals: Index) -> None
 
 
 def test_a_reader_that_is_killed_harms_nothing(animals: Index) -> None:
-    code = f"import os; from pathlib import Path; from rag.index import open_index; index = open_index(Path({str(animals.path.parent)!r}), {EMBEDDER!r}); os.kill(os.getpid(), {signal.SIGKILL:d})"
+    code = f"import os; from pathlib import Path; from rag.index.index import open_index; index = open_index(Path({str(animals.path.parent)!r}), {EMBEDDER!r}); os.kill(os.getpid(), {signal.SIGKILL:d})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert soundest(animals.path.parent).path == generations(animals.path.parent)[0] == animals.path

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rag.errors import RagError
-from rag.generation import generations, roll_back, soundest
-from rag.index import Index, open_index
-from rag.update import Maker
-from rag.words import tokenize
+from rag.index.builder import Maker
+from rag.index.index import Index, open_index
+from rag.index.snapshot import generations, roll_back, soundest
+from rag.index.words import tokenize
 
 WORDS = ["cat", "dog", "fish", "sleeps", "eats", "swims", "black", "pond", "Rex", "é", "42", "🙂"]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=60).map(lambda words: " ".join(words) + ".")

@@ -4,8 +4,8 @@ import pytest
 from conftest import EMBEDDER, TopicEmbedder, write
 
 import ingest
-from rag.generation import generations
-from rag.index import open_index
+from rag.index.index import open_index
+from rag.index.snapshot import generations
 from rag.settings import Settings
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import StoreError
-from rag.lock import one_writer, owner, writer
+from rag.index.lock import one_writer, owner, writer
 
-HOLD = "import sys; from pathlib import Path; from rag.lock import one_writer\nwith one_writer(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+HOLD = "import sys; from pathlib import Path; from rag.index.lock import one_writer\nwith one_writer(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
 
 
 def test_the_lock_names_its_process_and_is_let_go(tmp_path: Path) -> None:

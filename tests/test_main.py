@@ -9,7 +9,7 @@ from conftest import ANIMALS, ScriptedModel, TopicEmbedder
 
 from rag import __main__ as terminal
 from rag.chat import Chatbot
-from rag.index import Index
+from rag.index.index import Index
 from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag.edit import Editor
-from rag.passages import Counts, Listed, Passages
+from rag.index.editor import Editor
+from rag.index.passages import Counts, Listed, Passages
 from rag.types import Document
 
 CATS = Document("cats", "cats.pdf", "Cats", "The black cat sleeps. It eats at night. A dog barks.", (0, 22))

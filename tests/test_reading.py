@@ -12,8 +12,8 @@ from conftest import EMBEDDER, TopicEmbedder, publish, write
 
 from rag import reading as reading_module
 from rag.errors import DamagedError, QuestionError
-from rag.generation import generations, roll_back
-from rag.index import Index, open_index
+from rag.index.index import Index, open_index
+from rag.index.snapshot import generations, roll_back
 from rag.reading import Reader, Reading
 from rag.settings import Settings
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag.index import Index, open_index
-from rag.retrieve import ALSO, RRF_K, HybridRetriever, fuse
+from rag.index.index import Index, open_index
+from rag.index.retriever import ALSO, RRF_K, HybridRetriever, fuse
 from rag.types import Hit
 
 

@@ -8,12 +8,12 @@ import pytest
 from conftest import EMBEDDER, TopicEmbedder, publish, write
 
 from rag.errors import DocumentError, StoreError
-from rag.generation import generations, roll_back, soundest
-from rag.index import Index, open_index
-from rag.lock import one_writer
-from rag.manifest import Corpus
-from rag.update import Maker
-from rag.verify import verify
+from rag.index.builder import Maker
+from rag.index.index import Index, open_index
+from rag.index.lock import one_writer
+from rag.index.manifest import Corpus
+from rag.index.snapshot import generations, roll_back, soundest
+from rag.index.verify import verify
 
 TEXTS = {"cat.txt": "The black cat sleeps.", "sub/dog.md": "# Dogs\n\nA dog eats.", "fish.txt": "Fish swim."}
 
@@ -139,7 +139,7 @@ def test_other_bytes_with_the_same_text_are_not_embedded(index: Path, folder: Pa
 def test_what_was_embedded_before_an_interruption_is_kept(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.embedding.BATCH", 1)
+    monkeypatch.setattr("rag.index.embedding.BATCH", 1)
     with pytest.raises(KeyboardInterrupt):
         publish(tmp_path / "index", folder, maker=with_(Counting(most=2)))
     assert [path.name for path in (tmp_path / "index").glob("*T*")] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.vectors import _FEW, Vectors
+from rag.index.vectors import _FEW, Vectors
 
 ROWS = np.eye(4, dtype=np.float32)
 
@@ -88,7 +88,7 @@ def test_a_reader_has_a_copy_that_goes_with_it(folder: Path) -> None:
 
 
 def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -> None:
-    code = f"import os; from pathlib import Path; from rag.vectors import _FEW, Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
+    code = f"import os; from pathlib import Path; from rag.index.vectors import _FEW, Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
     left = Path(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
     )

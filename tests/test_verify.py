@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from conftest import EMBEDDER, publish, write
 
-from rag.edit import Editor
-from rag.generation import generations
-from rag.manifest import read_manifest, seal
-from rag.vectors import Vectors
-from rag.verify import verify, verify_apart
+from rag.index.editor import Editor
+from rag.index.manifest import read_manifest, seal
+from rag.index.snapshot import generations
+from rag.index.vectors import Vectors
+from rag.index.verify import verify, verify_apart
 
 
 @pytest.fixture

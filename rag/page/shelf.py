@@ -12,20 +12,20 @@ from urllib.parse import urldefrag
 from langchain_core.embeddings import Embeddings
 
 from rag import bounds
-from rag.corpus import listed, next_corpus
 from rag.documents.fetch import is_address
 from rag.documents.loader import Loader, find_sources
 from rag.errors import DocumentError, SettingsError
-from rag.manifest import Corpus
+from rag.index.builder import Maker, update
+from rag.index.corpus import listed, next_corpus
+from rag.index.manifest import Corpus
+from rag.index.passages import Listed
+from rag.index.status import counted
+from rag.index.verify import verify_apart
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.weights import Progress
 from rag.page.documents import FOLDER, is_placed, place_file, place_text
 from rag.page.intake import Ahead, SharedEmbedder
-from rag.passages import Listed
 from rag.settings import Settings
-from rag.status import counted
-from rag.update import Maker, update
-from rag.verify import verify_apart
 
 
 @dataclass(frozen=True)

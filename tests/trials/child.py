@@ -21,26 +21,26 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 import ingest
-import rag.update
+import rag.index.builder
 from chat_app import make_app
 from rag.chat import Chatbot
 from rag.documents.loader import Loader
 from rag.errors import RagError
-from rag.index import open_index
-from rag.manifest import Corpus
+from rag.index.builder import Maker
+from rag.index.index import open_index
+from rag.index.manifest import Corpus
+from rag.index.verify import verify, verify_apart
 from rag.page.server import listen, make_server
 from rag.page.store import FILE, Store
 from rag.page.watch import start_logging
 from rag.settings import Settings
-from rag.update import Maker
-from rag.verify import verify, verify_apart
 from trials.library import EMBEDDER, WORDS, HashEmbedder
 
 _STEPS = {
     "find_sources": "looking", "new_generation": "copying", "store_vectors": "storing", "seal": "sealing",
     "publish": "publishing", "remove_others": "removing", "generations": "forgetting",
 }  # fmt: skip
-"""The functions of rag.update with which a step begins."""
+"""The functions of rag.index.builder with which a step begins."""
 
 
 def say(**event: object) -> None:
@@ -50,7 +50,7 @@ def say(**event: object) -> None:
 
 def _announce_steps() -> None:
     for name, step in _STEPS.items():
-        setattr(rag.update, name, _announced(getattr(rag.update, name), step))
+        setattr(rag.index.builder, name, _announced(getattr(rag.index.builder, name), step))
 
 
 def _announced(function: Callable[..., Any], step: str) -> Callable[..., Any]:
@@ -86,7 +86,7 @@ def _update(job: dict[str, Any]) -> dict[str, object]:
     with Loader() as loader:
         began = time.monotonic()
         say(step="starting")
-        outcome = rag.update.update(
+        outcome = rag.index.builder.update(
             Path(job["index"]), Corpus((job["texts"],)), maker, loader, progress=progress, verify=checked
         )
         seconds = time.monotonic() - began

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rag.documents.loader import Loader
 from rag.errors import DamagedError
-from rag.generation import generations
-from rag.index import EMBEDDINGS, open_index
-from rag.manifest import Corpus, check_files, read_manifest
-from rag.update import Maker, Outcome, update
-from rag.verify import verify
+from rag.index.builder import Maker, Outcome, update
+from rag.index.index import EMBEDDINGS, open_index
+from rag.index.manifest import Corpus, check_files, read_manifest
+from rag.index.snapshot import generations
+from rag.index.verify import verify
 from trials.finding import Finding
 from trials.library import EMBEDDER, WORDS, HashEmbedder, Library, differences, make_library
 

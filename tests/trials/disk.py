@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rag.generation import current_name, generations
-from rag.index import open_index
+from rag.index.index import open_index
+from rag.index.snapshot import current_name, generations
 from trials.finding import Finding
 from trials.library import EMBEDDER, Library, differences, make_library
 from trials.process import Child, updated

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
-from rag.index import Index
+from rag.index.index import Index
 
 EMBEDDER = "all-MiniLM-L6-v2"
 """The name under which the fake vectors are published, which is the one of the settings."""

@@ -9,7 +9,7 @@ from corpus import SOUND, fuzz, write_mixed
 
 from rag.documents.loader import Loader, find_sources
 from rag.errors import DocumentError
-from rag.index import open_index
+from rag.index.index import open_index
 from rag.types import Loaded
 from trials.finding import Finding
 from trials.library import EMBEDDER

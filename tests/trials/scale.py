@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.index import open_index
+from rag.index.index import open_index
 from trials.finding import Finding
 from trials.library import EMBEDDER, Library, differences, make_library
 from trials.process import updated

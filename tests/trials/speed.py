@@ -11,14 +11,14 @@ from langchain_core.embeddings import Embeddings
 
 from rag.documents.loader import Loader
 from rag.documents.splitter import sentence_spans
-from rag.edit import Editor
-from rag.generation import generations
-from rag.index import PASSAGES
-from rag.manifest import Corpus
+from rag.index.builder import Maker, update
+from rag.index.editor import Editor
+from rag.index.index import PASSAGES
+from rag.index.manifest import Corpus
+from rag.index.snapshot import generations
+from rag.index.verify import verify_apart
 from rag.models.embedder import make_embedder
 from rag.settings import Settings
-from rag.update import Maker, update
-from rag.verify import verify_apart
 from trials.finding import Finding
 from trials.library import EMBEDDER, HashEmbedder
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError, NoIndexError, StoreError
-from rag.generation import REPAIR, current_name, soundest
-from rag.manifest import Manifest
-from rag.passages import Passages
+from rag.index.manifest import Manifest
+from rag.index.passages import Passages
+from rag.index.snapshot import REPAIR, current_name, soundest
+from rag.index.vectors import Vectors
 from rag.types import Chunk
-from rag.vectors import Vectors
 
 PASSAGES = "passages.sqlite"
 VECTORS = "vectors"

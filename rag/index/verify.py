@@ -1,6 +1,6 @@
 """Whether a generation is what its manifest says: files, counts, and canaries found by word and by vector.
 
-`python -m rag.verify GENERATION` runs it apart, so that a damaged file cannot end the process that asks.
+`python -m rag.index.verify GENERATION` runs it apart, so that a damaged file cannot end the process that asks.
 """
 
 import argparse
@@ -13,10 +13,10 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError
-from rag.index import open_files
-from rag.manifest import Manifest, check_files, read_manifest
-from rag.passages import Passages
-from rag.vectors import Vectors
+from rag.index.index import open_files
+from rag.index.manifest import Manifest, check_files, read_manifest
+from rag.index.passages import Passages
+from rag.index.vectors import Vectors
 
 CANARIES = 50
 """Passages that are looked for, spread evenly, with the newest among them."""
@@ -27,9 +27,9 @@ _SAME = 0.9999
 
 def verify_apart(generation: Path, full: bool = False) -> list[str]:
     """What is wrong with a generation, as found by another process; empty when it is sound."""
-    command = [sys.executable, "-m", "rag.verify", str(generation.resolve()), *(["--full"] if full else [])]
+    command = [sys.executable, "-m", "rag.index.verify", str(generation.resolve()), *(["--full"] if full else [])]
     done = subprocess.run(
-        command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, encoding="utf-8", check=False
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, encoding="utf-8", check=False
     )
     found = done.stdout.splitlines()
     if done.returncode not in {0, 1} or (done.returncode and not found):
@@ -77,7 +77,7 @@ def _canaries(passages: Passages, vectors: Vectors, count: int) -> Iterator[str]
 
 def main() -> int:
     """Print what is wrong, a line each; the exit code is 0 or 1."""
-    parser = argparse.ArgumentParser(prog="python -m rag.verify", description="Check a generation of the index.")
+    parser = argparse.ArgumentParser(prog="python -m rag.index.verify", description="Check a generation of the index.")
     parser.add_argument("generation", type=Path)
     parser.add_argument("--full", action="store_true", help="read every passage")
     arguments = parser.parse_args()

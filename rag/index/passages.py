@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from rag.index.words import tokenize
 from rag.types import Chunk, Document, Loaded, Span
-from rag.words import tokenize
 
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
 _CHUNK = f"""

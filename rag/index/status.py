@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from rag.corpus import listed
 from rag.errors import DamagedError, NoIndexError
-from rag.generation import REPAIR, current_name, generations, others, roll_back, soundest
-from rag.index import EMBEDDINGS
-from rag.lock import one_writer, unwritable, writer
-from rag.manifest import Manifest, read_manifest
-from rag.verify import verify_apart
+from rag.index.corpus import listed
+from rag.index.index import EMBEDDINGS
+from rag.index.lock import one_writer, unwritable, writer
+from rag.index.manifest import Manifest, read_manifest
+from rag.index.snapshot import REPAIR, current_name, generations, others, roll_back, soundest
+from rag.index.verify import verify_apart
 
 
 def status_lines(folder: Path) -> tuple[list[str], bool]:

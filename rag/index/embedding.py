@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from rag.cache import EmbeddingCache, Vector
-from rag.edit import Editor, Pending
+from rag.index.cache import EmbeddingCache, Vector
+from rag.index.editor import Editor, Pending
+from rag.index.vectors import Vectors
 from rag.models.weights import Progress
-from rag.vectors import Vectors
 
 BATCH = 512
 """Passages embedded and stored at once."""

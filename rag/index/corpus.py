@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rag.errors import DamagedError, DocumentError
-from rag.generation import last_corpus, soundest
-from rag.index import PASSAGES
-from rag.manifest import Corpus
-from rag.passages import Listed, Passages
+from rag.index.index import PASSAGES
+from rag.index.manifest import Corpus
+from rag.index.passages import Listed, Passages
+from rag.index.snapshot import last_corpus, soundest
 from rag.settings import Settings
 
 

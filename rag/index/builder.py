@@ -11,19 +11,19 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
 
-from rag.cache import EmbeddingCache
 from rag.documents.loader import AHEAD, Loader, find_sources
-from rag.edit import Editor
-from rag.embedding import store_vectors
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
-from rag.generation import Sound, generations, new_generation, publish, remove_others, remove_unfinished, soundest
-from rag.index import EMBEDDINGS, PASSAGES, VECTORS
-from rag.lock import one_writer, unwritable
-from rag.manifest import FORMAT, Corpus, Manifest, seal
+from rag.index.cache import EmbeddingCache
+from rag.index.editor import Editor
+from rag.index.embedding import store_vectors
+from rag.index.index import EMBEDDINGS, PASSAGES, VECTORS
+from rag.index.lock import one_writer, unwritable
+from rag.index.manifest import FORMAT, Corpus, Manifest, seal
+from rag.index.passages import Passages
+from rag.index.snapshot import Sound, generations, new_generation, publish, remove_others, remove_unfinished, soundest
+from rag.index.verify import verify_apart
 from rag.models.weights import Progress, silent
-from rag.passages import Passages
 from rag.types import Loaded
-from rag.verify import verify_apart
 
 _MOST_STALE = 0.2
 """Share of removed vectors from which on the vectors are stored anew."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Self
 
 from rag.documents.splitter import cut
-from rag.passages import FIRST_SOURCE, Passages, term
+from rag.index.passages import FIRST_SOURCE, Passages, term
+from rag.index.words import tokenize
 from rag.types import Loaded
-from rag.words import tokenize
 
 _SCHEMA = """
 CREATE TABLE files (file BLOB PRIMARY KEY, digest TEXT NOT NULL, problems TEXT NOT NULL);

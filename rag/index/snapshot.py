@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import DamagedError, NoIndexError, StoreError
-from rag.manifest import Corpus, Manifest, check_files, corpus_of, read_manifest, to_disk
+from rag.index.manifest import Corpus, Manifest, check_files, corpus_of, read_manifest, to_disk
 
 REPAIR = "repair it with: python ingest.py"
 _CURRENT = "CURRENT"

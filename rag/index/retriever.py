@@ -9,7 +9,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from rag.index import Index
+from rag.index.index import Index
 from rag.types import Hit
 
 RRF_K = 60
