@@ -13,7 +13,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from rag.confidence import declines
+from rag.answer.confidence import declines
 from rag.models.chat_model import explained
 from rag.settings import Settings
 from rag.types import Answer, Chunk, Document, Hit, Timings

@@ -14,7 +14,7 @@ from eval.results import Result, make_folder, read, write
 from eval.statistics import auc, brier, reliability, risk_coverage
 from eval.style import ALONE
 from eval.trial import STAGES, Tried, having, report, sets_of, tried, ways
-from rag.confidence import BEFORE, PASSAGES, WHOLE
+from rag.answer.confidence import BEFORE, PASSAGES, WHOLE
 from rag.errors import RagError
 
 LEFT_OUT = ("underspecified", "conversational")

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from eval.statistics import SEED, Floats
-from rag.confidence import AGAINST, Logistic
+from rag.answer.confidence import AGAINST, Logistic
 
 PENALTY = 1.0
 """The inverse of the strength of the L2 penalty, scikit-learn's C."""

@@ -121,7 +121,7 @@ def _attack(parser: argparse.ArgumentParser) -> None:
 def _fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json", help="one or more for each set")
     parser.add_argument(
-        "--out", type=Path, default=Path("rag/confidence.json"), metavar="FILE", help="the weights, overwritten"
+        "--out", type=Path, default=Path("rag/answer/confidence.json"), metavar="FILE", help="the weights, overwritten"
     )
     parser.add_argument(
         "--plots", type=Path, metavar="FOLDER", help="write reliability.svg and risk-coverage.svg there"

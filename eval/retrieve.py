@@ -18,7 +18,7 @@ from eval.results import make_folder
 from eval.statistics import share
 from eval.table import aligned
 from rag import read_settings
-from rag.condense import word
+from rag.answer.condense import word
 from rag.index.index import Index, open_index
 from rag.index.retriever import POOL, HybridRetriever
 from rag.models.embedder import embedder_name, make_embedder

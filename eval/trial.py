@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from eval.logistic import Example, folds, held_out
 from eval.statistics import area, auc, brier, calibration_error, interval, share
 from eval.table import Rows, aligned
-from rag.confidence import AFTER, BEFORE, WRITTEN
+from rag.answer.confidence import AFTER, BEFORE, WRITTEN
 
 STAGES = {"before": BEFORE, "written": WRITTEN, "after": AFTER}
 """The signals of the models: those known before the answer is written, when it is written, and all."""

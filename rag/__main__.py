@@ -5,10 +5,10 @@ import dataclasses
 import json
 import sys
 
+from rag.answer.prompts import INCOMPLETE
 from rag.chat import Chatbot, checked
 from rag.errors import RagError, whole
 from rag.models.progress import terminal_progress
-from rag.prompts import INCOMPLETE
 from rag.settings import read_settings
 from rag.types import Answer
 

@@ -12,12 +12,14 @@ from typing import Self
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
-from rag.answer_type import AnswerType, answer_type, parts
-from rag.answering import Answerer, Draft, citations_of, holds, kept
+from rag.answer.answer_type import AnswerType, answer_type, parts
+from rag.answer.citations import Numbers
+from rag.answer.condense import Wording, points_back, word
+from rag.answer.context import gather
+from rag.answer.prompts import ABSTENTION
+from rag.answer.reading import Reader, Reading, open_reported
+from rag.answer.writer import Answerer, Draft, citations_of, holds, kept
 from rag.bounds import QUESTION
-from rag.cite import Numbers
-from rag.condense import Wording, points_back, word
-from rag.context import gather
 from rag.documents.clean import clean
 from rag.errors import QuestionError, RagError
 from rag.index.index import Index
@@ -26,8 +28,6 @@ from rag.index.retriever import HybridRetriever
 from rag.models.chat_model import explained, is_embedded, open_model
 from rag.models.embedder import make_embedder
 from rag.models.weights import Progress, silent
-from rag.prompts import ABSTENTION
-from rag.reading import Reader, Reading, open_reported
 from rag.settings import Settings
 from rag.types import Answer, Hit, Timings
 

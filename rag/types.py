@@ -126,7 +126,7 @@ class Answer:
     `question` is the question as searched, after any rewriting. `confidence` is the
     estimated probability (0..1) that the passages answer it. When `abstained`, `text`
     is the fixed abstention sentence, and `sentences` and `citations` are empty. `signals`
-    are what the confidence is made of, by name (rag/confidence.py). `incomplete` says why the
+    are what the confidence is made of, by name (rag/answer/confidence.py). `incomplete` says why the
     model's words are not all there, if they are not: the last sentence is then not vouched for.
     """
 

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answer_type import AnswerType, answer_type, circular, mistyped, parts, polar
+from rag.answer.answer_type import AnswerType, answer_type, circular, mistyped, parts, polar
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from conftest import ANIMALS, EMBEDDER, FISH, ScriptedModel, chatbot, publish, s
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from rag.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
+from rag.answer.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
+from rag.answer.prompts import ABSTENTION
 from rag.index.index import Index, open_index
 from rag.models.chat_model import LOGPROBS
-from rag.prompts import ABSTENTION
 from rag.settings import Settings
 from rag.types import Answer
 
@@ -197,7 +197,7 @@ def test_a_yes_or_a_no_is_what_the_cited_sentences_say(
 def test_without_a_sure_yes_or_no_what_the_text_says_must_do(
     settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.answering._AFFIRMED", 7)
+    monkeypatch.setattr("rag.answer.writer._AFFIRMED", 7)
     for written in ("The text says that fish swim in the pond.", "The text says that the fish swim."):
         model = scripted("Yes", written, "Yes", "Yes")
         assert chatbot(long(settings), animals, model).ask("Do fish swim?").text == "Fish swim in the pond."

@@ -20,10 +20,10 @@ from eval.metrics import says
 from eval.options import ATTACKS, parse
 from eval.orders import Attack
 from eval.record import Record
+from rag.answer.prompts import ABSTENTION
 from rag.errors import ModelError
 from rag.index.builder import update
 from rag.index.verify import verify
-from rag.prompts import ABSTENTION
 from rag.settings import Settings, read_settings
 from rag.types import Answer, Chunk, Document, Hit, Timings
 

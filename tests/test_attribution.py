@@ -1,6 +1,6 @@
 import pytest
 
-from rag.attribution import misattributed, speakers
+from rag.answer.attribution import misattributed, speakers
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag.cite import cite, contradicts, settle, unfounded
+from rag.answer.citations import cite, contradicts, settle, unfounded
+from rag.answer.evidence import Evidence
 from rag.documents.splitter import split
-from rag.evidence import Evidence
 from rag.types import Document, Sentence
 
 anything = st.text(st.characters(codec="utf-8"), max_size=200)

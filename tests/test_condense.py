@@ -1,7 +1,7 @@
 import pytest
 
-from rag.condense import earlier_turn, points_back
-from rag.prompts import ABSTENTION
+from rag.answer.condense import earlier_turn, points_back
+from rag.answer.prompts import ABSTENTION
 
 
 @pytest.mark.parametrize(

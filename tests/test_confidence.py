@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.prompt_values import StringPromptValue
 
-from rag.confidence import (
+from rag.answer.confidence import (
     AFTER,
     BEFORE,
     PASSAGES,
@@ -25,8 +25,8 @@ from rag.confidence import (
     token_chances,
     yes_probability,
 )
-from rag.context import Context
-from rag.evidence import Evidence
+from rag.answer.context import Context
+from rag.answer.evidence import Evidence
 from rag.index.index import Index
 from rag.index.retriever import HybridRetriever
 from rag.models.chat_model import LOGPROBS

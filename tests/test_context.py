@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
-from rag.answer_type import AnswerType
-from rag.context import EXCERPTS, Context, gather
+from rag.answer.answer_type import AnswerType
+from rag.answer.context import EXCERPTS, Context, gather
+from rag.answer.reading import AGAIN, Reader, tokens
 from rag.index.index import Index, open_index
-from rag.reading import AGAIN, Reader, tokens
 from rag.settings import Settings
 
 LONG = {"whole_article_words": 0, "passages": 1}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.dataset import DatasetError, Question, load, sample, select
-from rag.answer_type import polar
+from rag.answer.answer_type import polar
 
 ROOT = Path(__file__).parents[1]
 KINDS = {

@@ -1,6 +1,6 @@
 import numpy as np
 
-from rag.evidence import SourceSentence, content_words, rank_sentences
+from rag.answer.evidence import SourceSentence, content_words, rank_sentences
 from rag.types import Chunk, Span
 
 

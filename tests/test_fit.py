@@ -16,7 +16,7 @@ from eval.record import Record
 from eval.results import Result, save
 from eval.summary import summarise
 from eval.trial import LEAVE_ONE_OUT, TEN_FOLDS, Tried, signal_rows, tried, ways, without_rows
-from rag.confidence import AFTER, BEFORE, PASSAGES, WHOLE, WRITTEN
+from rag.answer.confidence import AFTER, BEFORE, PASSAGES, WHOLE, WRITTEN
 from rag.settings import read_settings
 
 

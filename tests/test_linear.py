@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import pytest
 
 import rag
-from rag.answer_type import answer_type, circular, mistyped, parts
-from rag.attribution import misattributed
-from rag.cite import _occurs, contradicts, unfounded
-from rag.condense import word
-from rag.context import _MARK
+from rag.answer.answer_type import answer_type, circular, mistyped, parts
+from rag.answer.attribution import misattributed
+from rag.answer.citations import _occurs, contradicts, unfounded
+from rag.answer.condense import word
+from rag.answer.context import _MARK
+from rag.answer.links import without_links
 from rag.documents.clean import clean, without
-from rag.links import without_links
 from rag.page.export import as_markdown
 from rag.page.suggest import _names as suggested
 from rag.page.suggest import first_questions

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.links import addresses, prose, without_links
+from rag.answer.links import addresses, prose, without_links
 
 HELD = "The ministry writes at https://ministry.example/report.html and info@ministry.example."
 

@@ -12,8 +12,8 @@ from eval.dataset import DatasetError
 from eval.metrics import says
 from eval.options import ATTACKS
 from eval.orders import Attack, load_attacks, write_corpus
+from rag.answer.prompts import ABSTENTION, CHECK
 from rag.documents.clean import clean
-from rag.prompts import ABSTENTION, CHECK
 
 
 def test_the_order_goes_to_its_place(tmp_path: Path) -> None:

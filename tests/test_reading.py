@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import EMBEDDER, TopicEmbedder, publish, write
 
-from rag import reading as reading_module
+from rag.answer import reading as reading_module
+from rag.answer.reading import Reader, Reading
 from rag.errors import DamagedError, QuestionError
 from rag.index.index import Index, open_index
 from rag.index.snapshot import generations, roll_back
-from rag.reading import Reader, Reading
 from rag.settings import Settings
 
 

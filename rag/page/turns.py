@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rag.answer.prompts import INCOMPLETE
 from rag.page.desk import Waiting
-from rag.prompts import INCOMPLETE
 from rag.types import Answer, Hit
 
 Event = list[Hit] | str | Answer | Waiting

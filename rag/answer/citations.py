@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rag.attribution import misattributed
+from rag.answer.attribution import misattributed
+from rag.answer.evidence import TYPOGRAPHY, Evidence, SourceSentence, Vector, content_words
+from rag.answer.links import addresses
 from rag.documents.splitter import sentence_spans
-from rag.evidence import TYPOGRAPHY, Evidence, SourceSentence, Vector, content_words
-from rag.links import addresses
 from rag.types import Citation, Sentence, Span
 
 MOST = 3
@@ -68,7 +68,7 @@ def cite(
     best source means the same, its content words are in its sources or the question, each
     of its names, numbers and quotations is, and is in what was read, none of its sources
     negates it or is negated by it, and nobody is said to have said what another said
-    (rag/attribution.py).
+    (rag/answer/attribution.py).
     """
     texts = [answer[span.start : span.end] for span in _spans(answer)]
     if not texts:

@@ -4,7 +4,7 @@ import re
 from enum import Enum
 from itertools import pairwise
 
-from rag.evidence import content_words
+from rag.answer.evidence import content_words
 
 _SUMMARY = re.compile(
     r"\b(summari[sz]e[ds]?|(?:a|the|short|brief) summary(?! \w+ment\b)|summary of|overview|gist|tl;?dr|in a nutshell"

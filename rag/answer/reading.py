@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from langchain_core.embeddings import Embeddings
 
+from rag.answer.evidence import Evidence
 from rag.errors import DamagedError, QuestionError, StoreError
-from rag.evidence import Evidence
 from rag.index.index import Index, open_index
 from rag.index.retriever import HybridRetriever
 from rag.index.snapshot import current_name

@@ -8,11 +8,10 @@ from itertools import islice
 
 from langchain_core.language_models import BaseChatModel
 
-from rag.answer_type import AnswerType, circular
-from rag.bounds import ANSWER as LONGEST_ANSWER
-from rag.cite import Numbers, cite, contradicts, quotes, settle
-from rag.condense import Wording
-from rag.confidence import (
+from rag.answer.answer_type import AnswerType, circular
+from rag.answer.citations import Numbers, cite, contradicts, quotes, settle
+from rag.answer.condense import Wording
+from rag.answer.confidence import (
     PASSAGES,
     UNHELD,
     WHOLE,
@@ -24,11 +23,12 @@ from rag.confidence import (
     token_chances,
     yes_probability,
 )
-from rag.context import EXCERPTS, Context
-from rag.evidence import content_words
-from rag.links import prose, without_links
+from rag.answer.context import EXCERPTS, Context
+from rag.answer.evidence import content_words
+from rag.answer.links import prose, without_links
+from rag.answer.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
+from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete
-from rag.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
 from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence
 

@@ -2,7 +2,7 @@
 
 from langchain_core.prompts import ChatPromptTemplate
 
-from rag.answer_type import AnswerType
+from rag.answer.answer_type import AnswerType
 from rag.types import Incomplete
 
 ABSTENTION = "The documents do not answer this question."

@@ -12,9 +12,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
 
-from rag.answer_type import mistyped
-from rag.cite import unfounded
-from rag.context import Context
+from rag.answer.answer_type import mistyped
+from rag.answer.citations import unfounded
+from rag.answer.context import Context
 from rag.models.chat_model import LOGPROBS
 from rag.types import Hit
 
@@ -78,7 +78,7 @@ class Confidence:
     """The probability that the documents answer: `early` before an answer is written, `written` when it is, and `late`
     when the cited sentences were checked, too.
 
-    All are logistic models fitted by `python -m eval fit` and kept in rag/confidence.json,
+    All are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
     with the sets they were fitted on and how good they are on questions they had not seen.
     There are two sets of them, because the signals weigh differently where the model reads a
     whole short text (WHOLE) and where it reads the passages found in a long one (PASSAGES).
@@ -92,7 +92,7 @@ class Confidence:
     @classmethod
     def shipped(cls, reading: str) -> Self:
         """The fitted models that come with this package, for WHOLE or PASSAGES."""
-        values = json.loads(files("rag").joinpath("confidence.json").read_text(encoding="utf-8"))[reading]
+        values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))[reading]
         early, written, late = (
             Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "written", "after")
         )

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from rag.answer_type import AnswerType
+from rag.answer.answer_type import AnswerType
+from rag.answer.citations import quotes
+from rag.answer.evidence import Evidence, SourceSentence, rank_sentences
+from rag.answer.reading import AGAIN, MOST, Reading, fitting, tokens
 from rag.bounds import TITLE
-from rag.cite import quotes
 from rag.documents.clean import without
-from rag.evidence import Evidence, SourceSentence, rank_sentences
-from rag.reading import AGAIN, MOST, Reading, fitting, tokens
 from rag.settings import Settings
 from rag.types import Chunk, Hit
 

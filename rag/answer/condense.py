@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.answer.prompts import ABSTENTION
 from rag.bounds import QUESTION
 from rag.documents.clean import clean
 from rag.documents.splitter import sentence_spans
-from rag.prompts import ABSTENTION
 
 _POINTS = re.compile(
     r"\b(?:(he|him|his|she|her|hers|it|its|they|them|their|theirs)|this|these|those|former|latter|else)\b|\bthat\W*$",

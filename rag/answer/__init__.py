@@ -1,0 +1,1 @@
+"""A question and the passages found for it -> an answer with its citations."""
