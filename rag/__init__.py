@@ -18,13 +18,13 @@ if TYPE_CHECKING:
         Timings as Timings,
         Answer as Answer,
     )
-    from rag.chat import Chatbot as Chatbot  # isort: skip
+    from rag.chatbot import Chatbot as Chatbot  # isort: skip
 
 _ROOMS = {
     "rag.settings": ("Settings", "read_settings"),
     "rag.errors": ("RagError",),
     "rag.types": ("Document", "Chunk", "Hit", "Citation", "Sentence", "Timings", "Answer"),
-    "rag.chat": ("Chatbot",),
+    "rag.chatbot": ("Chatbot",),
 }
 
 __all__ = [name for names in _ROOMS.values() for name in names]

@@ -6,7 +6,7 @@ import json
 import sys
 
 from rag.answer.prompts import INCOMPLETE
-from rag.chat import Chatbot, checked
+from rag.chatbot import Chatbot, checked
 from rag.errors import RagError, whole
 from rag.models.progress import terminal_progress
 from rag.settings import read_settings

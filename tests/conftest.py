@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
 
-from rag.chat import Chatbot
+from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
 from rag.index.builder import Maker, Outcome, update
 from rag.index.index import Index, open_index

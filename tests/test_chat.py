@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from conftest import ANIMALS, FISH, ScriptedModel, TopicEmbedder, chatbot, publish, scripted, write
 
-from rag import chat
+from rag import chatbot as chat
 from rag.bounds import QUESTION
-from rag.chat import Chatbot
+from rag.chatbot import Chatbot
 from rag.errors import QuestionError, StoreError
 from rag.index.index import Index, is_sound
 from rag.settings import Settings

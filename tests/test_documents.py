@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag.chat import Chatbot
+from rag.chatbot import Chatbot
 from rag.documents import fetch as web
 from rag.errors import DocumentError, ModelError, RagError, SettingsError, StoreError
 from rag.index.corpus import listed

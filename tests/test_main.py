@@ -8,7 +8,7 @@ import pytest
 from conftest import ANIMALS, ScriptedModel, TopicEmbedder
 
 from rag import __main__ as terminal
-from rag.chat import Chatbot
+from rag.chatbot import Chatbot
 from rag.index.index import Index
 from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings

@@ -23,7 +23,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 import ingest
 import rag.index.builder
 from chat_app import make_app
-from rag.chat import Chatbot
+from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
 from rag.errors import RagError
 from rag.index.builder import Maker
