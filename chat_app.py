@@ -15,13 +15,13 @@ from rag.errors import SettingsError, whole
 from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
-from rag.page.desk import Bot, Desk
 from rag.page.downloads import download_routes
-from rag.page.server import build_app, listen, make_server
 from rag.page.shelf import Shelf
-from rag.page.signin import add_user
-from rag.page.store import FILE, Store
-from rag.page.watch import start_logging
+from rag.server.app import build_app, listen, make_server
+from rag.server.desk import Bot, Desk
+from rag.server.log import start_logging
+from rag.server.signin import add_user
+from rag.server.store import FILE, Store
 
 
 def make_app(

@@ -15,8 +15,8 @@ from rag.documents.clean import replace_surrogates
 from rag.index.index import PASSAGES, explained
 from rag.index.passages import Passages
 from rag.index.snapshot import soundest
-from rag.page.ratings import Rating
-from rag.page.store import FILE, Store
+from rag.server.ratings import Rating
+from rag.server.store import FILE, Store
 from rag.types import Citation, Document
 
 OPEN = "questions.draft.jsonl"

@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from library import Library
 
 import chat_app
-from rag.page.desk import Desk
-from rag.page.doors import register
-from rag.page.server import build_app, listen, make_server
-from rag.page.store import FILE, Store
-from rag.page.watch import start_logging
+from rag.server.app import build_app, listen, make_server
+from rag.server.desk import Desk
+from rag.server.doors import register
+from rag.server.log import start_logging
+from rag.server.store import FILE, Store
 from rag.settings import Settings
 from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from rag.page.watch import LINE
+from rag.server.log import LINE
 from rag.settings import Settings
 
 MARK = "Zanzibar"

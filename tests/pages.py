@@ -12,8 +12,8 @@ from library import Library
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from chat_app import make_app
-from rag.page.server import listen, make_server
-from rag.page.store import Store
+from rag.server.app import listen, make_server
+from rag.server.store import Store
 from rag.settings import Settings
 from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
 

@@ -8,7 +8,7 @@ import pytest
 from asking import FakeBot, make_app, make_page
 from fastapi.testclient import TestClient
 
-from rag.page.bodies import DEEPEST, SIGNS
+from rag.server.bodies import DEEPEST, SIGNS
 from rag.settings import Settings
 
 POSTS = (

@@ -14,8 +14,8 @@ from asking import WAIT, FakeBot, logged, make_app, make_page, serving
 from fastapi.testclient import TestClient
 
 from rag import bounds
-from rag.page import calls
 from rag.page.handlers import LONG
+from rag.server import calls
 from rag.settings import Settings
 
 SECRET = "Who stole the Zanzibar ledger?"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from asking import HIT, WAIT, Event, FakeBot, answered, make_app, serving
 
-from rag.page import connections
+from rag.server import connections
 from rag.settings import Settings
 
 SHORT = 0.5
@@ -77,7 +77,7 @@ def test_two_hundred_that_are_sent_by_half_stop_nobody_and_end(
 def test_where_there_are_too_many_those_that_owe_a_request_make_room(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
-    monkeypatch.setattr("rag.page.server.CONNECTIONS", 20)
+    monkeypatch.setattr("rag.server.app.CONNECTIONS", 20)
     with serving(make_app(FakeBot(), settings)) as address:
         halves = [open_socket(address) for _ in range(60)]
         for connection in halves:
@@ -90,7 +90,7 @@ def test_where_there_are_too_many_those_that_owe_a_request_make_room(
 
 
 def test_where_all_are_being_answered_one_more_is_told_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.page.server.CONNECTIONS", 2)
+    monkeypatch.setattr("rag.server.app.CONNECTIONS", 2)
     gate = threading.Event()
 
     def script(question: str) -> Iterator[Event]:

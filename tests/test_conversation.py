@@ -7,9 +7,9 @@ import pytest
 from markup import HOSTILE, TEXT, Reader, answer, asked, cite, hit
 
 from rag.page.conversation import WELCOME, conversation, reply
-from rag.page.desk import Waiting
-from rag.page.ratings import REASONS
-from rag.page.turns import Turn, advance, end
+from rag.server.desk import Waiting
+from rag.server.ratings import REASONS
+from rag.server.turns import Turn, advance, end
 from rag.types import Citation, Sentence
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import BusyError, ModelError, StoreError
-from rag.page.desk import Desk, Waiting
-from rag.page.limit import Limit, OftenError, Visitors, network
+from rag.server.desk import Desk, Waiting
+from rag.server.limit import Limit, OftenError, Visitors, network
 from rag.settings import Settings
 
 

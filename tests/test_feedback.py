@@ -19,9 +19,9 @@ from rag.errors import NoIndexError
 from rag.index.builder import update
 from rag.index.index import open_index
 from rag.index.verify import verify
-from rag.page.ratings import Rating
-from rag.page.store import FILE, Store
-from rag.page.turns import Turn
+from rag.server.ratings import Rating
+from rag.server.store import FILE, Store
+from rag.server.turns import Turn
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Sentence, Timings
 

@@ -13,11 +13,11 @@ from markup import DOCUMENT, answer, cite, hit
 
 from rag.errors import BusyError, StoreError, for_readers
 from rag.page.build import build_page, head
-from rag.page.desk import Desk
 from rag.page.handlers import BLANK, EXAMPLES, UNDER_WAY, VALUES, Page
 from rag.page.shelf import Shelf
-from rag.page.store import Store
-from rag.page.turns import Turn
+from rag.server.desk import Desk
+from rag.server.store import Store
+from rag.server.turns import Turn
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Sentence
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import BusyError
-from rag.page.line import HEARTBEAT, Line, Place
+from rag.server.line import HEARTBEAT, Line, Place
 
 STEPS = st.lists(st.one_of(st.sampled_from("abc"), st.integers(0, 5)), max_size=60)
 """A letter: this owner joins; a number: this one of the places is left."""

@@ -27,7 +27,7 @@ from rag.documents.clean import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import _names as suggested
 from rag.page.suggest import first_questions
-from rag.page.turns import Turn
+from rag.server.turns import Turn
 from rag.types import Document
 
 LONG = 200_000

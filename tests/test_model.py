@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from rag.errors import ModelError, whole
 from rag.models.chat_model import explained, finish_reason, incomplete, is_embedded, open_model
-from rag.page.watch import reason
+from rag.server.log import reason
 from rag.settings import Settings
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from markup import answer, hit
 
 from rag.errors import ModelError
-from rag.page.desk import Waiting
 from rag.page.run import Run, converse, history_of
-from rag.page.turns import Event, Turn
+from rag.server.desk import Waiting
+from rag.server.turns import Event, Turn
 from rag.types import Answer, Sentence
 
 WAIT = 10  # seconds until a test that hangs fails

@@ -14,10 +14,10 @@ from fastapi.testclient import TestClient
 from starlette.routing import Route
 
 from rag.errors import ModelError, SettingsError
-from rag.page.desk import Desk
-from rag.page.gate import OTHER_BODIES
-from rag.page.server import build_app, listen
-from rag.page.uploads import MB
+from rag.server.app import build_app, listen
+from rag.server.desk import Desk
+from rag.server.middleware import OTHER_BODIES
+from rag.server.uploads import MB
 from rag.settings import Settings
 
 LOCAL = "http://localhost"
@@ -99,7 +99,7 @@ def test_nothing_is_open_that_need_not_be(client: TestClient) -> None:
 def test_every_route_of_gradio_is_known(client: TestClient) -> None:
     """A newer gradio that adds a path has to be looked at: what the gate lets through is all that is listed here."""
     mounted = next(route.app for route in client.app.routes if getattr(route, "path", None) == "")  # type: ignore[attr-defined]
-    from rag.page.gate import _ALLOWED
+    from rag.server.middleware import _ALLOWED
 
     routers = [route.original_router for route in mounted.routes if hasattr(route, "original_router")]
     routes = [route for router in (mounted, *routers) for route in router.routes if hasattr(route, "path")]
@@ -255,7 +255,7 @@ def test_an_exception_nobody_caught_is_a_sentence_with_the_id_that_the_log_has(
 
     desk = Desk(FakeBot(), settings)
     app = build_app(desk, MemoryStore(), make_blocks(desk), settings, routes=[Route("/conversations/x.md", broken)])
-    with caplog.at_level(logging.ERROR, "rag.page.gate"):
+    with caplog.at_level(logging.ERROR, "rag.server.middleware"):
         response = TestClient(app, base_url=LOCAL).get("/conversations/x.md", headers={"x-request-id": "r-7"})
     assert response.status_code == 500 and response.json()["error"].endswith("under the request's id r-7.")
     assert "content-security-policy" in response.headers

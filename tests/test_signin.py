@@ -19,13 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import SettingsError, StoreError
-from rag.page import database as database_module
-from rag.page import signin as signin_module
-from rag.page.guesses import ADDRESS_TRIES, NAME_TRIES, TRIES, Guesses
-from rag.page.limit import OftenError
-from rag.page.owner import Proxies
-from rag.page.signin import CHECKS, FORM, Users, add_user
-from rag.page.store import Store
+from rag.server import database as database_module
+from rag.server import signin as signin_module
+from rag.server.guesses import ADDRESS_TRIES, NAME_TRIES, TRIES, Guesses
+from rag.server.limit import OftenError
+from rag.server.owner import Proxies
+from rag.server.signin import CHECKS, FORM, Users, add_user
+from rag.server.store import Store
 from rag.settings import Settings
 
 PASSWORD = "correct horse"

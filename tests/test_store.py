@@ -23,15 +23,15 @@ from starlette.routing import Router
 from starlette.testclient import TestClient
 
 from rag.errors import StoreError
-from rag.page import database as database_module
-from rag.page import store as store_module
 from rag.page.downloads import download_routes
-from rag.page.limit import Visitors
-from rag.page.owner import Owners, Proxies
-from rag.page.ratings import LONGEST, REASONS, Rating, RatingError
-from rag.page.rows import TITLE, key_of, read_rating
-from rag.page.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
-from rag.page.turns import Turn
+from rag.server import database as database_module
+from rag.server import store as store_module
+from rag.server.limit import Visitors
+from rag.server.owner import Owners, Proxies
+from rag.server.ratings import LONGEST, REASONS, Rating, RatingError
+from rag.server.rows import TITLE, key_of, read_rating
+from rag.server.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
+from rag.server.turns import Turn
 from rag.types import Answer, Chunk, Citation, Hit, Sentence, Timings
 
 ANN, BOB = "ann", "bob"
@@ -340,8 +340,8 @@ def test_threads_share_it(store: Store) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from rag.page.store import Store
-from rag.page.turns import Turn
+from rag.server.store import Store
+from rag.server.turns import Turn
 print("ready", flush=True)
 sys.stdin.readline()
 with Store(Path(sys.argv[1])) as store:

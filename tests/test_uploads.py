@@ -10,7 +10,7 @@ import pytest
 from asking import WAIT, FakeBot, make_app, serving
 from fastapi.testclient import TestClient
 
-from rag.page import uploads
+from rag.server import uploads
 from rag.settings import Settings
 
 KB = b"x" * 1024

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import ModelError, QuestionError, StoreError
-from rag.page.desk import Desk
-from rag.page.watch import LINE, JsonLines, hashed, reason, request_id
+from rag.server.desk import Desk
+from rag.server.log import LINE, JsonLines, hashed, reason, request_id
 from rag.settings import Settings
 
 SECRET = "Who stole the Zanzibar ledger?"
@@ -57,7 +57,7 @@ def test_a_question_is_one_line_without_its_text(settings: Settings, lines: Any)
     (line,) = lines()
     assert line.pop("time").startswith("20") and 0 <= line.pop("seconds") < 5
     assert line == {
-        "level": "info", "logger": "rag.page.watch", "message": "question", "request_id": "r-1",
+        "level": "info", "logger": "rag.server.log", "message": "question", "request_id": "r-1",
         "owner": hashed("guest:1"), "door": "http", "outcome": "answered", "confidence": 0.9, "citations": 1,
     }  # fmt: skip
     assert "guest" not in json.dumps(line) and "Zanzibar" not in json.dumps(line)

@@ -6,14 +6,14 @@ from typing import Any
 import gradio as gr
 
 from rag.page.conversation import conversation
-from rag.page.desk import Desk
-from rag.page.doors import register
 from rag.page.frame import TITLE, listing
 from rag.page.handlers import Page
 from rag.page.panel import documents_panel
 from rag.page.shelf import Shelf
 from rag.page.source import opening
-from rag.page.store import Store
+from rag.server.desk import Desk
+from rag.server.doors import register
+from rag.server.store import Store
 from rag.settings import Settings
 
 _HOUR = 3600

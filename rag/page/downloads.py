@@ -5,10 +5,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rag.errors import StoreError
-from rag.page.clicks import conversation_id
 from rag.page.export import as_json, as_markdown
-from rag.page.owner import owner_of
-from rag.page.store import Store
+from rag.server.clicks import conversation_id
+from rag.server.owner import owner_of
+from rag.server.store import Store
 
 _FORMATS = {"md": ("text/markdown", as_markdown), "json": ("application/json", as_json)}
 

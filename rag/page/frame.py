@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rag.page.markup import button, count, escape
-from rag.page.store import Listed
+from rag.server.store import Listed
 
 TITLE = "Ask the article"
 

@@ -13,16 +13,16 @@ import gradio as gr
 from rag import bounds
 from rag.errors import RagError, for_readers
 from rag.page.choosing import Chosen, asked
-from rag.page.clicks import Click, click_of, conversation_id
 from rag.page.conversation import conversation
-from rag.page.desk import Desk
 from rag.page.frame import bar, listing
 from rag.page.run import Run, converse, history_of
 from rag.page.source import loaded, opening, source
-from rag.page.store import Rating, Store
 from rag.page.suggest import first_questions, next_questions
-from rag.page.turns import Event, Turn, end
-from rag.page.watch import reason
+from rag.server.clicks import Click, click_of, conversation_id
+from rag.server.desk import Desk
+from rag.server.log import reason
+from rag.server.store import Rating, Store
+from rag.server.turns import Event, Turn, end
 from rag.settings import Settings
 
 BLANK = "Type a question first."

@@ -15,7 +15,7 @@ from rag.errors import RagError, for_readers
 from rag.page.choosing import Chosen, after_change, after_ticking, choice_line, label, shown, ticked
 from rag.page.markup import button, escape
 from rag.page.shelf import Catalogue, Changed, Row, Shelf, Step
-from rag.page.watch import reason
+from rag.server.log import reason
 from rag.settings import Settings
 
 _LOG = logging.getLogger(__name__)

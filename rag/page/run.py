@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rag import bounds
 from rag.errors import RagError, for_readers
-from rag.page.turns import Event, Turn, advance, end
+from rag.server.turns import Event, Turn, advance, end
 
 Asker = Callable[[str, list[tuple[str, str]]], Iterator[Event]]
 """A question and the (question, answer) pairs before it -> its events, such as Desk.ask for an owner."""

@@ -30,9 +30,9 @@ from rag.index.builder import Maker
 from rag.index.index import open_index
 from rag.index.manifest import Corpus
 from rag.index.verify import verify, verify_apart
-from rag.page.server import listen, make_server
-from rag.page.store import FILE, Store
-from rag.page.watch import start_logging
+from rag.server.app import listen, make_server
+from rag.server.log import start_logging
+from rag.server.store import FILE, Store
 from rag.settings import Settings
 from trials.library import EMBEDDER, WORDS, HashEmbedder
 

@@ -15,17 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 
 from rag.errors import RagError, SettingsError, for_readers
-from rag.page.bodies import Bodies
-from rag.page.calls import Calls, Sessions
-from rag.page.connections import CONNECTIONS, Connection
-from rag.page.desk import Desk
-from rag.page.doors import add_doors, wrong
-from rag.page.gate import Gate, Guard, names
-from rag.page.owner import Owners, Proxies, Recognise, named_by_proxy, owner_of
-from rag.page.signin import Sessions as SessionStore
-from rag.page.signin import SignIn, Users
-from rag.page.tool import make_tool, tool_routes
-from rag.page.uploads import MB, Uploads
+from rag.server.bodies import Bodies
+from rag.server.calls import Calls, Sessions
+from rag.server.connections import CONNECTIONS, Connection
+from rag.server.desk import Desk
+from rag.server.doors import add_doors, wrong
+from rag.server.middleware import Gate, Guard, names
+from rag.server.owner import Owners, Proxies, Recognise, named_by_proxy, owner_of
+from rag.server.signin import Sessions as SessionStore
+from rag.server.signin import SignIn, Users
+from rag.server.tool import make_tool, tool_routes
+from rag.server.uploads import MB, Uploads
 from rag.settings import Settings
 
 

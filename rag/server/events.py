@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import suppress
 from typing import Any
 
-from rag.page.turns import Event
+from rag.server.turns import Event
 
 LOOK = 0.5
 """Seconds after which it is looked whether the one who asked is still there."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.answer.prompts import INCOMPLETE
-from rag.page.desk import Waiting
+from rag.server.desk import Waiting
 from rag.types import Answer, Hit
 
 Event = list[Hit] | str | Answer | Waiting

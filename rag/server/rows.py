@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 
 from rag.bounds import QUESTION
 from rag.documents.clean import replace_surrogates
-from rag.page.ratings import Rating
-from rag.page.turns import Turn, end
+from rag.server.ratings import Rating
+from rag.server.turns import Turn, end
 
 TITLE = 80
 """Characters of a conversation's title."""

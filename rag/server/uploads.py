@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import BusyError
-from rag.page.bodies import UPLOAD
 from rag.page.documents import place_upload
-from rag.page.owner import owner_of
+from rag.server.bodies import UPLOAD
+from rag.server.owner import owner_of
 
 MB = 1024 * 1024
 FILES = 100

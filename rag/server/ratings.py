@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from rag.errors import RagError
-from rag.page.turns import Turn
+from rag.server.turns import Turn
 
 REASONS = ("wrong", "incomplete", "wrong source", "should have answered", "should not have answered", "other")
 """What can be wrong with an answer."""

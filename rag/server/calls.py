@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag import bounds
-from rag.page.bodies import sent_in
-from rag.page.connections import CONNECTIONS
-from rag.page.owner import owner_of
+from rag.server.bodies import sent_in
+from rag.server.connections import CONNECTIONS
+from rag.server.owner import owner_of
 
 SESSIONS = 10_000
 """Sessions of pages whose owner is remembered."""

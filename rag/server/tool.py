@@ -20,10 +20,10 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.routing import BaseRoute
 
 from rag.errors import RagError, for_readers
-from rag.page.desk import Desk
-from rag.page.doors import Question, answer_to, as_json, sentence
-from rag.page.gate import names
-from rag.page.owner import owner_of
+from rag.server.desk import Desk
+from rag.server.doors import Question, answer_to, as_json, sentence
+from rag.server.middleware import names
+from rag.server.owner import owner_of
 from rag.settings import Settings
 from rag.types import Answer
 

@@ -17,11 +17,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from rag import bounds
 from rag.documents.clean import replace_surrogates
 from rag.errors import BusyError, QuestionError, RagError, for_readers
-from rag.page.desk import Desk, Waiting
-from rag.page.events import events_of, stay
-from rag.page.limit import OftenError
-from rag.page.owner import owner_of
-from rag.page.turns import Event
+from rag.server.desk import Desk, Waiting
+from rag.server.events import events_of, stay
+from rag.server.limit import OftenError
+from rag.server.owner import owner_of
+from rag.server.turns import Event
 from rag.types import Answer
 
 WAIT = 60

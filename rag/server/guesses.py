@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 
-from rag.page.limit import Limit
+from rag.server.limit import Limit
 
 TRIES = 10
 """Wrong passwords a minute for one name from one address."""

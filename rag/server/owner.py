@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError, SettingsError
-from rag.page.limit import OftenError, Visitors, network
+from rag.server.limit import OftenError, Visitors, network
 
 COOKIE = "rag_owner"
 SESSION = "rag_session"

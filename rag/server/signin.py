@@ -23,9 +23,9 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from rag.errors import RagError, SettingsError
-from rag.page.guesses import Guesses
-from rag.page.limit import OftenError
-from rag.page.owner import SESSION, Proxies, cookie, refusal
+from rag.server.guesses import Guesses
+from rag.server.limit import OftenError
+from rag.server.owner import SESSION, Proxies, cookie, refusal
 
 SESSION_SECONDS = 30 * 24 * 3600
 SHORTEST, LONGEST = 8, 72

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from rag import bounds
 from rag.errors import ModelError, QuestionError, RagError
 from rag.index.passages import Passages
-from rag.page.limit import Limit, Visitors
-from rag.page.line import Line
-from rag.page.watch import Record, Watch, reason, request_id
+from rag.server.limit import Limit, Visitors
+from rag.server.line import Line
+from rag.server.log import Record, Watch, reason, request_id
 from rag.settings import Settings
 from rag.types import Answer, Hit
 

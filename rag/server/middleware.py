@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.page.bodies import UPLOAD
-from rag.page.watch import request_id
+from rag.server.bodies import UPLOAD
+from rag.server.log import request_id
 from rag.settings import Settings
 
 OTHER_BODIES = 1024 * 1024

@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from rag.errors import StoreError
-from rag.page.database import Database
-from rag.page.ratings import REASONS, Rating, check
-from rag.page.rows import hashed, key_of, name_of, raw, read_rating, read_turn, title_of
-from rag.page.turns import Turn
+from rag.server.database import Database
+from rag.server.ratings import REASONS, Rating, check
+from rag.server.rows import hashed, key_of, name_of, raw, read_rating, read_turn, title_of
+from rag.server.turns import Turn
 
 __all__ = ["FILE", "MOST_CONVERSATIONS", "MOST_TURNS", "REASONS", "Listed", "Rating", "Store"]
 

@@ -1,0 +1,1 @@
+"""Everything between the network and the chatbot: HTTP, signing in, the queue, what is stored, the log."""
