@@ -23,8 +23,8 @@ from rag.index.status import counted
 from rag.index.verify import verify_apart
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.weights import Progress
-from rag.page.documents import FOLDER, is_placed, place_file, place_text
 from rag.page.intake import Ahead, SharedEmbedder
+from rag.server.files import FOLDER, is_placed, place_file, place_text
 from rag.settings import Settings
 
 

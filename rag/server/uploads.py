@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import BusyError
-from rag.page.documents import place_upload
 from rag.server.bodies import UPLOAD
+from rag.server.files import place_upload
 from rag.server.owner import owner_of
 
 MB = 1024 * 1024

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from eval.dataset import DatasetError, Question, load, sample, select
 from rag.answer.answer_type import polar
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KINDS = {
     "fact", "paraphrase", "yes/no", "number", "list", "quotation", "two passages", "follow-up",
     "false premise", "nearly said", "outside", "orders",

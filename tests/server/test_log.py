@@ -85,7 +85,7 @@ def test_no_error_carries_the_question_into_the_log(
     assert (line["outcome"], line["level"], line["request_id"]) == (outcome, level, "r-2")
     assert type(error).__name__ in (line.get("reason"), line.get("error"))
     assert "Zanzibar" not in json.dumps(line)
-    assert ("test_watch.py" in line.get("trace", "")) == (level == "error")
+    assert ("test_log.py" in line.get("trace", "")) == (level == "error")
 
 
 def test_the_figures_name_no_question_and_follow_the_line_and_the_index(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from records import RECORDS, REFUSED
 from eval.summary import summarise
 from eval.thresholds import Threshold, ThresholdError, broken, read_thresholds
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def write(folder: Path, text: str) -> Path:

@@ -18,9 +18,9 @@ from rag.index.corpus import listed
 from rag.index.index import open_index
 from rag.index.lock import one_writer
 from rag.index.verify import verify
-from rag.page.documents import FOLDER, is_placed, place_file, place_text, safe_stem
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.page.shelf import Changed, Shelf, Step
+from rag.server.files import FOLDER, is_placed, place_file, place_text, safe_stem
 from rag.settings import Settings
 
 WAIT = 10  # seconds until a test that hangs fails
