@@ -58,7 +58,7 @@ def ingest(settings: Settings, corpus: Corpus | Callable[[], Corpus], rebuild: b
     could be indexed.
     """
     began = time.perf_counter()
-    maker = Maker(settings.chunk_words, embedder_name(settings), lambda: make_embedder(settings))
+    maker = Maker(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
     with Loader(settings.online) as loader, terminal_progress("") as progress:
         outcome = update(settings.index, corpus, maker, loader, rebuild=rebuild, progress=progress)
     for problem in outcome.problems:

@@ -6,7 +6,7 @@ from time import perf_counter
 
 import chromadb
 from langchain_chroma import Chroma
-from langchain_core.documents import Document as Passage
+from langchain_core.documents import Document as LangChainDocument
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.output_parsers import StrOutputParser
@@ -16,7 +16,7 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 from rag.answer.confidence import declines
 from rag.models.chat_model import explained
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Document, Hit, Timings
+from rag.types import Answer, Document, Hit, Passage, Timings
 
 CHUNK_SIZE = 1000
 CHUNK_OVERLAP = 200
@@ -79,7 +79,7 @@ class Baseline:
         hits = [self._hit(passage, distance, rank) for rank, (passage, distance) in enumerate(found, start=1)]
         retrieved = perf_counter() - started
         yield hits
-        context = "\n\n".join(hit.chunk.text for hit in hits)
+        context = "\n\n".join(hit.passage.text for hit in hits)
         pieces: list[str] = []
         first_token = None
         with explained(self._settings):
@@ -101,16 +101,16 @@ class Baseline:
             timings=Timings(rewrite=0.0, retrieve=retrieved, first_token=first_token, total=perf_counter() - started),
         )
 
-    def _hit(self, passage: Passage, distance: float, rank: int) -> Hit:
-        document = self._documents[passage.metadata["doc_id"]]
-        start = passage.metadata["start_index"]
-        chunk = Chunk(
-            chunk_id=passage.metadata["number"],
+    def _hit(self, found: LangChainDocument, distance: float, rank: int) -> Hit:
+        document = self._documents[found.metadata["doc_id"]]
+        start = found.metadata["start_index"]
+        passage = Passage(
+            passage_id=found.metadata["number"],
             doc_id=document.doc_id,
             source=document.source,
             title=document.title,
             start=start,
-            end=start + len(passage.page_content),
-            text=passage.page_content,
+            end=start + len(found.page_content),
+            text=found.page_content,
         )
-        return Hit(chunk, score=1 - distance, similarity=1 - distance, dense_rank=rank, word_rank=None)
+        return Hit(passage, score=1 - distance, similarity=1 - distance, dense_rank=rank, word_rank=None)

@@ -23,7 +23,7 @@ from rag.errors import DocumentError
 from rag.index.words import tokenize
 from rag.models.chat_model import explained, open_model
 from rag.models.progress import terminal_progress
-from rag.types import Chunk, Loaded
+from rag.types import Loaded, Passage
 
 UNANSWERABLE_EVERY = 4
 """Of so many passages one gets a question that it does not answer."""
@@ -77,8 +77,8 @@ def write_drafts(paths: Sequence[str], count: int, out: Path) -> tuple[int, int]
         raise ReportError(f"{str(out)!r} is there already; name another --out file.")
     settings = read_settings()
     make_folder(out.parent)
-    chunks, doc_ids = passages(paths, settings)
-    chosen = spread(chunks, count)
+    passages, doc_ids = passages_of(paths, settings)
+    chosen = spread(passages, count)
     lines: list[str] = []
     with terminal_progress() as progress, open_model(settings, progress) as model:
         try:
@@ -92,27 +92,27 @@ def write_drafts(paths: Sequence[str], count: int, out: Path) -> tuple[int, int]
     return len(lines), len(chosen)
 
 
-def passages(paths: Sequence[str], settings: Settings) -> tuple[list[Chunk], dict[str, str]]:
+def passages_of(paths: Sequence[str], settings: Settings) -> tuple[list[Passage], dict[str, str]]:
     """The passages that an index of these paths has, without the vectors, and what their folder calls the documents.
 
     That is by their `doc_id`, and as `eval.folder.mapped` takes it; a document that was
     named itself has no such name. What cannot be read is named on stderr. Raises
     DocumentError where nothing can be read.
     """
-    chunks: list[Chunk] = []
+    passages: list[Passage] = []
     called: dict[str, str] = {}
     with Loader(settings.online) as loader:
         for path in paths:
-            loaded = list(_loaded(path, loader, settings.chunk_words))
-            chunks += [chunk for one in loaded for chunk in cut(one.document, one.spans)]
+            loaded = list(_loaded(path, loader, settings.passage_words))
+            passages += [passage for one in loaded for passage in cut(one.document, one.spans)]
             if Path(path).is_dir():
                 # Of files with the same text the index, and so `mapped`, knows the first.
                 documents = sorted((one.document for one in loaded), key=lambda one: one.source, reverse=True)
                 first = {one.doc_id: one for one in documents}
                 called |= {doc_id: name for name, doc_id in names(Path(path), first).items()}
-    if not chunks:
+    if not passages:
         raise DocumentError(f"No document could be read in {', '.join(map(repr, paths))}; name others.")
-    return chunks, called
+    return passages, called
 
 
 def _loaded(path: str, loader: Loader, words: int) -> Iterator[Loaded]:
@@ -125,40 +125,40 @@ def _loaded(path: str, loader: Loader, words: int) -> Iterator[Loaded]:
                 yield found
 
 
-def spread(chunks: Sequence[Chunk], count: int) -> list[Chunk]:
+def spread(passages: Sequence[Passage], count: int) -> list[Passage]:
     """`count` of the passages, evenly from the first to the last; all where there are no more."""
-    count = min(count, len(chunks))
-    return [chunks[(2 * number + 1) * len(chunks) // (2 * count)] for number in range(count)]
+    count = min(count, len(passages))
+    return [passages[(2 * number + 1) * len(passages) // (2 * count)] for number in range(count)]
 
 
 def drafts(
-    chunks: Sequence[Chunk], model: BaseChatModel, settings: Settings, called: Mapping[str, str]
+    passages: Sequence[Passage], model: BaseChatModel, settings: Settings, called: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
     """A question in the plain format for each passage, where the model gives one that fits. Raises ModelError.
 
     `called` are the names of documents by their id: an answerable question has that of
     its document in `doc_ids`, an unanswerable one in `near_doc_ids`.
     """
-    for number, chunk in enumerate(tqdm(chunks, "drafting", unit="question"), 1):
+    for number, passage in enumerate(tqdm(passages, "drafting", unit="question"), 1):
         answerable = number % UNANSWERABLE_EVERY != 0
         chain = (ANSWERABLE if answerable else UNANSWERABLE) | model | StrOutputParser()
         with explained(settings):
-            written = chain.invoke({"title": chunk.title, "text": chunk.text})
-        if item := parsed(written, chunk, answerable):
-            there = [called[chunk.doc_id]] if chunk.doc_id in called else []
+            written = chain.invoke({"title": passage.title, "text": passage.text})
+        if item := parsed(written, passage, answerable):
+            there = [called[passage.doc_id]] if passage.doc_id in called else []
             yield {"id": f"draft-{number}", **item, "doc_ids" if answerable else "near_doc_ids": there}
 
 
-def parsed(written: str, chunk: Chunk, answerable: bool) -> dict[str, Any] | None:
+def parsed(written: str, passage: Passage, answerable: bool) -> dict[str, Any] | None:
     """The question in what the model wrote, with the sentence that holds its answer; None where none does."""
     question, answer = _QUESTION.search(written), _ANSWER.search(written)
     if not question:
         return None
-    common = {"question": question[1].strip(), "source": chunk.source}
+    common = {"question": question[1].strip(), "source": passage.source}
     if not answerable:
         return {**common, "kind": "draft-unanswerable", "answers": [], "evidence": []}
     said = answer[1].strip() if answer else ""
-    sentences = [chunk.text[span.start : span.end] for span in sentence_spans(chunk.text)]
+    sentences = [passage.text[span.start : span.end] for span in sentence_spans(passage.text)]
     holding = [sentence for sentence in sentences if contains(sentence, [said])]
     if not holding:
         return None

@@ -46,7 +46,7 @@ def build(folder: Path, settings: Settings, out: Path) -> Settings:
     RagError as `rag.index.builder.update` does.
     """
     settings = settings.model_copy(update={"index": out / folder.resolve().name / "index"})
-    maker = Maker(settings.chunk_words, embedder_name(settings), lambda: make_embedder(settings))
+    maker = Maker(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
     with Loader(settings.online) as loader, terminal_progress("") as progress:
         outcome = update(settings.index, corpus_of(folder), maker, loader, progress=progress)
     for problem in outcome.problems:

@@ -122,7 +122,7 @@ def _ways(index: Index, embedder: Embeddings, k: int, conversations: bool) -> It
     retriever = HybridRetriever(index=index, embedder=embedder, k=pool)
 
     def search(text: str, *also: str) -> list[int]:
-        return [hit.chunk.chunk_id for hit in retriever.search(text, also=also)]
+        return [hit.passage.passage_id for hit in retriever.search(text, also=also)]
 
     wordings: dict[str, Callable[[Question], str]] = {"last turn": lambda one: one.question}
     if conversations:
@@ -148,11 +148,11 @@ def _wordings(question: Question) -> tuple[str, str]:
     return wording.searched, other
 
 
-def _places(index: Index, chunk_ids: list[int], documents: bool) -> list[Place]:
-    chunks = index.chunks(chunk_ids)
+def _places(index: Index, passage_ids: list[int], documents: bool) -> list[Place]:
+    passages = index.passages(passage_ids)
     if documents:
-        return [Place(doc_id, 0, sys.maxsize) for doc_id in dict.fromkeys(one.doc_id for one in chunks)]
-    return [Place(one.doc_id, one.start, one.end) for one in chunks]
+        return [Place(doc_id, 0, sys.maxsize) for doc_id in dict.fromkeys(one.doc_id for one in passages)]
+    return [Place(one.doc_id, one.start, one.end) for one in passages]
 
 
 def _figures(spans: Sequence[tuple[Evidence, ...]], ranking: Sequence[list[Place]], k: Sequence[int]) -> list[str]:

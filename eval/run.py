@@ -62,7 +62,7 @@ def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> 
         text=answer.text,
         abstained=answer.abstained,
         confidence=answer.confidence,
-        hits=tuple(Place(hit.chunk.doc_id, hit.chunk.start, hit.chunk.end) for hit in answer.hits),
+        hits=tuple(Place(hit.passage.doc_id, hit.passage.start, hit.passage.end) for hit in answer.hits),
         citations=answer.citations,
         sentences=answer.sentences,
         evidence=evidence,

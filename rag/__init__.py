@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rag.errors import RagError as RagError  # isort: skip
     from rag.types import (  # isort: skip
         Document as Document,
-        Chunk as Chunk,
+        Passage as Passage,
         Hit as Hit,
         Citation as Citation,
         Sentence as Sentence,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "rag.settings": ("Settings", "read_settings"),
     "rag.errors": ("RagError",),
-    "rag.types": ("Document", "Chunk", "Hit", "Citation", "Sentence", "Timings", "Answer"),
+    "rag.types": ("Document", "Passage", "Hit", "Citation", "Sentence", "Timings", "Answer"),
     "rag.chatbot": ("Chatbot",),
 }
 

@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 def _text(answer: Answer) -> str:
     """The answer with its [n] marks, then the quotations, or the nearest passages when there is no answer."""
     if answer.abstained:
-        nearest = [f"  {hit.chunk.source}: {_shortened(hit.chunk.text)}" for hit in answer.hits]
+        nearest = [f"  {hit.passage.source}: {_shortened(hit.passage.text)}" for hit in answer.hits]
         return "\n".join([answer.text, *(["", "The nearest passages:", *nearest] if nearest else [])])
     said = " ".join(
         sentence.text + "".join(f" [{citation.number}]" for citation in sentence.citations)

@@ -126,7 +126,7 @@ class Chatbot:
     @property
     def passages(self) -> int:
         """How many passages the index holds."""
-        return self._reader.newest().index.manifest.chunks
+        return self._reader.newest().index.manifest.passages
 
     def refresh(self) -> None:
         """Answer from the index as it was last published; without it the next question brings that about."""

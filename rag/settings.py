@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     online: bool = Field(False, description="Allow fetching documents that are web addresses.")
     index: Path = Field(Path("index"), description="The folder that holds the published index.")
     embedder: str = Field("", description="A sentence-transformers folder; empty: the installed all-MiniLM-L6-v2.")
-    chunk_words: int = Field(110, ge=20, le=400, description="Words in a passage, about.")
+    passage_words: int = Field(110, ge=20, le=400, description="Words in a passage, about.")
 
     model: str = Field(
         "", description="Empty: the installed 1.5B model. A path ending in .gguf. Or PROVIDER:NAME for LangChain."

@@ -47,14 +47,14 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class Passage:
     """A run of whole sentences: `text` is `document.text[start:end]`.
 
     `page` is the number of the page it starts on, None where the document has no pages;
     `page_breaks` are the offsets within it at which a further page starts.
     """
 
-    chunk_id: int
+    passage_id: int
     doc_id: str
     source: str
     title: str
@@ -71,15 +71,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk found for a question.
+    """A passage found for a question.
 
     `score` is the fused reciprocal rank; `dense_rank` and `word_rank` are the places
-    (from 1) in the two lists, None where that list does not hold the chunk;
+    (from 1) in the two lists, None where that list does not hold the passage;
     `similarity` is the cosine of question and passage (-1..1), None where only the
     words were found.
     """
 
-    chunk: Chunk
+    passage: Passage
     score: float
     similarity: float | None
     dense_rank: int | None

@@ -19,11 +19,11 @@ from rag.server.doors import register
 from rag.server.log import start_logging
 from rag.server.store import FILE, Store
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
 
 WAIT = 10  # seconds until a test that hangs fails
 DOCUMENT = Document("d", "data/article.txt", "Title", "Anna sailed to Oslo.")
-HIT = Hit(Chunk(0, "d", DOCUMENT.source, "Title", 0, 20, DOCUMENT.text), 0.1, 0.5, 1, 1)
+HIT = Hit(Passage(0, "d", DOCUMENT.source, "Title", 0, 20, DOCUMENT.text), 0.1, 0.5, 1, 1)
 CITATION = Citation(1, "d", DOCUMENT.source, "Title", 0, 20, DOCUMENT.text)
 Event = list[Hit] | str | Answer
 

@@ -79,7 +79,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(f"RAG_{name.upper()}", raising=False)
-    return Settings(data=tmp_path / "data", index=tmp_path / "index", cache=tmp_path / "cache", chunk_words=20)
+    return Settings(data=tmp_path / "data", index=tmp_path / "index", cache=tmp_path / "cache", passage_words=20)
 
 
 EMBEDDER = "all-MiniLM-L6-v2"

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 from rag.server.turns import Turn, advance
-from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
 
 TEXT = "Anna <b>sailed</b> to Oslo. Ben stayed at home. Cleo sings & dances."
 DOCUMENT = Document("d", "a/b.txt", "Title", TEXT)
@@ -14,7 +14,7 @@ HOSTILE = """<img src=http://evil.example/x.png> <script>alert(1)</script>
 
 
 def hit(start: int, end: int, text: str = TEXT, doc_id: str = "d") -> Hit:
-    return Hit(Chunk(0, doc_id, "a/b.txt", "Title", start, end, text[start:end]), 0.1, 0.5, 1, 2)
+    return Hit(Passage(0, doc_id, "a/b.txt", "Title", start, end, text[start:end]), 0.1, 0.5, 1, 2)
 
 
 def cite(number: int, quote: str, text: str = TEXT, doc_id: str = "d") -> Citation:

@@ -15,7 +15,7 @@ from chat_app import make_app
 from rag.server.app import listen, make_server
 from rag.server.store import Store
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run "
@@ -31,8 +31,8 @@ Event = list[Hit] | str | Answer
 
 
 def hit(document: Document, start: int, end: int) -> Hit:
-    chunk = Chunk(start, document.doc_id, document.source, document.title, start, end, document.text[start:end])
-    return Hit(chunk, 0.1, 0.5, 1, 1)
+    passage = Passage(start, document.doc_id, document.source, document.title, start, end, document.text[start:end])
+    return Hit(passage, 0.1, 0.5, 1, 1)
 
 
 HITS = [hit(ARTICLE, TEXT.index(f"Paragraph {n} "), TEXT.index(f"Paragraph {n + 1} ") - 1) for n in range(10)]

@@ -21,7 +21,7 @@ from rag.types import Answer
 def test_the_hits_come_first_then_the_pieces_then_the_answer(settings: Settings, animals: Index) -> None:
     model = scripted("Yes", "Fish swim in the pond.", "Yes")
     hits, *pieces, answer = chatbot(settings, animals, model).stream(FISH)
-    assert isinstance(hits, list) and hits[0].chunk.text == ANIMALS[2]
+    assert isinstance(hits, list) and hits[0].passage.text == ANIMALS[2]
     assert "".join(map(str, pieces)) == "Fish swim in the pond."
     assert isinstance(answer, Answer)
     assert answer.text == "Fish swim in the pond."
@@ -59,7 +59,7 @@ def test_of_a_long_text_only_the_passages_found_are_read(settings: Settings, ani
 def test_a_citation_outside_the_hits_brings_its_passage_along(settings: Settings, animals: Index) -> None:
     model = scripted("Yes", "The dog is called Rex.", "Yes")
     answer = chatbot(settings.model_copy(update={"passages": 1}), animals, model).ask("Where do fish swim and eat?")
-    assert [hit.chunk.text for hit in answer.hits] == [ANIMALS[2], ANIMALS[1]]
+    assert [hit.passage.text for hit in answer.hits] == [ANIMALS[2], ANIMALS[1]]
 
 
 def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settings, animals: Index) -> None:
@@ -67,7 +67,7 @@ def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settin
     answer = chatbot(settings, animals, model).ask("What does he eat?", [("Who is Rex?", "The dog is called Rex.")])
     assert answer.question == "Who is Rex? The dog is called Rex. What does he eat?"
     assert "What does he eat? (This was asked after: Who is Rex? The dog is called Rex.)" in model.prompts[1]
-    assert answer.hits[0].chunk.text == ANIMALS[1]
+    assert answer.hits[0].passage.text == ANIMALS[1]
 
 
 def test_the_question_before_does_not_set_the_type_of_the_answer(settings: Settings, animals: Index) -> None:
@@ -137,12 +137,12 @@ def test_only_the_chosen_documents_are_read_and_cited(settings: Settings, animal
     cat, dog, fish = animals.documents
     model = scripted("Yes", "Fish swim in the pond.", "Yes")
     answer = chatbot(settings, animals, model).ask(FISH, documents=[cat, fish])
-    assert {hit.chunk.doc_id for hit in answer.hits} == {cat, fish}
+    assert {hit.passage.doc_id for hit in answer.hits} == {cat, fish}
     assert [citation.doc_id for citation in answer.citations] == [fish]
     assert ANIMALS[0] in model.prompts[0] and ANIMALS[1] not in model.prompts[0]
     _, answer = chatbot(settings, animals, scripted("No")).stream(FISH, (), [dog])
     assert isinstance(answer, Answer) and answer.abstained
-    assert [hit.chunk.doc_id for hit in answer.hits] == [dog]
+    assert [hit.passage.doc_id for hit in answer.hits] == [dog]
 
 
 def test_a_choice_of_documents_that_are_all_gone_is_refused(settings: Settings, animals: Index) -> None:

@@ -5,7 +5,7 @@ from conftest import EMBEDDER, TopicEmbedder, write
 
 import ingest
 from rag.index.index import open_index
-from rag.index.snapshot import generations
+from rag.index.snapshot import snapshots
 from rag.settings import Settings
 
 
@@ -30,7 +30,7 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> Counting:
 @pytest.fixture
 def data(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(settings.data, {"cat.txt": "The black cat sleeps."})
-    monkeypatch.setenv("RAG_CHUNK_WORDS", "20")
+    monkeypatch.setenv("RAG_PASSAGE_WORDS", "20")
     return settings.data
 
 
@@ -39,7 +39,7 @@ def run(*arguments: str) -> int:
 
 
 def texts(settings: Settings) -> list[str]:
-    return sorted(chunk.text for chunk in open_index(settings.index, EMBEDDER).all_chunks())
+    return sorted(passage.text for passage in open_index(settings.index, EMBEDDER).all_passages())
 
 
 def test_the_closing_line_counts(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,12 +52,12 @@ def test_unchanged_files_add_nothing(
     settings: Settings, data: Path, embedder: Counting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run()
-    before = generations(settings.index)
+    before = snapshots(settings.index)
     assert run() == 0
     assert "Nothing has changed: 1 document, 1 passage" in capsys.readouterr().out
-    assert generations(settings.index) == before
+    assert snapshots(settings.index) == before
     assert run("--rebuild") == 0
-    assert generations(settings.index)[0] != before[0]
+    assert snapshots(settings.index)[0] != before[0]
     assert len(embedder.texts) == 1
 
 
@@ -173,10 +173,10 @@ def test_where_it_is_lost_what_the_index_was_made_of_the_documents_have_to_be_na
 ) -> None:
     write(Path("notes"), {"dog.txt": "A dog eats."})
     run("notes")
-    (generations(settings.index)[0] / "manifest.json").write_text("")
+    (snapshots(settings.index)[0] / "manifest.json").write_text("")
     assert run() == 0  # CURRENT has it too.
     assert texts(settings) == ["A dog eats."]
-    (generations(settings.index)[0] / "manifest.json").write_text("")
+    (snapshots(settings.index)[0] / "manifest.json").write_text("")
     (settings.index / "CURRENT").write_text("")
     assert run() == 1
     assert "name the documents again: python ingest.py PATH" in capsys.readouterr().err
@@ -227,7 +227,7 @@ def test_damage_is_shown_by_status_and_check_and_repaired_by_the_next_run(
     settings: Settings, data: Path, embedder: Counting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run()
-    (generations(settings.index)[0] / "passages.sqlite").write_bytes(b"garbage")
+    (snapshots(settings.index)[0] / "passages.sqlite").write_bytes(b"garbage")
     for action in ("--status", "--check"):
         assert run(action) == 1
         said = capsys.readouterr()
@@ -237,7 +237,7 @@ def test_damage_is_shown_by_status_and_check_and_repaired_by_the_next_run(
     assert len(embedder.texts) == 1
     write(data, {"dog.txt": "A dog eats."})
     run()
-    (generations(settings.index)[0] / "passages.sqlite").write_bytes(b"garbage")
+    (snapshots(settings.index)[0] / "passages.sqlite").write_bytes(b"garbage")
     capsys.readouterr()
     assert run("--status") == 1
     assert "passages.sqlite has 7 bytes" in capsys.readouterr().out

@@ -76,7 +76,7 @@ def cite(
     alone = evidence.vectors(texts)
     asked = evidence.vectors([f"{question} {text}" for text in texts])
     numbers = {} if numbers is None else numbers
-    read = " ".join([*(one.text for one in sources), *{one.chunk.title for one in sources}])
+    read = " ".join([*(one.text for one in sources), *{one.passage.title for one in sources}])
     strange = unfounded(question, read)
     sentences = []
     for i, text in enumerate(texts):
@@ -189,7 +189,7 @@ def _occurs(one: str, text: str) -> bool:
 
 def _before(source: SourceSentence) -> str:
     """What stands before it in its passage."""
-    return source.chunk.text[: source.span.start - source.chunk.start]
+    return source.passage.text[: source.span.start - source.passage.start]
 
 
 def unfounded(text: str, ground: str) -> list[str]:
@@ -254,16 +254,16 @@ def _unaccented(text: str) -> str:
 
 
 def _citation(source: SourceSentence, numbers: Numbers) -> Citation:
-    key = (source.chunk.doc_id, source.span.start)
+    key = (source.passage.doc_id, source.span.start)
     if key not in numbers:
         numbers[key] = Citation(
             number=len(numbers) + 1,
-            doc_id=source.chunk.doc_id,
-            source=source.chunk.source,
-            title=source.chunk.title,
+            doc_id=source.passage.doc_id,
+            source=source.passage.source,
+            title=source.passage.title,
             start=source.span.start,
             end=source.span.end,
             quote=source.text,
-            page=source.chunk.page_at(source.span.start),
+            page=source.passage.page_at(source.span.start),
         )
     return numbers[key]

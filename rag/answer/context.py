@@ -12,7 +12,7 @@ from rag.answer.reading import AGAIN, MOST, Reading, fitting, tokens
 from rag.bounds import TITLE
 from rag.documents.clean import without
 from rag.settings import Settings
-from rag.types import Chunk, Hit
+from rag.types import Hit, Passage
 
 EXCERPTS = 4
 """Sentences repeated right before the question, where a small model reads best."""
@@ -50,7 +50,7 @@ class Context:
         best = [one for one, size in zip(near, sizes, strict=True) if size <= AGAIN]
         if not best:
             return ""
-        best.sort(key=lambda one: (one.chunk.chunk_id, one.span.start))
+        best.sort(key=lambda one: (one.passage.passage_id, one.span.start))
         return "From the text:\n" + "".join(f"- {without(_MARK, one.text)}\n" for one in best) + "\n"
 
 
@@ -68,24 +68,26 @@ def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: 
     if kind is AnswerType.SUMMARY:
         spread = fitting(_spread(reading, ranked, many), settings)
         return _context(spread, spread, reading)
-    found = fitting([hit.chunk for hit in ranked[: many if several else settings.passages]], settings)
-    return _context(found[::-1], sorted(found, key=lambda one: one.chunk_id), reading)
+    found = fitting([hit.passage for hit in ranked[: many if several else settings.passages]], settings)
+    return _context(found[::-1], sorted(found, key=lambda one: one.passage_id), reading)
 
 
-def _context(read: Sequence[Chunk], ordered: Sequence[Chunk], reading: Reading) -> Context:
+def _context(read: Sequence[Passage], ordered: Sequence[Passage], reading: Reading) -> Context:
     alone = len(reading.index.documents) == 1
-    texts = [chunk.text if alone or not chunk.title else f"{chunk.title[:TITLE]}\n{chunk.text}" for chunk in read]
+    texts = [
+        passage.text if alone or not passage.title else f"{passage.title[:TITLE]}\n{passage.text}" for passage in read
+    ]
     text = without(_MARK, "\n\n".join(texts))
     return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence)
 
 
-def _spread(reading: Reading, ranked: Sequence[Hit], count: int) -> list[Chunk]:
+def _spread(reading: Reading, ranked: Sequence[Hit], count: int) -> list[Passage]:
     """`count` passages, evenly from the documents of the hits: of each its first, then others down to its end."""
-    doc_ids = list(dict.fromkeys(hit.chunk.doc_id for hit in ranked))[:count]
+    doc_ids = list(dict.fromkeys(hit.passage.doc_id for hit in ranked))[:count]
     share = count // max(1, len(doc_ids))
-    chunk_ids: list[int] = []
+    passage_ids: list[int] = []
     for doc_id in doc_ids:
-        own = reading.index.documents.chunk_ids(doc_id)
+        own = reading.index.documents.passage_ids(doc_id)
         step = max(1, len(own) / share)
-        chunk_ids += [own[int(i * step)] for i in range(min(share, len(own)))]
-    return reading.index.chunks(chunk_ids)
+        passage_ids += [own[int(i * step)] for i in range(min(share, len(own)))]
+    return reading.index.passages(passage_ids)

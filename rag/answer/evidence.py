@@ -13,11 +13,11 @@ from langchain_core.embeddings import Embeddings
 
 from rag.documents.splitter import sentence_spans
 from rag.index.words import tokenize
-from rag.types import Chunk, Span
+from rag.types import Passage, Span
 
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048
-"""Chunks whose sentences are kept, with their vectors (1.5 kB a sentence)."""
+"""Passages whose sentences are kept, with their vectors (1.5 kB a sentence)."""
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 _WORDS = 0.5
 """The weight of shared words beside the cosine."""
@@ -26,9 +26,9 @@ TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 
 @dataclass(frozen=True, eq=False)
 class SourceSentence:
-    """A sentence of a document: its chunk, its span in the document, its words and its unit vector."""
+    """A sentence of a document: its passage, its span in the document, its words and its unit vector."""
 
-    chunk: Chunk
+    passage: Passage
     span: Span
     text: str
     words: frozenset[str]
@@ -36,23 +36,23 @@ class SourceSentence:
 
 
 class Evidence:
-    """Makes source sentences and remembers those of the chunks used last, whatever index they are of.
+    """Makes source sentences and remembers those of the passages used last, whatever index they are of.
 
     Threads may share it.
     """
 
     def __init__(self, embedder: Embeddings) -> None:
         self._embedder = embedder
-        self._known: OrderedDict[Chunk, list[SourceSentence]] = OrderedDict()
+        self._known: OrderedDict[Passage, list[SourceSentence]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def sentences(self, chunks: Sequence[Chunk]) -> list[SourceSentence]:
-        """The sentences of `chunks`, in their order."""
+    def sentences(self, passages: Sequence[Passage]) -> list[SourceSentence]:
+        """The sentences of `passages`, in their order."""
         with self._lock:
-            self._learn([chunk for chunk in chunks if chunk not in self._known])
-            found = [sentence for chunk in chunks for sentence in self._known[chunk]]
-            for chunk in chunks:
-                self._known.move_to_end(chunk)
+            self._learn([passage for passage in passages if passage not in self._known])
+            found = [sentence for passage in passages for sentence in self._known[passage]]
+            for passage in passages:
+                self._known.move_to_end(passage)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found
@@ -61,14 +61,14 @@ class Evidence:
         """Unit vectors of shape (len(texts), dimensions)."""
         return np.asarray(self._embedder.embed_documents(texts), dtype=np.float32)
 
-    def _learn(self, chunks: Sequence[Chunk]) -> None:
-        pairs = [(chunk, span) for chunk in chunks for span in sentence_spans(chunk.text)]
-        texts = [chunk.text[span.start : span.end] for chunk, span in pairs]
+    def _learn(self, passages: Sequence[Passage]) -> None:
+        pairs = [(passage, span) for passage in passages for span in sentence_spans(passage.text)]
+        texts = [passage.text[span.start : span.end] for passage, span in pairs]
         vectors: Sequence[Vector] = list(self.vectors(texts)) if texts else []
-        self._known |= {chunk: [] for chunk in chunks}
-        for (chunk, span), text, vector in zip(pairs, texts, vectors, strict=True):
-            place = Span(chunk.start + span.start, chunk.start + span.end)
-            self._known[chunk].append(SourceSentence(chunk, place, text, content_words(text), vector))
+        self._known |= {passage: [] for passage in passages}
+        for (passage, span), text, vector in zip(pairs, texts, vectors, strict=True):
+            place = Span(passage.start + span.start, passage.start + span.end)
+            self._known[passage].append(SourceSentence(passage, place, text, content_words(text), vector))
 
 
 def content_words(text: str) -> frozenset[str]:

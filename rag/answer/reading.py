@@ -14,7 +14,7 @@ from rag.index.retriever import HybridRetriever
 from rag.index.snapshot import current_name
 from rag.models.embedder import embedder_name
 from rag.settings import Settings
-from rag.types import Chunk, Hit
+from rag.types import Hit, Passage
 
 MOST = 2
 """So many times the passages of a question are read at most."""
@@ -35,7 +35,7 @@ class Reading:
     index: Index
     retriever: HybridRetriever
     evidence: Evidence
-    whole: list[Chunk]
+    whole: list[Passage]
     warmed: threading.Event
 
 
@@ -79,7 +79,7 @@ class Reader:
             raise QuestionError("None of the chosen documents is in the index any more; choose others.")
         if len(chosen) == reading.index.manifest.documents:
             return reading
-        whole = self._short(reading.index.chunks_of(chosen, self._settings.whole_article_words))
+        whole = self._short(reading.index.passages_of(chosen, self._settings.whole_article_words))
         return replace(reading, retriever=self._retriever(reading.index, whole, chosen), whole=whole)
 
     def newest(self) -> Reading:
@@ -122,23 +122,23 @@ class Reader:
             logging.getLogger(__name__).warning("The index stays as it was opened: %s", error)
             return
         before = self.now
-        same = [chunk.text for chunk in reading.whole] == [chunk.text for chunk in before.whole]
+        same = [passage.text for passage in reading.whole] == [passage.text for passage in before.whole]
         self.now = replace(reading, warmed=before.warmed) if same else reading
         if not same:
             self._opened(reading)
 
     def _read(self, index: Index) -> Reading:
         short = index.manifest.words <= self._settings.whole_article_words
-        whole = self._short(index.all_chunks()) if short else []
+        whole = self._short(index.all_passages()) if short else []
         warmed = threading.Event()
         warmed.set()
         return Reading(index, self._retriever(index, whole), self._evidence, whole, warmed)
 
-    def _short(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+    def _short(self, passages: Sequence[Passage]) -> list[Passage]:
         """All of them, or none where they do not fit into the context."""
-        return fitting(chunks, self._settings, all_or_none=True)
+        return fitting(passages, self._settings, all_or_none=True)
 
-    def _retriever(self, index: Index, whole: Sequence[Chunk], documents: Sequence[str] = ()) -> HybridRetriever:
+    def _retriever(self, index: Index, whole: Sequence[Passage], documents: Sequence[str] = ()) -> HybridRetriever:
         """Finds so many passages that all of a text that is read whole are among them."""
         k = max(MOST * self._settings.passages, len(whole))
         return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
@@ -156,15 +156,15 @@ def open_reported(settings: Settings) -> Index:
     return index
 
 
-def fitting(chunks: Sequence[Chunk], settings: Settings, all_or_none: bool = False) -> list[Chunk]:
-    """The first chunks that leave room in the model's context for the question and the answer."""
+def fitting(passages: Sequence[Passage], settings: Settings, all_or_none: bool = False) -> list[Passage]:
+    """The first passages that leave room in the model's context for the question and the answer."""
     room = settings.context - settings.max_tokens - _ASIDE
-    taken: list[Chunk] = []
-    for chunk in chunks:
-        room -= tokens(chunk.text)
+    taken: list[Passage] = []
+    for passage in passages:
+        room -= tokens(passage.text)
         if room < 0:
-            return [] if all_or_none else taken or [chunk]
-        taken.append(chunk)
+            return [] if all_or_none else taken or [passage]
+        taken.append(passage)
     return taken
 
 

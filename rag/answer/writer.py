@@ -198,8 +198,8 @@ def citations_of(sentences: Iterable[Sentence]) -> tuple[Citation, ...]:
 
 def holds(hit: Hit, citations: Iterable[Citation]) -> bool:
     """Whether one of the citations is inside the passage."""
-    chunk = hit.chunk
-    return any(c.doc_id == chunk.doc_id and chunk.start <= c.start and c.end <= chunk.end for c in citations)
+    passage = hit.passage
+    return any(c.doc_id == passage.doc_id and passage.start <= c.start and c.end <= passage.end for c in citations)
 
 
 def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) -> str:

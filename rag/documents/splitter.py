@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import sentencex
 
-from rag.types import Chunk, Document, Span
+from rag.types import Document, Passage, Span
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
 _LINE = re.compile(r"[^\n\r]+")
@@ -52,12 +52,12 @@ def passage_spans(text: str, words: int = 110) -> list[Span]:
     return spans
 
 
-def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Chunk]:
+def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Passage]:
     """The passages at `spans`, numbered from `first_id`."""
     pages = document.pages
     return [
-        Chunk(
-            chunk_id=chunk_id,
+        Passage(
+            passage_id=passage_id,
             doc_id=document.doc_id,
             source=document.source,
             title=document.title,
@@ -67,11 +67,11 @@ def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Ch
             page=document.page(span.start),
             page_breaks=pages[bisect_right(pages, span.start) : bisect_left(pages, span.end)],
         )
-        for chunk_id, span in enumerate(spans, first_id)
+        for passage_id, span in enumerate(spans, first_id)
     ]
 
 
-def split(document: Document, words: int = 110, first_id: int = 0) -> list[Chunk]:
+def split(document: Document, words: int = 110, first_id: int = 0) -> list[Passage]:
     """The passages of a document, made here: for texts that are known to be harmless."""
     return cut(document, passage_spans(document.text, words), first_id)
 

@@ -1,4 +1,4 @@
-"""Sources -> a new generation of the index, made of what the one before has and of what changed since."""
+"""Sources -> a new snapshot of the index, made of what the one before has and of what changed since."""
 
 import shutil
 import sqlite3
@@ -20,7 +20,7 @@ from rag.index.index import EMBEDDINGS, PASSAGES, VECTORS
 from rag.index.lock import one_writer, unwritable
 from rag.index.manifest import FORMAT, Corpus, Manifest, seal
 from rag.index.passages import Passages
-from rag.index.snapshot import Sound, generations, new_generation, publish, remove_others, remove_unfinished, soundest
+from rag.index.snapshot import Sound, new_snapshot, publish, remove_others, remove_unfinished, snapshots, soundest
 from rag.index.verify import verify_apart
 from rag.models.weights import Progress, silent
 from rag.types import Loaded
@@ -33,7 +33,7 @@ _MOST_STALE = 0.2
 class Maker:
     """How passages and vectors are made: words in a passage, the embedder's name, and how to get the embedder."""
 
-    chunk_words: int
+    passage_words: int
     embedder: str
     load_embedder: Callable[[], Embeddings]
 
@@ -72,7 +72,7 @@ def update(
             remove_unfinished(folder)
             before = _soundest(folder)
             # An update that was killed while it removed old ones may have left more.
-            kept = {path.name for path in generations(folder)[:2]} | ({before.path.name} if before else set())
+            kept = {path.name for path in snapshots(folder)[:2]} | ({before.path.name} if before else set())
             remove_others(folder, kept)
             return _Update(folder, corpus, maker, loader, before, rebuild, progress, verify).run()
         except (OSError, sqlite3.Error, ChromaError) as error:
@@ -90,7 +90,7 @@ class _Update:
     """One run of `update`, under the lock.
 
     `before` is what readers have now; `base` is the same where it was made in the same
-    way, so that the new generation can start from it.
+    way, so that the new snapshot can start from it.
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class _Update:
     ) -> None:  # fmt: skip
         self._folder, self._corpus, self._maker, self._loader = folder, corpus, maker, loader
         self._before, self._progress, self._verify = before, progress, verify
-        made = before and (before.manifest.embedder, before.manifest.chunk_words)
-        self._base = None if rebuild or made != (maker.embedder, maker.chunk_words) else before
+        made = before and (before.manifest.embedder, before.manifest.passage_words)
+        self._base = None if rebuild or made != (maker.embedder, maker.passage_words) else before
         self._problems: list[str] = []
         self._kept: list[str] = []
         self._embedded = 0
@@ -113,14 +113,14 @@ class _Update:
         base = self._base
         if base and not (fresh or gone or base.notice) and base.manifest.corpus == self._corpus:
             return Outcome(base.manifest, False, tuple(self._problems), 0)
-        generation = new_generation(self._folder)
+        snapshot = new_snapshot(self._folder)
         try:
-            return self._build(generation, known if base else {}, fresh, gone)
+            return self._build(snapshot, known if base else {}, fresh, gone)
         finally:
-            shutil.rmtree(generation, ignore_errors=True)
+            shutil.rmtree(snapshot, ignore_errors=True)
 
     def _known(self, sound: Sound | None) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """The digests of the files in a generation, and what could not be read in them."""
+        """The digests of the files in a snapshot, and what could not be read in them."""
         if sound is None:
             return {}, {}
         with closing(Passages.read(sound.path / PASSAGES)) as passages:
@@ -158,40 +158,40 @@ class _Update:
         digest = self._loader.digest(source)
         return f"{digest} without {', '.join(parts)}" if parts else digest
 
-    def _build(self, generation: Path, known: dict[str, str], fresh: dict[str, str], gone: set[str]) -> Outcome:
+    def _build(self, snapshot: Path, known: dict[str, str], fresh: dict[str, str], gone: set[str]) -> Outcome:
         base = self._base
         if base:
-            shutil.copytree(base.path, generation, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
-        with closing(Editor.edit(generation / PASSAGES)) as passages:
+            shutil.copytree(base.path, snapshot, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
+        with closing(Editor.edit(snapshot / PASSAGES)) as passages:
             first = passages.last_id()
             self._read(passages, fresh, gone)
             removed = passages.tidy()
             if base and passages.files() == known and base.manifest.corpus == self._corpus and not base.notice:
                 return Outcome(base.manifest, False, tuple(self._problems), 0)
             counts = passages.counts()
-            if not counts.chunks:
+            if not counts.passages:
                 reason = f"the first reason: {self._problems[0]}" if self._problems else "name documents to read."
                 raise DocumentError(
                     "No document could be read, so the index stays as it was "
                     f"(to be without one, delete {str(self._folder)!r}); {reason}"
                 )
             stale = base.manifest.stale + len(removed) if base else 0
-            if stale > _MOST_STALE * counts.chunks:
-                shutil.rmtree(generation / VECTORS)
+            if stale > _MOST_STALE * counts.passages:
+                shutil.rmtree(snapshot / VECTORS)
                 first, stale, removed = 0, 0, []
             with EmbeddingCache(self._folder / EMBEDDINGS, self._maker.embedder) as cache:
                 self._embedded = store_vectors(
-                    generation / VECTORS, passages, cache, self._maker.load_embedder, first, removed, self._progress
+                    snapshot / VECTORS, passages, cache, self._maker.load_embedder, first, removed, self._progress
                 )
         created = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         manifest = Manifest(
-            FORMAT, created, self._maker.embedder, self._maker.chunk_words,
-            counts.documents, counts.chunks, counts.words, stale, self._corpus,
+            FORMAT, created, self._maker.embedder, self._maker.passage_words,
+            counts.documents, counts.passages, counts.words, stale, self._corpus,
         )  # fmt: skip
-        seal(generation, manifest)
-        if wrong := self._verify(generation):
+        seal(snapshot, manifest)
+        if wrong := self._verify(snapshot):
             raise StoreError(f"The new index did not pass its check ({wrong[0]}), so the old one stays; try again.")
-        published = publish(generation, self._corpus)
+        published = publish(snapshot, self._corpus)
         with suppress(OSError, sqlite3.Error):  # The new index is there; the next run tidies what is left.
             remove_others(self._folder, {published.name, *([self._before.path.name] if self._before else [])})
             self._forget_vectors()
@@ -213,18 +213,18 @@ class _Update:
                     passages.add(file, before.files()[file], before.of_file(file))
 
     def _documents(self, file: str, coming: Sequence[str], wrong: list[str]) -> Iterator[Loaded]:
-        for found in self._loader.load(file, self._maker.chunk_words, coming):
+        for found in self._loader.load(file, self._maker.passage_words, coming):
             if isinstance(found, DocumentError):
                 wrong.append(str(found))
             elif found.document.source not in self._corpus.removed:
                 yield found
 
     def _forget_vectors(self) -> None:
-        """Keep in the cache what the kept generations hold."""
+        """Keep in the cache what the kept snapshots hold."""
 
         def hashes() -> Iterator[bytes]:
-            for generation in generations(self._folder):
-                with suppress(sqlite3.Error), closing(Passages.read(generation / PASSAGES)) as passages:
+            for snapshot in snapshots(self._folder):
+                with suppress(sqlite3.Error), closing(Passages.read(snapshot / PASSAGES)) as passages:
                     yield from passages.all_hashes()
 
         with EmbeddingCache(self._folder / EMBEDDINGS, self._maker.embedder) as cache:

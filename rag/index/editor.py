@@ -1,4 +1,4 @@
-"""Making the texts of a new generation of those of the one before: what is added, removed, renamed."""
+"""Making the texts of a new snapshot of those of the one before: what is added, removed, renamed."""
 
 import hashlib
 import json
@@ -24,11 +24,11 @@ CREATE INDEX sources_by_document ON sources (doc_id, source);
 CREATE TABLE documents (
     doc_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, pages TEXT NOT NULL, titled INTEGER NOT NULL
 );
-CREATE TABLE chunks (
-    chunk_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+CREATE TABLE passages (
+    passage_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
     text TEXT NOT NULL, page INTEGER, page_breaks TEXT NOT NULL, hash BLOB NOT NULL, words INTEGER NOT NULL
 );
-CREATE INDEX chunks_by_document ON chunks (doc_id);
+CREATE INDEX passages_by_document ON passages (doc_id);
 CREATE VIRTUAL TABLE words USING fts5 (stems, tokenize = "ascii");
 """
 
@@ -37,7 +37,7 @@ CREATE VIRTUAL TABLE words USING fts5 (stems, tokenize = "ascii");
 class Pending:
     """A passage that awaits its vector: its id, the hash of what is embedded, and that text."""
 
-    chunk_id: int
+    passage_id: int
     hash: bytes
     text: str
 
@@ -58,7 +58,7 @@ class Editor(Passages):
         """Open or make a file that nobody reads yet. `close` it to have it all on the disk."""
         new = not path.exists()
         database = sqlite3.connect(path)
-        # A crash throws the whole unpublished generation away, so there is nothing to journal.
+        # A crash throws the whole unpublished snapshot away, so there is nothing to journal.
         database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;")
         if new:
             database.executescript(_SCHEMA)
@@ -72,21 +72,21 @@ class Editor(Passages):
     def pending(self, after: int, size: int) -> Iterator[list[Pending]]:
         """The passages with an id above `after`, `size` at a time."""
         query = (
-            "SELECT chunk_id, hash, title, titled, chunks.text FROM chunks JOIN documents USING (doc_id) "
-            "WHERE chunk_id > ? ORDER BY chunk_id LIMIT ?"
+            "SELECT passage_id, hash, title, titled, passages.text FROM passages JOIN documents USING (doc_id) "
+            "WHERE passage_id > ? ORDER BY passage_id LIMIT ?"
         )
         while rows := self.rows(query, [after, size]):
-            yield [Pending(chunk_id, hashed, embedded_text(*embedded)) for chunk_id, hashed, *embedded in rows]
+            yield [Pending(passage_id, hashed, embedded_text(*embedded)) for passage_id, hashed, *embedded in rows]
             after = rows[-1][0]
 
-    def count_after(self, chunk_id: int) -> int:
+    def count_after(self, passage_id: int) -> int:
         """How many passages have a higher id."""
-        ((count,),) = self.rows("SELECT count(*) FROM chunks WHERE chunk_id > ?", [chunk_id])
+        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE passage_id > ?", [passage_id])
         return int(count)
 
     def last_id(self) -> int:
         """The highest id that was ever given, 0 where there was none: ids are not used again."""
-        rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'")
+        rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'passages'")
         return int(rows[0][0]) if rows else 0
 
     def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
@@ -109,21 +109,22 @@ class Editor(Passages):
             "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
             [document.doc_id, document.title, document.text, json.dumps(document.pages), document.titled],
         )
-        for chunk in cut(document, loaded.spans):
-            embedded = embedded_text(document.title, document.titled, chunk.text)
+        for passage in cut(document, loaded.spans):
+            embedded = embedded_text(document.title, document.titled, passage.text)
             row = self.database.execute(
-                "INSERT INTO chunks (doc_id, start, end, text, page, page_breaks, hash, words) "
+                "INSERT INTO passages (doc_id, start, end, text, page, page_breaks, hash, words) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    chunk.doc_id, chunk.start, chunk.end, chunk.text, chunk.page, json.dumps(chunk.page_breaks),
-                    hashlib.sha256(embedded.encode()).digest(), len(chunk.text.split()),
+                    passage.doc_id, passage.start, passage.end, passage.text, passage.page,
+                    json.dumps(passage.page_breaks),
+                    hashlib.sha256(embedded.encode()).digest(), len(passage.text.split()),
                 ],
             )  # fmt: skip
-            self._add_words(row.lastrowid, document.title, chunk.text)
+            self._add_words(row.lastrowid, document.title, passage.text)
 
-    def _add_words(self, chunk_id: int | None, title: str, text: str) -> None:
+    def _add_words(self, passage_id: int | None, title: str, text: str) -> None:
         terms = " ".join(map(term, tokenize(f"{title}\n{text}")))
-        self.database.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)", [chunk_id, terms])
+        self.database.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)", [passage_id, terms])
 
     def complain(self, file: str, problems: Sequence[str]) -> None:
         """Remember what could not be read in a file of which the rest was."""
@@ -150,18 +151,18 @@ class Editor(Passages):
                 self._add(loaded)
             else:  # The title is in the words alone, so the vectors stay.
                 self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [document.title, doc_id])
-                for chunk_id, text in self.rows("SELECT chunk_id, text FROM chunks WHERE doc_id = ?", [doc_id]):
-                    self.database.execute("DELETE FROM words WHERE rowid = ?", [chunk_id])
-                    self._add_words(chunk_id, document.title, text)
+                for passage_id, text in self.rows("SELECT passage_id, text FROM passages WHERE doc_id = ?", [doc_id]):
+                    self.database.execute("DELETE FROM words WHERE rowid = ?", [passage_id])
+                    self._add_words(passage_id, document.title, text)
         self.database.execute("INSERT INTO words (words) VALUES ('optimize')")
         self.database.commit()
         self.database.execute("VACUUM")
         return gone
 
     def _drop(self, where: str, *values: str) -> list[int]:
-        gone = [chunk_id for (chunk_id,) in self.rows(f"SELECT chunk_id FROM chunks WHERE {where}", values)]
-        self.database.executemany("DELETE FROM words WHERE rowid = ?", [(chunk_id,) for chunk_id in gone])
-        self.database.execute(f"DELETE FROM chunks WHERE {where}", values)
+        gone = [passage_id for (passage_id,) in self.rows(f"SELECT passage_id FROM passages WHERE {where}", values)]
+        self.database.executemany("DELETE FROM words WHERE rowid = ?", [(passage_id,) for passage_id in gone])
+        self.database.execute(f"DELETE FROM passages WHERE {where}", values)
         self.database.execute(f"DELETE FROM documents WHERE {where}", values)
         return gone
 

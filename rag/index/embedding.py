@@ -64,4 +64,4 @@ def _embedded(embedder: Embeddings, texts: dict[bytes, str]) -> dict[bytes, Vect
 
 
 def _store(vectors: Vectors, batch: Sequence[Pending], found: dict[bytes, Vector]) -> None:
-    vectors.add([passage.chunk_id for passage in batch], np.stack([found[passage.hash] for passage in batch]))
+    vectors.add([passage.passage_id for passage in batch], np.stack([found[passage.hash] for passage in batch]))

@@ -13,19 +13,19 @@ from rag.index.manifest import Manifest
 from rag.index.passages import Passages
 from rag.index.snapshot import REPAIR, current_name, soundest
 from rag.index.vectors import Vectors
-from rag.types import Chunk
+from rag.types import Passage
 
 PASSAGES = "passages.sqlite"
 VECTORS = "vectors"
 EMBEDDINGS = "embeddings.sqlite"
-"""Beside the generations: the cache of vectors."""
+"""Beside the snapshots: the cache of vectors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """An open generation. It is closed when nobody holds it any more; threads may share it.
+    """An open snapshot. It is closed when nobody holds it any more; threads may share it.
 
-    `current` is the name of the generation that was current when it was opened; `notice`
+    `current` is the name of the snapshot that was current when it was opened; `notice`
     says what was wrong with that, where an older one stands in. The methods raise
     DamagedError when the files were damaged after they were opened.
     """
@@ -37,42 +37,42 @@ class Index:
     documents: Passages
     _vectors: Vectors
 
-    def chunks(self, chunk_ids: Sequence[int]) -> list[Chunk]:
-        """The chunks with these ids, in this order."""
+    def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
+        """The passages with these ids, in this order."""
         with explained(self.path.parent):
-            return self.documents.chunks(chunk_ids)
+            return self.documents.passages(passage_ids)
 
-    def all_chunks(self) -> list[Chunk]:
-        """Every chunk, those of a document in its order: for small indexes only."""
+    def all_passages(self) -> list[Passage]:
+        """Every passage, those of a document in its order: for small indexes only."""
         with explained(self.path.parent):
-            return self.documents.chunks(self.documents.chunk_ids())
+            return self.documents.passages(self.documents.passage_ids())
 
     def chosen(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that there is a document of, each once."""
         with explained(self.path.parent):
             return self.documents.held(doc_ids)
 
-    def chunks_of(self, doc_ids: Sequence[str], most_words: int) -> list[Chunk]:
-        """Every chunk of these documents in their order; none where they have more than `most_words` words."""
+    def passages_of(self, doc_ids: Sequence[str], most_words: int) -> list[Passage]:
+        """Every passage of these documents in their order; none where they have more than `most_words` words."""
         with explained(self.path.parent):
             short = bool(doc_ids) and self.documents.word_count(doc_ids) <= most_words
-            return self.documents.chunks(self.documents.chunk_ids(*doc_ids)) if short else []
+            return self.documents.passages(self.documents.passage_ids(*doc_ids)) if short else []
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
-        """Ids of at most `k` chunks, of all or these documents, that share a word with the question, best first."""
+        """Ids of at most `k` passages, of all or these documents, that share a word with the question, best first."""
         with explained(self.path.parent):
             return self.documents.by_words(question, k, doc_ids)
 
     def by_meaning(self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = ()) -> list[tuple[int, float]]:
-        """The at most `k` chunks, of all or these documents, nearest to the vector, with their cosine (-1..1)."""
+        """The at most `k` passages, of all or these documents, nearest to the vector, with their cosine (-1..1)."""
         with explained(self.path.parent):
-            among = self.documents.chunk_ids(*doc_ids) if doc_ids else None
-            there = self.manifest.chunks if among is None else len(among)
+            among = self.documents.passage_ids(*doc_ids) if doc_ids else None
+            there = self.manifest.passages if among is None else len(among)
             return self._vectors.nearest(vector, min(k, there), among)
 
 
 def open_index(folder: Path, embedder_name: str) -> Index:
-    """Open the current generation, or where it is damaged the newest sound one.
+    """Open the current snapshot, or where it is damaged the newest sound one.
 
     Raises StoreError when there is none, when another embedder built it, or when nothing is sound.
     """
@@ -98,9 +98,9 @@ def is_sound(folder: Path) -> bool:
     return True
 
 
-def open_files(generation: Path) -> tuple[Passages, Vectors]:
-    """The two stores of a generation. Raises OSError, sqlite3.Error, ChromaError."""
-    return Passages.read(generation / PASSAGES), Vectors.read(generation / VECTORS)
+def open_files(snapshot: Path) -> tuple[Passages, Vectors]:
+    """The two stores of a snapshot. Raises OSError, sqlite3.Error, ChromaError."""
+    return Passages.read(snapshot / PASSAGES), Vectors.read(snapshot / VECTORS)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The manifest of a generation: what it holds and what it is made of, with the digest of its every file."""
+"""The manifest of a snapshot: what it holds and what it is made of, with the digest of its every file."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from rag.errors import DamagedError
 
-FORMAT = 2
+FORMAT = 3
 _MANIFEST = "manifest.json"
 
 
@@ -32,7 +32,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a generation holds. `files` has the size in bytes and the SHA-256 of each by its relative path.
+    """What a snapshot holds. `files` has the size in bytes and the SHA-256 of each by its relative path.
 
     `stale` counts the vectors that were removed but still take up room.
     """
@@ -40,35 +40,35 @@ class Manifest:
     format: int
     created: str
     embedder: str
-    chunk_words: int
+    passage_words: int
     documents: int
-    chunks: int
+    passages: int
     words: int
     stale: int
     corpus: Corpus
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
-def seal(generation: Path, manifest: Manifest) -> None:
+def seal(snapshot: Path, manifest: Manifest) -> None:
     """Write the manifest with the digests of all files, and have everything on the disk. Raises OSError."""
-    paths = sorted(path for path in generation.rglob("*") if path.is_file())
-    files = {path.relative_to(generation).as_posix(): (path.stat().st_size, digest(path)) for path in paths}
+    paths = sorted(path for path in snapshot.rglob("*") if path.is_file())
+    files = {path.relative_to(snapshot).as_posix(): (path.stat().st_size, digest(path)) for path in paths}
     content = json.dumps(asdict(manifest) | {"files": files})
     checksum = hashlib.sha256(content.encode()).hexdigest()
-    (generation / _MANIFEST).write_text(f"{content}\n{checksum}\n", encoding="utf-8")
+    (snapshot / _MANIFEST).write_text(f"{content}\n{checksum}\n", encoding="utf-8")
     for path in [
         *paths,
-        generation / _MANIFEST,
-        *(path for path in generation.rglob("*") if path.is_dir()),
-        generation,
+        snapshot / _MANIFEST,
+        *(path for path in snapshot.rglob("*") if path.is_dir()),
+        snapshot,
     ]:
         to_disk(path)
 
 
-def read_manifest(generation: Path) -> Manifest:
-    """The manifest of a generation. Raises DamagedError."""
+def read_manifest(snapshot: Path) -> Manifest:
+    """The manifest of a snapshot. Raises DamagedError."""
     try:
-        content, _, checksum = (generation / _MANIFEST).read_text(encoding="utf-8").partition("\n")
+        content, _, checksum = (snapshot / _MANIFEST).read_text(encoding="utf-8").partition("\n")
         if hashlib.sha256(content.encode()).hexdigest() != checksum.strip():
             raise ValueError("its checksum is wrong")
         fields = json.loads(content)
@@ -86,10 +86,10 @@ def corpus_of(fields: dict[str, Any]) -> Corpus:
     return Corpus(**values)
 
 
-def check_files(generation: Path, manifest: Manifest) -> None:
+def check_files(snapshot: Path, manifest: Manifest) -> None:
     """Compare every file with the manifest. Raises DamagedError, naming the first that is not as it was written."""
     for name, (size, expected) in manifest.files.items():
-        path = generation / name
+        path = snapshot / name
         try:
             found = path.stat().st_size
             if found != size:

@@ -1,4 +1,4 @@
-"""The texts of a generation in one SQLite file: documents, the files they came from, passages and their words."""
+"""The texts of a snapshot in one SQLite file: documents, the files they came from, passages and their words."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from rag.index.words import tokenize
-from rag.types import Chunk, Document, Loaded, Span
+from rag.types import Document, Loaded, Passage, Span
 
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
-_CHUNK = f"""
-SELECT chunk_id, chunks.doc_id, {FIRST_SOURCE.format(column="source")}, title, start, end, chunks.text,
+_PASSAGE = f"""
+SELECT passage_id, passages.doc_id, {FIRST_SOURCE.format(column="source")}, title, start, end, passages.text,
     page, page_breaks
-FROM chunks JOIN documents ON documents.doc_id = chunks.doc_id
+FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 """
 
 _LISTED = "(SELECT value FROM json_each(?))"
@@ -41,7 +41,7 @@ class Counts:
     """How many documents, passages and words there are."""
 
     documents: int
-    chunks: int
+    passages: int
     words: int
 
 
@@ -51,7 +51,7 @@ def term(stem: str) -> str:
 
 
 class Passages(Mapping[str, Document]):
-    """The documents by id, read when asked for; the passages are found by `chunks` and `by_words`.
+    """The documents by id, read when asked for; the passages are found by `passages` and `by_words`.
 
     Every method may raise sqlite3.Error, where the file is damaged.
     """
@@ -91,34 +91,37 @@ class Passages(Mapping[str, Document]):
 
     def word_count(self, doc_ids: Sequence[str]) -> int:
         """How many words the passages of these documents have."""
-        query = f"SELECT coalesce(sum(words), 0) FROM chunks WHERE doc_id IN {_LISTED}"
+        query = f"SELECT coalesce(sum(words), 0) FROM passages WHERE doc_id IN {_LISTED}"
         ((words,),) = self.rows(query, [json.dumps(list(doc_ids))])
         return int(words)
 
     def counts(self) -> Counts:
         """How much there is."""
         ((documents,),) = self.rows("SELECT count(*) FROM documents")
-        ((chunks, words),) = self.rows("SELECT count(*), coalesce(sum(words), 0) FROM chunks")
-        return Counts(documents, chunks, words)
+        ((passages, words),) = self.rows("SELECT count(*), coalesce(sum(words), 0) FROM passages")
+        return Counts(documents, passages, words)
 
     def listed(self) -> list[Listed]:
         """Every source with its document, by name."""
-        count = "(SELECT count(*) FROM chunks WHERE doc_id = sources.doc_id)"
+        count = "(SELECT count(*) FROM passages WHERE doc_id = sources.doc_id)"
         return [
             Listed(*row) for row in self.rows(f"SELECT source, title, {count}, doc_id FROM sources ORDER BY source")
         ]
 
-    def chunks(self, chunk_ids: Sequence[int]) -> list[Chunk]:
+    def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
         """The passages with these ids, in this order. Raises KeyError for an id that is not there."""
-        marks = ",".join("?" * len(chunk_ids))
-        rows = self.rows(f"{_CHUNK} WHERE chunk_id IN ({marks})", chunk_ids)
-        found = {row[0]: _chunk(*row) for row in rows}
-        return [found[chunk_id] for chunk_id in chunk_ids]
+        marks = ",".join("?" * len(passage_ids))
+        rows = self.rows(f"{_PASSAGE} WHERE passage_id IN ({marks})", passage_ids)
+        found = {row[0]: _passage(*row) for row in rows}
+        return [found[passage_id] for passage_id in passage_ids]
 
-    def chunk_ids(self, *doc_ids: str) -> list[int]:
+    def passage_ids(self, *doc_ids: str) -> list[int]:
         """The id of every passage, or of these documents'; those of a document follow each other in its order."""
         where, values = (f"WHERE doc_id IN {_LISTED}", [json.dumps(doc_ids)]) if doc_ids else ("", [])
-        return [chunk_id for (chunk_id,) in self.rows(f"SELECT chunk_id FROM chunks {where} ORDER BY chunk_id", values)]
+        return [
+            passage_id
+            for (passage_id,) in self.rows(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
+        ]
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
         """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5).
@@ -127,16 +130,18 @@ class Passages(Mapping[str, Document]):
         """
         query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
         # The plus keeps SQLite from searching the words once for each passage of the documents.
-        among = f"AND +rowid IN (SELECT chunk_id FROM chunks WHERE doc_id IN {_LISTED})" if doc_ids else ""
+        among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_LISTED})" if doc_ids else ""
         values = [query, *([json.dumps(list(doc_ids))] if doc_ids else []), k]
         found = f"SELECT rowid FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
-        return [chunk_id for (chunk_id,) in self.rows(found, values)] if query else []
+        return [passage_id for (passage_id,) in self.rows(found, values)] if query else []
 
-    def has_words(self, chunk_id: int, text: str) -> bool:
+    def has_words(self, passage_id: int, text: str) -> bool:
         """Whether the longest words of `text` find this passage."""
         stems = sorted(dict.fromkeys(tokenize(text)), key=len)[-8:]
         query = " AND ".join(f'"{term(stem)}"' for stem in stems)
-        return not stems or bool(self.rows("SELECT 1 FROM words WHERE rowid = ? AND words MATCH ?", [chunk_id, query]))
+        return not stems or bool(
+            self.rows("SELECT 1 FROM words WHERE rowid = ? AND words MATCH ?", [passage_id, query])
+        )
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the file, found by reading all of it."""
@@ -144,11 +149,11 @@ class Passages(Mapping[str, Document]):
             if message != "ok":
                 yield str(message)
         for doc_id, document in self.items():
-            places = self.rows("SELECT start, end, text FROM chunks WHERE doc_id = ?", [doc_id])
+            places = self.rows("SELECT start, end, text FROM passages WHERE doc_id = ?", [doc_id])
             wrong = sum(document.text[start:end] != text for start, end, text in places)
             if wrong:
                 yield f"{wrong} passages are not what {document.source!r} holds at their place"
-        ((count,),) = self.rows("SELECT count(*) FROM chunks WHERE chunk_id NOT IN (SELECT rowid FROM words)")
+        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE passage_id NOT IN (SELECT rowid FROM words)")
         if count:
             yield f"{count} passages have no words"
 
@@ -164,7 +169,7 @@ class Passages(Mapping[str, Document]):
     def loaded(self, doc_id: str, source: str, title: str, titled: int) -> Loaded:
         """A document by this source and title, with its passages."""
         document = replace(self[doc_id], source=source, title=title, titled=bool(titled))
-        places = self.rows("SELECT start, end FROM chunks WHERE doc_id = ? ORDER BY chunk_id", [doc_id])
+        places = self.rows("SELECT start, end FROM passages WHERE doc_id = ? ORDER BY passage_id", [doc_id])
         return Loaded(document, tuple(Span(start, end) for start, end in places))
 
     def complaints(self) -> dict[str, list[str]]:
@@ -174,14 +179,22 @@ class Passages(Mapping[str, Document]):
 
     def all_hashes(self) -> Iterator[bytes]:
         """The hash of what was embedded for each passage, one by one."""
-        return (hashed for (hashed,) in self.database.execute("SELECT hash FROM chunks"))
+        return (hashed for (hashed,) in self.database.execute("SELECT hash FROM passages"))
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """What a query gives."""
         return self.database.execute(query, values).fetchall()
 
 
-def _chunk(
-    chunk_id: int, doc_id: str, source: str, title: str, start: int, end: int, text: str, page: int | None, breaks: str
-) -> Chunk:
-    return Chunk(chunk_id, doc_id, source, title, start, end, text, page, tuple(json.loads(breaks)))
+def _passage(
+    passage_id: int,
+    doc_id: str,
+    source: str,
+    title: str,
+    start: int,
+    end: int,
+    text: str,
+    page: int | None,
+    breaks: str,
+) -> Passage:
+    return Passage(passage_id, doc_id, source, title, start, end, text, page, tuple(json.loads(breaks)))

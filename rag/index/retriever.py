@@ -50,14 +50,14 @@ class HybridRetriever(BaseRetriever):
         for text in dict.fromkeys([question, *also]):
             near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool, self.documents))
             similarity = {i: max(similarity.get(i, -1.0), near.get(i, -1.0)) for i in similarity | near}
-            dense.append({chunk_id: rank for rank, chunk_id in enumerate(near, 1)})
+            dense.append({passage_id: rank for rank, passage_id in enumerate(near, 1)})
             worded = self.index.by_words(text, pool, self.documents)
-            words.append({chunk_id: rank for rank, chunk_id in enumerate(worded, 1)})
+            words.append({passage_id: rank for rank, passage_id in enumerate(worded, 1)})
         fused = fuse([*dense, *words], [1.0, *[ALSO] * (len(dense) - 1)] * 2)
-        best = sorted(fused, key=lambda chunk_id: (-fused[chunk_id], chunk_id))[: k or self.k]
+        best = sorted(fused, key=lambda passage_id: (-fused[passage_id], passage_id))[: k or self.k]
         return [
-            Hit(chunk, fused[i], similarity.get(i), _best(dense, i), _best(words, i))
-            for i, chunk in zip(best, self.index.chunks(best), strict=True)
+            Hit(passage, fused[i], similarity.get(i), _best(dense, i), _best(words, i))
+            for i, passage in zip(best, self.index.passages(best), strict=True)
         ]
 
     def _get_relevant_documents(
@@ -69,13 +69,13 @@ class HybridRetriever(BaseRetriever):
         **_: Any,
     ) -> list[LangChainDocument]:
         return [
-            LangChainDocument(page_content=hit.chunk.text, metadata={"source": hit.chunk.source, "hit": hit})
+            LangChainDocument(page_content=hit.passage.text, metadata={"source": hit.passage.source, "hit": hit})
             for hit in self.search(query, also=also)
         ]
 
 
-def _best(ranks: list[dict[int, int]], chunk_id: int) -> int | None:
-    return min((ranking[chunk_id] for ranking in ranks if chunk_id in ranking), default=None)
+def _best(ranks: list[dict[int, int]], passage_id: int) -> int | None:
+    return min((ranking[passage_id] for ranking in ranks if passage_id in ranking), default=None)
 
 
 def fuse(ranks: Sequence[Mapping[int, int]], weights: Sequence[float] | None = None) -> dict[int, float]:

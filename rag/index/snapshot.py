@@ -1,6 +1,6 @@
-"""Generations of the index: complete folders that never change, one of them current.
+"""Snapshots of the index: complete folders that never change, one of them current.
 
-`index/CURRENT` names the current generation and what it is made of. Each generation
+`index/CURRENT` names the current snapshot and what it is made of. Each snapshot
 holds a manifest with the size and the SHA-256 of its every file, so that whatever was
 cut short, overwritten or lost is known before anything reads it.
 """
@@ -26,11 +26,11 @@ _NAME = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 _FRESH_CURRENT = re.compile(r"CURRENT\.[0-9a-f]{8}")
 
 
-def new_generation(folder: Path) -> Path:
+def new_snapshot(folder: Path) -> Path:
     """An empty folder to build in, named so that the newest sorts last. Raises OSError."""
-    generation = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}{_BUILDING}"
-    generation.mkdir()
-    return generation
+    snapshot = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}{_BUILDING}"
+    snapshot.mkdir()
+    return snapshot
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -42,26 +42,26 @@ def remove_unfinished(folder: Path) -> None:
             path.unlink()
 
 
-def publish(generation: Path, corpus: Corpus) -> Path:
-    """Make a sealed generation the current one, by renaming; returns where it is now. Raises OSError."""
-    published = generation.with_name(generation.name.removesuffix(_BUILDING))
-    os.replace(generation, published)
+def publish(snapshot: Path, corpus: Corpus) -> Path:
+    """Make a sealed snapshot the current one, by renaming; returns where it is now. Raises OSError."""
+    published = snapshot.with_name(snapshot.name.removesuffix(_BUILDING))
+    os.replace(snapshot, published)
     make_current(published, corpus)
     return published
 
 
-def make_current(generation: Path, corpus: Corpus) -> None:
-    """Let readers open this generation from now on. Raises OSError."""
-    folder = generation.parent
+def make_current(snapshot: Path, corpus: Corpus) -> None:
+    """Let readers open this snapshot from now on. Raises OSError."""
+    folder = snapshot.parent
     fresh = folder / f"{_CURRENT}.{secrets.token_hex(4)}"
-    fresh.write_text(f"{generation.name}\n{json.dumps(asdict(corpus))}\n", encoding="utf-8")
+    fresh.write_text(f"{snapshot.name}\n{json.dumps(asdict(corpus))}\n", encoding="utf-8")
     to_disk(fresh)
     os.replace(fresh, folder / _CURRENT)
     to_disk(folder)
 
 
 def current_name(folder: Path) -> str | None:
-    """The name of the current generation, None where CURRENT is not there or is not as it was written."""
+    """The name of the current snapshot, None where CURRENT is not there or is not as it was written."""
     current = _read_current(folder)
     return current and current[0]
 
@@ -81,10 +81,10 @@ def last_corpus(folder: Path) -> Corpus | None:
     """
     if current := _read_current(folder):
         return current[1]
-    found = generations(folder)
-    for generation in found:
+    found = snapshots(folder)
+    for snapshot in found:
         with suppress(DamagedError):
-            return read_manifest(generation).corpus
+            return read_manifest(snapshot).corpus
     if found:
         raise DamagedError(
             f"The index in {str(folder)!r} is so damaged that what it was made of cannot be told; "
@@ -93,8 +93,8 @@ def last_corpus(folder: Path) -> Corpus | None:
     return None
 
 
-def generations(folder: Path, current: str | None = None) -> list[Path]:
-    """The published generations: the one that is (or is given as) current first, then the newest first.
+def snapshots(folder: Path, current: str | None = None) -> list[Path]:
+    """The published snapshots: the one that is (or is given as) current first, then the newest first.
 
     Raises StoreError when the folder cannot be read.
     """
@@ -112,15 +112,15 @@ def generations(folder: Path, current: str | None = None) -> list[Path]:
 
 
 def remove_others(folder: Path, keep: Collection[str]) -> None:
-    """Remove all generations but these."""
-    for path in generations(folder):
+    """Remove all snapshots but these."""
+    for path in snapshots(folder):
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A generation whose files are as they were written; `notice` says what was wrong with a newer one, if anything."""
+    """A snapshot whose files are as they were written; `notice` says what was wrong with a newer one, if anything."""
 
     path: Path
     manifest: Manifest
@@ -128,7 +128,7 @@ class Sound:
 
 
 def soundest(folder: Path) -> Sound:
-    """The current generation, or where it is damaged the newest one that is not.
+    """The current snapshot, or where it is damaged the newest one that is not.
 
     Raises NoIndexError where nothing was published, DamagedError where nothing is sound,
     StoreError where the folder cannot be read.
@@ -146,16 +146,16 @@ def soundest(folder: Path) -> Sound:
 
 
 def _soundest(folder: Path, current: str | None) -> Sound:
-    found = generations(folder, current)
-    wrong = ["CURRENT does not name a generation"] if found and current != found[0].name else []
-    for generation in found:
+    found = snapshots(folder, current)
+    wrong = ["CURRENT does not name a snapshot"] if found and current != found[0].name else []
+    for snapshot in found:
         try:
-            manifest = read_manifest(generation)
-            check_files(generation, manifest)
+            manifest = read_manifest(snapshot)
+            check_files(snapshot, manifest)
         except DamagedError as error:
             wrong.append(str(error))
             continue
-        return Sound(generation, manifest, _notice(folder, wrong[0], manifest) if wrong else None)
+        return Sound(snapshot, manifest, _notice(folder, wrong[0], manifest) if wrong else None)
     if not found:
         raise NoIndexError(f"There is no index in {str(folder)!r}; build it with: python ingest.py")
     raise DamagedError(f"The index in {str(folder)!r} is damaged ({wrong[0]}); {REPAIR}")
@@ -166,23 +166,23 @@ def _notice(folder: Path, wrong: str, manifest: Manifest) -> str:
 
 
 def others(folder: Path) -> list[tuple[Path, Manifest]]:
-    """The sound generations that are not current, the newest first."""
+    """The sound snapshots that are not current, the newest first."""
     found = []
-    for generation in generations(folder):
+    for snapshot in snapshots(folder):
         with suppress(DamagedError):
-            if generation.name != current_name(folder):
-                manifest = read_manifest(generation)
-                check_files(generation, manifest)
-                found.append((generation, manifest))
+            if snapshot.name != current_name(folder):
+                manifest = read_manifest(snapshot)
+                check_files(snapshot, manifest)
+                found.append((snapshot, manifest))
     return found
 
 
 def roll_back(folder: Path) -> Manifest:
-    """Make the newest sound generation that is not current the current one; returns its manifest.
+    """Make the newest sound snapshot that is not current the current one; returns its manifest.
 
     Raises StoreError when there is none, OSError when the folder cannot be written.
     """
-    for generation, manifest in others(folder):
-        make_current(generation, manifest.corpus)
+    for snapshot, manifest in others(folder):
+        make_current(snapshot, manifest.corpus)
         return manifest
-    raise StoreError(f"The index in {str(folder)!r} has no other sound generation to go back to.")
+    raise StoreError(f"The index in {str(folder)!r} has no other sound snapshot to go back to.")

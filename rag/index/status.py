@@ -7,7 +7,7 @@ from rag.index.corpus import listed
 from rag.index.index import EMBEDDINGS
 from rag.index.lock import one_writer, unwritable, writer
 from rag.index.manifest import Manifest, read_manifest
-from rag.index.snapshot import REPAIR, current_name, generations, others, roll_back, soundest
+from rag.index.snapshot import REPAIR, current_name, others, roll_back, snapshots, soundest
 from rag.index.verify import verify_apart
 
 
@@ -22,12 +22,12 @@ def status_lines(folder: Path) -> tuple[list[str], bool]:
     size = sum(size for size, _ in manifest.files.values())
     cached = (folder / EMBEDDINGS).stat().st_size if (folder / EMBEDDINGS).exists() else 0
     facts = {
-        "Generation": sound.path.name + (f" (and {back} to go back to)" if back else ""),
+        "Snapshot": sound.path.name + (f" (and {back} to go back to)" if back else ""),
         "Published": manifest.created,
         "Made of": ", ".join(manifest.corpus.paths),
         "Kept out": ", ".join(manifest.corpus.removed),
         "Documents": f"{manifest.documents:,}",
-        "Passages": f"{manifest.chunks:,} of about {manifest.chunk_words} words",
+        "Passages": f"{manifest.passages:,} of about {manifest.passage_words} words",
         "Embedder": manifest.embedder,
         "Size": f"{size / 1e6:,.1f} MB, and {cached / 1e6:,.1f} MB of cached vectors",
         "Health": sound.notice or "sound",
@@ -37,10 +37,10 @@ def status_lines(folder: Path) -> tuple[list[str], bool]:
 
 
 def check(folder: Path) -> str:
-    """Check every file, passage and vector of the current generation. Raises DamagedError with all that is wrong."""
-    if not (found := generations(folder)):
+    """Check every file, passage and vector of the current snapshot. Raises DamagedError with all that is wrong."""
+    if not (found := snapshots(folder)):
         raise NoIndexError(f"There is no index in {str(folder)!r}; build it with: python ingest.py")
-    wrong = [] if current_name(folder) == found[0].name else ["CURRENT does not name a generation"]
+    wrong = [] if current_name(folder) == found[0].name else ["CURRENT does not name a snapshot"]
     if wrong := wrong + verify_apart(found[0], full=True):
         raise DamagedError(f"The index {found[0].name} is damaged ({'; '.join(wrong)}); {REPAIR}")
     return f"The index {found[0].name} is sound: {counted(read_manifest(found[0]))}."
@@ -55,8 +55,8 @@ def list_lines(folder: Path) -> list[str]:
 
 
 def go_back(folder: Path) -> str:
-    """Make the generation before the current one the current one. Raises StoreError."""
-    if not generations(folder):
+    """Make the snapshot before the current one the current one. Raises StoreError."""
+    if not snapshots(folder):
         raise NoIndexError(f"There is no index in {str(folder)!r}; build it with: python ingest.py")
     with one_writer(folder):
         try:
@@ -68,7 +68,7 @@ def go_back(folder: Path) -> str:
 
 def counted(manifest: Manifest) -> str:
     """How many documents and passages there are, in words."""
-    return f"{_count(manifest.documents, 'document')}, {_count(manifest.chunks, 'passage')}"
+    return f"{_count(manifest.documents, 'document')}, {_count(manifest.passages, 'passage')}"
 
 
 def one_line(text: str) -> str:

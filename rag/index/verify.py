@@ -1,6 +1,6 @@
-"""Whether a generation is what its manifest says: files, counts, and canaries found by word and by vector.
+"""Whether a snapshot is what its manifest says: files, counts, and canaries found by word and by vector.
 
-`python -m rag.index.verify GENERATION` runs it apart, so that a damaged file cannot end the process that asks.
+`python -m rag.index.verify SNAPSHOT` runs it apart, so that a damaged file cannot end the process that asks.
 """
 
 import argparse
@@ -25,9 +25,9 @@ _SAME = 0.9999
 """Cosine above which two vectors are taken for the same."""
 
 
-def verify_apart(generation: Path, full: bool = False) -> list[str]:
-    """What is wrong with a generation, as found by another process; empty when it is sound."""
-    command = [sys.executable, "-m", "rag.index.verify", str(generation.resolve()), *(["--full"] if full else [])]
+def verify_apart(snapshot: Path, full: bool = False) -> list[str]:
+    """What is wrong with a snapshot, as found by another process; empty when it is sound."""
+    command = [sys.executable, "-m", "rag.index.verify", str(snapshot.resolve()), *(["--full"] if full else [])]
     done = subprocess.run(
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True, encoding="utf-8", check=False
     )
@@ -38,12 +38,12 @@ def verify_apart(generation: Path, full: bool = False) -> list[str]:
     return found
 
 
-def verify(generation: Path, full: bool = False) -> list[str]:
-    """What is wrong with a generation; empty when it is sound. `full` reads every passage and looks for 1,000."""
+def verify(snapshot: Path, full: bool = False) -> list[str]:
+    """What is wrong with a snapshot; empty when it is sound. `full` reads every passage and looks for 1,000."""
     try:
-        manifest = read_manifest(generation)
-        check_files(generation, manifest)
-        passages, vectors = open_files(generation)
+        manifest = read_manifest(snapshot)
+        check_files(snapshot, manifest)
+        passages, vectors = open_files(snapshot)
         return [
             *(passages.problems() if full else ()),
             *_counts(manifest, passages, vectors),
@@ -55,33 +55,33 @@ def verify(generation: Path, full: bool = False) -> list[str]:
 
 def _counts(manifest: Manifest, passages: Passages, vectors: Vectors) -> Iterator[str]:
     counts = passages.counts()
-    if (counts.documents, counts.chunks, counts.words) != (manifest.documents, manifest.chunks, manifest.words):
-        yield f"{counts} were counted, where the manifest has {manifest.documents:,} and {manifest.chunks:,}"
-    if len(vectors) != manifest.chunks:
-        yield f"there are {len(vectors):,} vectors for {manifest.chunks:,} passages"
+    if (counts.documents, counts.passages, counts.words) != (manifest.documents, manifest.passages, manifest.words):
+        yield f"{counts} were counted, where the manifest has {manifest.documents:,} and {manifest.passages:,}"
+    if len(vectors) != manifest.passages:
+        yield f"there are {len(vectors):,} vectors for {manifest.passages:,} passages"
 
 
 def _canaries(passages: Passages, vectors: Vectors, count: int) -> Iterator[str]:
-    every = passages.chunk_ids()
+    every = passages.passage_ids()
     ids = sorted({*every[:: max(1, len(every) // count)], *every[-5:]})
     stored = vectors.get(ids)
-    for chunk in passages.chunks(ids):
-        if not passages.has_words(chunk.chunk_id, f"{chunk.title} {chunk.text}"):
-            yield f"the words of a passage of {chunk.source!r} do not find it"
-        vector = stored.get(chunk.chunk_id)
+    for passage in passages.passages(ids):
+        if not passages.has_words(passage.passage_id, f"{passage.title} {passage.text}"):
+            yield f"the words of a passage of {passage.source!r} do not find it"
+        vector = stored.get(passage.passage_id)
         found = [] if vector is None else vectors.nearest(vector, min(_AMONG, len(vectors)))
-        near = chunk.chunk_id in {i for i, cosine in found if cosine > _SAME}
+        near = passage.passage_id in {i for i, cosine in found if cosine > _SAME}
         if not near and not (found and found[-1][1] > _SAME):
-            yield f"the vector of a passage of {chunk.source!r} does not find it"
+            yield f"the vector of a passage of {passage.source!r} does not find it"
 
 
 def main() -> int:
     """Print what is wrong, a line each; the exit code is 0 or 1."""
-    parser = argparse.ArgumentParser(prog="python -m rag.index.verify", description="Check a generation of the index.")
-    parser.add_argument("generation", type=Path)
+    parser = argparse.ArgumentParser(prog="python -m rag.index.verify", description="Check a snapshot of the index.")
+    parser.add_argument("snapshot", type=Path)
     parser.add_argument("--full", action="store_true", help="read every passage")
     arguments = parser.parse_args()
-    found = verify(arguments.generation, arguments.full)
+    found = verify(arguments.snapshot, arguments.full)
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for problem in found:
         print(" ".join(problem.split()))

@@ -8,7 +8,7 @@ from typing import Any
 from rag.documents.clean import replace_surrogates
 from rag.page.markup import facts
 from rag.server.turns import Turn
-from rag.types import Answer, Chunk, Citation, Hit, Sentence
+from rag.types import Answer, Citation, Hit, Passage, Sentence
 
 FORMAT = "article-chat/conversation"
 VERSION = 1
@@ -148,10 +148,10 @@ def _answer(turn: Turn, answer: Answer) -> dict[str, Any]:
 
 
 def _passage(hit: Hit) -> dict[str, Any]:
-    return {**_place(hit.chunk), "text": hit.chunk.text, "score": hit.score, "similarity": hit.similarity}
+    return {**_place(hit.passage), "text": hit.passage.text, "score": hit.score, "similarity": hit.similarity}
 
 
-def _place(of: Chunk | Citation) -> dict[str, Any]:
+def _place(of: Passage | Citation) -> dict[str, Any]:
     return {
         "doc_id": of.doc_id,
         "source": of.source,

@@ -152,7 +152,7 @@ class Shelf:
             find_sources([source], corpus.include, corpus.exclude)
         with Ahead(self.settings.online) as loader:
             tell("Reading the document", 0, 0)
-            loader.read(source, self.settings.chunk_words)
+            loader.read(source, self.settings.passage_words)
             return self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
 
     def _remove(self, source: str, tell: Progress) -> Changed:
@@ -174,11 +174,11 @@ class Shelf:
 
     def _update(self, corpus: Callable[[], Corpus], loader: Loader, tell: Progress, began: float) -> Changed:
         embedder = SharedEmbedder(self._load_embedder, tell)
-        maker = Maker(self.settings.chunk_words, embedder_name(self.settings), lambda: embedder)
+        maker = Maker(self.settings.passage_words, embedder_name(self.settings), lambda: embedder)
 
-        def verify(generation: Path) -> list[str]:
+        def verify(snapshot: Path) -> list[str]:
             tell("Checking the new index", 0, 0)
-            return self._verify(generation)
+            return self._verify(snapshot)
 
         folder = self.settings.index
         outcome = update(folder, corpus, maker, loader, progress=embedder.progress, verify=verify)

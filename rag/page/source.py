@@ -62,12 +62,12 @@ def _pane(turn: str, body: str) -> str:
 
 
 def _card(turn: Turn, rank: int, hit: Hit) -> str:
-    chunk = hit.chunk
+    passage = hit.passage
     cited = any(_inside(hit, mark) for mark in marks_of(turn).values())
-    facts = [shorten(chunk.title, 60), *[f"page {chunk.page}"] * bool(chunk.page), _why(hit)]
+    facts = [shorten(passage.title, 60), *[f"page {passage.page}"] * bool(passage.page), _why(hit)]
     return (
         f'<li class="card{" cited" if cited else ""}"><a href="#t{turn.number}-p{rank}" data-action="passage" '
-        f'data-anchor="t{turn.number}-p{rank}" dir="auto">{escape(shorten(chunk.text, BEGINNING))}</a>'
+        f'data-anchor="t{turn.number}-p{rank}" dir="auto">{escape(shorten(passage.text, BEGINNING))}</a>'
         f'<span class="quiet">{"Cited. " if cited else ""}{escape(", ".join(facts))}.</span></li>'
     )
 
@@ -89,16 +89,16 @@ def _nth(number: int) -> str:
 
 
 def _inside(hit: Hit, mark: Mark) -> bool:
-    cited, chunk = mark.citation, hit.chunk
-    return cited.doc_id == chunk.doc_id and chunk.start <= cited.start and cited.end <= chunk.end
+    cited, passage = mark.citation, hit.passage
+    return cited.doc_id == passage.doc_id and passage.start <= cited.start and cited.end <= passage.end
 
 
 def _regions(turn: Turn) -> dict[str, list[Region]]:
     """The passages and marks of the turn, by document, in the order of the hits."""
     regions: dict[str, list[Region]] = {}
     for rank, hit in enumerate(turn.hits or (), start=1):
-        chunk = hit.chunk
-        regions.setdefault(chunk.doc_id, []).append(Region(chunk.start, chunk.end, f"t{turn.number}-p{rank}"))
+        passage = hit.passage
+        regions.setdefault(passage.doc_id, []).append(Region(passage.start, passage.end, f"t{turn.number}-p{rank}"))
     for mark in marks_of(turn).values():
         own = regions.setdefault(mark.citation.doc_id, [])
         own.append(Region(mark.citation.start, mark.citation.end, mark.anchor, mark))
@@ -110,10 +110,10 @@ def _shown(doc_id: str, regions: list[Region], turn: Turn, documents: Mapping[st
     try:
         return _document(documents[doc_id], regions)
     except KeyError:
-        hits = [hit for hit in turn.hits or () if hit.chunk.doc_id == doc_id]
+        hits = [hit for hit in turn.hits or () if hit.passage.doc_id == doc_id]
         quotes = [(region.start, region.mark.citation.quote) for region in regions if region.mark]
-        text = _laid_out([*((hit.chunk.start, hit.chunk.text) for hit in hits), *quotes])
-        known = next((hit.chunk for hit in hits), None) or next(r.mark.citation for r in regions if r.mark)
+        text = _laid_out([*((hit.passage.start, hit.passage.text) for hit in hits), *quotes])
+        known = next((hit.passage for hit in hits), None) or next(r.mark.citation for r in regions if r.mark)
         gone = Document(doc_id, known.source, known.title, text)
         note = '<p class="quiet">This document has changed or was removed since; its passages as they were found:</p>'
         return _document(gone, regions, note, around=0)

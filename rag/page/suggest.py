@@ -40,7 +40,7 @@ def next_questions(turns: Sequence[Turn]) -> list[str]:
     if not turns or turns[-1].answer is None:
         return []
     said = " ".join(f"{turn.question} {turn.text}" for turn in turns).lower()
-    names = _names(hit.chunk.text[:_READ] for hit in turns[-1].hits or ())
+    names = _names(hit.passage.text[:_READ] for hit in turns[-1].hits or ())
     fresh = (name for name in names if not any(word in said for word in name.lower().removeprefix("the ").split()))
     return [f"What is said about {name}?" for name in islice(fresh, AFTERWARDS)]
 

@@ -15,8 +15,10 @@ anything = st.text(st.characters(codec="utf-8"), max_size=200)
 def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple[Sentence, ...]:
     documents = documents_of(texts)
     evidence = Evidence(TopicEmbedder())
-    chunks = [chunk for number, document in enumerate(documents) for chunk in split(document, 20, first_id=10 * number)]
-    return cite(answer, question, evidence.sentences(chunks), evidence)
+    passages = [
+        passage for number, document in enumerate(documents) for passage in split(document, 20, first_id=10 * number)
+    ]
+    return cite(answer, question, evidence.sentences(passages), evidence)
 
 
 def test_each_sentence_cites_the_sentence_that_says_it() -> None:

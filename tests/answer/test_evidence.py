@@ -1,12 +1,12 @@
 import numpy as np
 
 from rag.answer.evidence import SourceSentence, content_words, rank_sentences
-from rag.types import Chunk, Span
+from rag.types import Passage, Span
 
 
 def sentence(text: str, *vector: float) -> SourceSentence:
-    chunk = Chunk(0, "d", "d.txt", "D", 0, len(text), text)
-    return SourceSentence(chunk, Span(0, len(text)), text, content_words(text), np.array(vector, dtype=np.float32))
+    passage = Passage(0, "d", "d.txt", "D", 0, len(text), text)
+    return SourceSentence(passage, Span(0, len(text)), text, content_words(text), np.array(vector, dtype=np.float32))
 
 
 def test_where_meaning_does_not_tell_a_rare_word_weighs_more_than_a_frequent_one() -> None:

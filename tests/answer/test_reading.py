@@ -14,7 +14,7 @@ from rag.answer import reading as reading_module
 from rag.answer.reading import Reader, Reading
 from rag.errors import DamagedError, QuestionError
 from rag.index.index import Index, open_index
-from rag.index.snapshot import generations, roll_back
+from rag.index.snapshot import roll_back, snapshots
 from rag.settings import Settings
 
 
@@ -37,8 +37,8 @@ def reader(settings: Settings, texts: Path, opened: list[Reading]) -> Reader:
 
 def found(reader: Reader) -> str:
     reading, hits = reader.find("What sleeps or eats?")
-    assert reading.whole == [hit.chunk for hit in hits]
-    return hits[0].chunk.text
+    assert reading.whole == [hit.passage for hit in hits]
+    return hits[0].passage.text
 
 
 def test_the_next_question_is_answered_from_what_was_published_meanwhile(
@@ -59,8 +59,8 @@ def test_an_index_that_cannot_be_opened_is_reported_once_and_the_one_before_stay
 ) -> None:
     write(texts, {"a.txt": "A dog eats."})
     publish(settings.index, texts)
-    for generation in generations(settings.index):
-        (generation / "manifest.json").unlink()
+    for snapshot in snapshots(settings.index):
+        (snapshot / "manifest.json").unlink()
     with caplog.at_level(logging.WARNING):
         assert found(reader) == found(reader) == "A cat sleeps."
     (record,) = caplog.records
@@ -72,7 +72,7 @@ def test_where_a_newer_one_is_damaged_the_one_before_answers_and_a_repaired_one_
 ) -> None:
     write(texts, {"a.txt": "A dog eats."})
     publish(settings.index, texts)
-    (generations(settings.index)[0] / "passages.sqlite").write_bytes(b"")
+    (snapshots(settings.index)[0] / "passages.sqlite").write_bytes(b"")
     with caplog.at_level(logging.WARNING):
         assert found(reader) == "A cat sleeps."
     assert "so the one of" in caplog.text
@@ -120,10 +120,10 @@ def test_chosen_documents_are_searched_and_read_whole_by_themselves(
     reader = Reader(short, open_index(settings.index, EMBEDDER), TopicEmbedder(), opened.append)
     cat, dog, fish = reader.now.index.documents
     reading, hits = reader.find("What sleeps?", (), [dog, cat, "gone"])
-    assert [chunk.text for chunk in reading.whole] == ["A cat sleeps.", "A dog sleeps."]
-    assert {hit.chunk.doc_id for hit in hits} == {cat, dog}
+    assert [passage.text for passage in reading.whole] == ["A cat sleeps.", "A dog sleeps."]
+    assert {hit.passage.doc_id for hit in hits} == {cat, dog}
     reading, hits = reader.find("What sleeps?", (), [fish])
-    assert (reading.whole, [hit.chunk.doc_id for hit in hits]) == ([], [fish])
+    assert (reading.whole, [hit.passage.doc_id for hit in hits]) == ([], [fish])
     assert reader.find("What sleeps?", (), [fish, dog, cat])[0] is reader.find("What sleeps?")[0] is reader.now
 
 
@@ -139,7 +139,7 @@ def test_damage_is_left_behind_with_a_choice_too(settings: Settings, texts: Path
     (cat,) = set(reader.now.index.documents) - {dog}
     damage_now(reader)
     _, hits = reader.find("What sleeps?", (), [cat, dog])
-    assert [hit.chunk.text for hit in hits] == ["A cat sleeps."]
+    assert [hit.passage.text for hit in hits] == ["A cat sleeps."]
 
 
 WAIT = 10  # seconds until a test that hangs fails

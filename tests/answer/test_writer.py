@@ -222,7 +222,7 @@ def test_nothing_written_is_no_answer_to_a_question_of_yes_or_no(settings: Setti
 
 
 class EndingModel(ScriptedModel):
-    """Ends its streams as `ending` says, the metadata of the last chunk; without one they break off."""
+    """Ends its streams as `ending` says, the metadata of the last passage; without one they break off."""
 
     ending: dict[str, str]
 

@@ -41,25 +41,25 @@ def test_a_text_without_full_stops_is_cut_between_words() -> None:
     assert [len(span.split()) for span in spans] == [60, 60, 10]
 
 
-def test_chunks_hold_about_the_words_asked_for() -> None:
+def test_passages_hold_about_the_words_asked_for() -> None:
     text = " ".join(f"Sentence number {i} has six words." for i in range(100))
-    sizes = [len(chunk.text.split()) for chunk in split(document(text), words=60)]
+    sizes = [len(passage.text.split()) for passage in split(document(text), words=60)]
     assert sum(sizes) == 600
     assert all(54 <= size <= 66 for size in sizes)
 
 
-def test_chunks_do_not_cross_a_heading() -> None:
-    chunks = split(document("# One\n\nFirst.\n\n# Two\n\nSecond."), words=100, first_id=7)
-    assert [chunk.text for chunk in chunks] == ["# One\n\nFirst.", "# Two\n\nSecond."]
-    assert [chunk.chunk_id for chunk in chunks] == [7, 8]
+def test_passages_do_not_cross_a_heading() -> None:
+    passages = split(document("# One\n\nFirst.\n\n# Two\n\nSecond."), words=100, first_id=7)
+    assert [passage.text for passage in passages] == ["# One\n\nFirst.", "# Two\n\nSecond."]
+    assert [passage.passage_id for passage in passages] == [7, 8]
 
 
 @given(st.one_of(anything, prose.map(" ".join)))
-def test_every_chunk_is_an_exact_slice_and_no_word_is_lost(text: str) -> None:
-    chunks = split(document(text), words=20)
-    assert all(chunk.text == text[chunk.start : chunk.end] and chunk.text for chunk in chunks)
-    assert all(before.end <= after.start for before, after in itertools.pairwise(chunks))
-    assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(text.split())
+def test_every_passage_is_an_exact_slice_and_no_word_is_lost(text: str) -> None:
+    passages = split(document(text), words=20)
+    assert all(passage.text == text[passage.start : passage.end] and passage.text for passage in passages)
+    assert all(before.end <= after.start for before, after in itertools.pairwise(passages))
+    assert "".join("".join(passage.text.split()) for passage in passages) == "".join(text.split())
 
 
 @given(anything)

@@ -25,7 +25,7 @@ from rag.errors import ModelError
 from rag.index.builder import update
 from rag.index.verify import verify
 from rag.settings import Settings, read_settings
-from rag.types import Answer, Chunk, Document, Hit, Timings
+from rag.types import Answer, Document, Hit, Passage, Timings
 
 # Judging
 
@@ -146,7 +146,7 @@ class GullibleBot:
         texts = {one.title: one for one in self.documents.values()}
         document = texts[{NAP.question: "Cat", NAME.question: "Dog"}.get(question, "Fish")]
         hit = Hit(
-            Chunk(0, document.doc_id, document.source, document.title, 0, len(document.text), document.text),
+            Passage(0, document.doc_id, document.source, document.title, 0, len(document.text), document.text),
             0.03, 0.9, 1, 1,
         )  # fmt: skip
         yield [hit]

@@ -61,14 +61,14 @@ def test_the_nearest_passages_come_first_and_are_spans_of_their_documents() -> N
     with closing(Baseline(SETTINGS, model, WordEmbedder(), DOCUMENTS)) as baseline:
         hits, pieces, answer = stream(baseline, "Where is the fish?")
     assert len(hits) == NEAREST
-    assert "fish" in hits[0].chunk.text and "snake" not in hits[0].chunk.text
+    assert "fish" in hits[0].passage.text and "snake" not in hits[0].passage.text
     similarities = [hit.similarity for hit in hits if hit.similarity is not None]
     assert len(similarities) == 4 and similarities == sorted(similarities, reverse=True)
     assert similarities[0] == pytest.approx(0.995, abs=0.001)  # 40 fish and 0.1 against 1 fish and 0.1.
     assert [hit.dense_rank for hit in hits] == [1, 2, 3, 4]
     for hit in hits:
-        assert len(hit.chunk.text) <= 1000
-        assert DOCUMENTS[hit.chunk.doc_id].text[hit.chunk.start : hit.chunk.end] == hit.chunk.text
+        assert len(hit.passage.text) <= 1000
+        assert DOCUMENTS[hit.passage.doc_id].text[hit.passage.start : hit.passage.end] == hit.passage.text
     assert len(pieces) > 1
     assert "".join(pieces) == answer.text == "The fish sleeps."
     assert (answer.hits, answer.citations, answer.sentences) == (tuple(hits), (), ())
@@ -95,7 +95,7 @@ def test_two_baselines_do_not_share_passages() -> None:
         closing(Baseline(SETTINGS, model, WordEmbedder(), {"plants": PLANTS})) as second,
     ):
         hits, _, _ = stream(second, "How does moss grow?")
-    assert [hit.chunk.text for hit in hits] == [PLANTS.text]
+    assert [hit.passage.text for hit in hits] == [PLANTS.text]
 
 
 def test_run_takes_the_baseline_and_records_its_failures() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.dataset import load
-from eval.draft import drafts, parsed, passages, spread
+from eval.draft import drafts, parsed, passages_of, spread
 from eval.folder import build, mapped
 from rag.documents.splitter import split
 from rag.errors import DocumentError, ModelError
@@ -83,9 +83,9 @@ def test_the_names_in_drafts_are_those_of_the_folder(
     corpus = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]
     write(tmp_path / "set", {"corpus.jsonl": "\n".join(corpus), "a.txt": ANIMALS[2]} if lines else texts)
     model = ScriptedModel(responses=["Question: Who eats?\nAnswer: eats"])
-    chunks, called = passages(["set"], settings)
+    passages, called = passages_of(["set"], settings)
     path = tmp_path / "set.draft.jsonl"
-    path.write_text("\n".join(map(json.dumps, drafts(chunks, model, settings, called))), encoding="utf-8")
+    path.write_text("\n".join(map(json.dumps, drafts(passages, model, settings, called))), encoding="utf-8")
     documents = open_index(build(Path("set"), settings, tmp_path / "out").index, EMBEDDER).documents
     questions = mapped(load(path), Path("set"), documents)
     assert len(questions) == 3
@@ -94,8 +94,8 @@ def test_the_names_in_drafts_are_those_of_the_folder(
 
 @given(st.integers(1, 60), st.integers(1, 70))
 def test_passages_are_spread_evenly(there: int, count: int) -> None:
-    chunks: list[Any] = list(range(there))
-    chosen: list[Any] = list(spread(chunks, count))
+    passages: list[Any] = list(range(there))
+    chosen: list[Any] = list(spread(passages, count))
     assert len(chosen) == len(set(chosen)) == min(there, count)
     assert chosen == sorted(chosen)
     gaps = [b - a for a, b in zip([-chosen[0] - 1, *chosen], [*chosen, 2 * there - 1 - chosen[-1]], strict=True)]
@@ -106,18 +106,18 @@ def test_passages_come_from_files_and_folders_but_not_from_questions(settings: S
     write(tmp_path / "notes", {"a.txt": ANIMALS[0], "questions.jsonl": '{"text": "no document"}'})
     write(tmp_path / "set", {"corpus.jsonl": json.dumps({"id": "x", "text": ANIMALS[2]}), "other.txt": "left out"})
     write(tmp_path, {"b.txt": ANIMALS[1]})
-    found, called = passages([str(tmp_path / name) for name in ("notes", "set", "b.txt")], settings)
-    assert [chunk.text for chunk in found] == [ANIMALS[0], ANIMALS[2], ANIMALS[1]]
-    assert [called.get(chunk.doc_id) for chunk in found] == ["a.txt", "x", None]
+    found, called = passages_of([str(tmp_path / name) for name in ("notes", "set", "b.txt")], settings)
+    assert [passage.text for passage in found] == [ANIMALS[0], ANIMALS[2], ANIMALS[1]]
+    assert [called.get(passage.doc_id) for passage in found] == ["a.txt", "x", None]
 
 
 def test_what_cannot_be_read_is_named(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, {"notes/a.txt": ANIMALS[0], "notes/empty.txt": " ", "none/empty.txt": " "})
-    found, _ = passages([str(tmp_path / "notes")], settings)
+    found, _ = passages_of([str(tmp_path / "notes")], settings)
     assert len(found) == 1
     assert "empty.txt' is empty" in capsys.readouterr().err
     with pytest.raises(DocumentError, match="No document could be read"):
-        passages([str(tmp_path / "none")], settings)
+        passages_of([str(tmp_path / "none")], settings)
 
 
 def test_the_command_writes_a_set_that_can_be_asked(

@@ -19,12 +19,12 @@ from eval.record import Times
 from eval.run import run
 from rag.errors import ModelError, StoreError
 from rag.settings import read_settings
-from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
 
 TEXT = "Mark Rutte is NATO’s chief. He was in Brussels."
 DOCUMENT = Document("d", "folder/article.txt", "Article", TEXT)
 CITATION = Citation(1, "d", "folder/article.txt", "Article", 0, 27, TEXT[:27])
-HIT = Hit(Chunk(0, "d", "folder/article.txt", "Article", 0, len(TEXT), TEXT), 0.03, 0.9, 1, 1)
+HIT = Hit(Passage(0, "d", "folder/article.txt", "Article", 0, len(TEXT), TEXT), 0.03, 0.9, 1, 1)
 CHIEF = Question(
     id="chief",
     kind="fact",

@@ -12,7 +12,7 @@ from rag.index.builder import Maker
 from rag.index.index import Index, open_index
 from rag.index.lock import one_writer
 from rag.index.manifest import Corpus
-from rag.index.snapshot import generations, roll_back, soundest
+from rag.index.snapshot import roll_back, snapshots, soundest
 from rag.index.verify import verify
 
 TEXTS = {"cat.txt": "The black cat sleeps.", "sub/dog.md": "# Dogs\n\nA dog eats.", "fish.txt": "Fish swim."}
@@ -45,12 +45,12 @@ def index(tmp_path: Path, folder: Path) -> Path:
     return tmp_path / "index"
 
 
-def with_(embedder: TopicEmbedder, chunk_words: int = 20, name: str = EMBEDDER) -> Maker:
-    return Maker(chunk_words, name, lambda: embedder)
+def with_(embedder: TopicEmbedder, passage_words: int = 20, name: str = EMBEDDER) -> Maker:
+    return Maker(passage_words, name, lambda: embedder)
 
 
 def texts(index: Path, name: str = EMBEDDER) -> list[str]:
-    return sorted(chunk.text for chunk in open_index(index, name).all_chunks())
+    return sorted(passage.text for passage in open_index(index, name).all_passages())
 
 
 def never() -> TopicEmbedder:
@@ -60,11 +60,11 @@ def never() -> TopicEmbedder:
 def test_unchanged_documents_are_neither_loaded_nor_embedded(
     index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = generations(index)
+    before = snapshots(index)
     monkeypatch.setattr("rag.documents.loader.Loader.load", lambda *_: pytest.fail("an unchanged file was loaded"))
     outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
     assert (outcome.changed, outcome.embedded, outcome.manifest.documents) == (False, 0, 3)
-    assert generations(index) == before
+    assert snapshots(index) == before
 
 
 def test_only_what_is_new_is_embedded_and_old_text_is_gone(index: Path, folder: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_renamed_document_keeps_its_passages_and_is_found_by_its_new_name(inde
     opened = open_index(index, EMBEDDER)
     document = opened.documents[before["The black cat sleeps."]]
     assert (document.title, Path(document.source).name) == ("Tom jones", "tom_jones.txt")
-    assert [chunk.title for chunk in opened.chunks(opened.by_words("jones", 5))] == ["Tom jones"]
+    assert [passage.title for passage in opened.passages(opened.by_words("jones", 5))] == ["Tom jones"]
 
 
 def test_a_new_title_of_its_own_is_embedded_anew(index: Path, folder: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_new_title_of_its_own_is_embedded_anew(index: Path, folder: Path) -> N
     assert publish(index, folder, maker=with_(embedder)).embedded == 1
     assert embedder.texts[0].startswith("Dogs\n")
     opened = open_index(index, EMBEDDER)
-    assert [chunk.title for chunk in opened.chunks(opened.by_words("dogs all day", 1))] == ["Dogs"]
+    assert [passage.title for passage in opened.passages(opened.by_words("dogs all day", 1))] == ["Dogs"]
     assert verify(opened.path, full=True) == []
 
 
@@ -114,10 +114,10 @@ def test_after_a_rollback_and_a_new_run_the_way_back_leads_to_what_was_current(i
     assert "The black cat sleeps." in texts(index)
 
 
-def test_after_a_repair_there_is_a_sound_generation_to_go_back_to(index: Path, folder: Path) -> None:
+def test_after_a_repair_there_is_a_sound_snapshot_to_go_back_to(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "The second cat."})
     publish(index, folder)
-    (generations(index)[0] / "passages.sqlite").write_bytes(b"")
+    (snapshots(index)[0] / "passages.sqlite").write_bytes(b"")
     publish(index, folder)
     roll_back(index)
     assert "The black cat sleeps." in texts(index)
@@ -172,17 +172,17 @@ def test_what_an_interrupted_build_left_is_removed(index: Path, folder: Path) ->
 def test_what_an_update_left_that_was_killed_while_removing_is_removed(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "The second cat."})
     publish(index, folder)
-    current, before = generations(index)
+    current, before = snapshots(index)
     shutil.copytree(before, index / "20200101T000000000000-abcd")
     assert not publish(index, folder).changed
-    assert generations(index) == [current, before]
+    assert snapshots(index) == [current, before]
 
 
-@pytest.mark.parametrize("made", [with_(Counting(), chunk_words=30), with_(Counting(), name="other")])
+@pytest.mark.parametrize("made", [with_(Counting(), passage_words=30), with_(Counting(), name="other")])
 def test_other_settings_make_a_new_index(index: Path, folder: Path, made: Maker) -> None:
     outcome = publish(index, folder, maker=made)
     assert outcome.changed
-    assert (outcome.manifest.chunk_words, outcome.manifest.embedder) == (made.chunk_words, made.embedder)
+    assert (outcome.manifest.passage_words, outcome.manifest.embedder) == (made.passage_words, made.embedder)
     assert outcome.embedded == (3 if made.embedder == "other" else 0)
     assert texts(index, made.embedder) == sorted(["The black cat sleeps.", "# Dogs\n\nA dog eats.", "Fish swim."])
 
@@ -251,7 +251,7 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     outcome = publish(tmp_path / "index", tmp_path / "texts", address)
     assert outcome.problems == ()  # Nobody asked to go online this time.
     assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
-    for options in ({"rebuild": True}, {"maker": with_(TopicEmbedder(), chunk_words=30)}):
+    for options in ({"rebuild": True}, {"maker": with_(TopicEmbedder(), passage_words=30)}):
         publish(tmp_path / "index", tmp_path / "texts", address, **options)
         assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
 
@@ -287,7 +287,9 @@ def test_progress_is_told_to_the_end(tmp_path: Path, folder: Path) -> None:
 
 def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:
     opened: Index = open_index(index, EMBEDDER)
-    for chunk in opened.all_chunks():
-        titled = opened.documents[chunk.doc_id].titled
-        vector: Sequence[float] = TopicEmbedder().embed_query(f"{chunk.title}\n{chunk.text}" if titled else chunk.text)
-        assert np.allclose(opened._vectors.get([chunk.chunk_id])[chunk.chunk_id], vector, atol=1e-3)
+    for passage in opened.all_passages():
+        titled = opened.documents[passage.doc_id].titled
+        vector: Sequence[float] = TopicEmbedder().embed_query(
+            f"{passage.title}\n{passage.text}" if titled else passage.text
+        )
+        assert np.allclose(opened._vectors.get([passage.passage_id])[passage.passage_id], vector, atol=1e-3)

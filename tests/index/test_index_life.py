@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rag.errors import RagError
 from rag.index.builder import Maker
 from rag.index.index import Index, open_index
-from rag.index.snapshot import generations, roll_back, soundest
+from rag.index.snapshot import roll_back, snapshots, soundest
 from rag.index.words import tokenize
 
 WORDS = ["cat", "dog", "fish", "sleeps", "eats", "swims", "black", "pond", "Rex", "é", "42", "🙂"]
@@ -34,7 +34,7 @@ class Fragile(TopicEmbedder):
 
 
 class IndexLife(RuleBasedStateMachine):
-    """`files` is what the folder holds, `published` what each generation was made of, by its name."""
+    """`files` is what the folder holds, `published` what each snapshot was made of, by its name."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,13 +92,13 @@ class IndexLife(RuleBasedStateMachine):
         with suppress(Crash):
             publish(self.index, self.place / "texts", verify=crash)
 
-    @precondition(lambda self: len(generations(self.index)) > 1)
+    @precondition(lambda self: len(snapshots(self.index)) > 1)
     @rule()
     def go_back(self) -> None:
         with suppress(RagError):
             roll_back(self.index)
 
-    @precondition(lambda self: len({path.name for path in generations(self.index)} & set(self.published)) > 1)
+    @precondition(lambda self: len({path.name for path in snapshots(self.index)} & set(self.published)) > 1)
     @rule(data=st.data())
     def damage(self, data: st.DataObject) -> None:
         current = soundest(self.index).path
@@ -115,18 +115,18 @@ class IndexLife(RuleBasedStateMachine):
         listed = {source.source: source.passages for source in index.documents.listed()}
         assert set(listed) == {(self.place / "texts" / name).as_posix() for name in expected}
         assert {document.text for document in index.documents.values()} == set(expected.values())
-        for chunk in index.all_chunks():
-            assert index.documents[chunk.doc_id].text[chunk.start : chunk.end] == chunk.text
-            assert chunk.text in "\n".join(expected.values())
-            assert index.documents.has_words(chunk.chunk_id, chunk.text)
-            assert chunk.chunk_id in self.ids_like(index, chunk.text, chunk.title)
+        for passage in index.all_passages():
+            assert index.documents[passage.doc_id].text[passage.start : passage.end] == passage.text
+            assert passage.text in "\n".join(expected.values())
+            assert index.documents.has_words(passage.passage_id, passage.text)
+            assert passage.passage_id in self.ids_like(index, passage.text, passage.title)
         gone = {word for text in self.texts_of_others(expected) for word in tokenize(text)}
         for word in gone - set(tokenize(" ".join(expected.values()))):
             assert index.by_words(word, 50) == []
 
     def ids_like(self, index: Index, text: str, title: str) -> set[int]:
         """The ids whose vector is that of the text; after a new name the title before may still be in it."""
-        near = index.by_meaning(TopicEmbedder().embed_query(f"{title}\n{text}"), index.manifest.chunks)
+        near = index.by_meaning(TopicEmbedder().embed_query(f"{title}\n{text}"), index.manifest.passages)
         return {i for i, cosine in near if cosine > 0.999}
 
     def texts_of_others(self, expected: dict[str, str]) -> Iterator[str]:

@@ -35,12 +35,12 @@ def test_documents_and_passages_come_back_as_they_were(path: Path) -> None:
         Listed("1.txt", "Text 1", 1, "d1"),
         Listed("cats.pdf", "Cats", 1, "cats"),
     ]
-    third, first = passages.chunks([3, 1])
+    third, first = passages.passages([3, 1])
     assert (third.text, third.page) == ("A dog eats.", None)
     assert (first.text, first.page, first.page_breaks) == (CATS.text, 1, (22,))
     assert (first.page_at(21), first.page_at(22)) == (1, 2)
     with pytest.raises(KeyError):
-        passages.chunks([4])
+        passages.passages([4])
 
 
 def test_words_find_the_best_passage_first(path: Path) -> None:
@@ -57,7 +57,7 @@ def test_of_chosen_documents_only_their_passages_are_found(path: Path) -> None:
     assert passages.by_words("dogs eating", 5, ["cats", "d0"]) == [1]
     assert passages.by_words("dogs eating", 1, ["d1", "cats"]) == [3]
     assert passages.by_words("dogs eating", 5, ["d0", "gone"]) == []
-    assert passages.chunk_ids("d1", "cats") == [1, 3]
+    assert passages.passage_ids("d1", "cats") == [1, 3]
     assert passages.held(["d1", "gone", "cats", "d1"]) == ["cats", "d1"]
     assert passages.word_count(["cats", "d1", "gone"]) == 11 + 3
 
@@ -96,7 +96,7 @@ def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path
     passages.remove("many.jsonl")
     assert passages.tidy(10) == [2, 3]
     passages.add("new.txt", "d4", [Document("new", "new.txt", "New", "A horse runs.")], 10)
-    assert [batch[0].chunk_id for batch in passages.pending(3, 10)] == [4]
+    assert [batch[0].passage_id for batch in passages.pending(3, 10)] == [4]
     passages.close()
     raw = path.read_bytes()
     assert b"Fish" not in raw and b"fish" not in raw and b"swim" not in raw
@@ -117,7 +117,7 @@ def test_complaints_are_remembered_by_file(path: Path) -> None:
 def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) -> None:
     passages = Editor.edit(path)
     batches = list(passages.pending(0, 2))
-    assert [[passage.chunk_id for passage in batch] for batch in batches] == [[1, 2], [3]]
+    assert [[passage.passage_id for passage in batch] for batch in batches] == [[1, 2], [3]]
     assert batches[1][0].text == "Text 1\nA dog eats."
     assert [batches[0][0].hash, batches[0][1].hash, batches[1][0].hash] == list(passages.all_hashes())
     assert len(set(passages.all_hashes())) == 3
@@ -127,7 +127,7 @@ def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) ->
 def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path) -> None:
     assert list(Passages.read(path).problems()) == []
     passages = Editor.edit(path)
-    passages.database.execute("UPDATE chunks SET start = start + 1 WHERE chunk_id = 2")
+    passages.database.execute("UPDATE passages SET start = start + 1 WHERE passage_id = 2")
     passages.database.execute("DELETE FROM words WHERE rowid = 3")
     assert list(passages.problems()) == [
         "1 passages are not what '0.txt' holds at their place",
@@ -148,7 +148,7 @@ def test_any_text_comes_back_and_every_passage_is_found_by_its_words(tmp_path: P
     passages = Editor.edit(tmp_path / "any")
     passages.add("a", "d", [Document("a", "a", "T", text)], 20)
     assert passages["a"].text == text
-    for chunk in passages.chunks(passages.chunk_ids()):
-        assert chunk.text == text[chunk.start : chunk.end]
-        assert passages.has_words(chunk.chunk_id, chunk.text)
+    for passage in passages.passages(passages.passage_ids()):
+        assert passage.text == text[passage.start : passage.end]
+        assert passages.has_words(passage.passage_id, passage.text)
     passages.close()

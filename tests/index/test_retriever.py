@@ -19,8 +19,8 @@ def test_fusion_adds_the_reciprocal_ranks() -> None:
 
 def test_the_passage_found_by_meaning_and_by_words_comes_first(animals: Index) -> None:
     hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=2).search("Where do fish swim?")
-    assert hits[0].chunk.source == "2.txt"
-    assert hits[0].chunk.text == ANIMALS[2]
+    assert hits[0].passage.source == "2.txt"
+    assert hits[0].passage.text == ANIMALS[2]
     assert (hits[0].dense_rank, hits[0].word_rank) == (1, 1)
     assert hits[0].score == pytest.approx(2 / (RRF_K + 1))
     assert len(hits) == 2
@@ -28,7 +28,7 @@ def test_the_passage_found_by_meaning_and_by_words_comes_first(animals: Index) -
 
 def test_a_name_that_the_vectors_do_not_know_is_found_by_its_word(animals: Index) -> None:
     hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=3).search("Rex")
-    rex = next(hit for hit in hits if "Rex" in hit.chunk.text)
+    rex = next(hit for hit in hits if "Rex" in hit.passage.text)
     assert rex.word_rank == 1
     assert hits[0] == rex
 
@@ -43,8 +43,8 @@ def test_other_words_for_the_question_are_fused_with_it(animals: Index) -> None:
     retriever = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=3)
     alone = retriever.search("Rex")
     both = retriever.search("Rex", also=["Rex", "Where do fish swim?"])
-    assert alone[0].chunk.source == "1.txt"
-    fish = next(hit for hit in both if hit.chunk.source == "2.txt")
+    assert alone[0].passage.source == "1.txt"
+    fish = next(hit for hit in both if hit.passage.source == "2.txt")
     assert (fish.dense_rank, fish.word_rank) == (1, 1)
     assert fish.similarity == retriever.search("Where do fish swim?")[0].similarity
     assert fish.score == pytest.approx(2 * ALSO / (RRF_K + 1) + 1 / (RRF_K + alone_rank(alone, "2.txt")))
@@ -52,19 +52,19 @@ def test_other_words_for_the_question_are_fused_with_it(animals: Index) -> None:
 
 
 def alone_rank(hits: list[Hit], source: str) -> int:
-    return next(hit.dense_rank or 0 for hit in hits if hit.chunk.source == source)
+    return next(hit.dense_rank or 0 for hit in hits if hit.passage.source == source)
 
 
 def test_it_is_a_langchain_retriever(animals: Index) -> None:
     found = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).invoke("the dog eats")
     assert [document.page_content for document in found] == [ANIMALS[1]]
-    assert found[0].metadata["hit"].chunk.source == "1.txt"
+    assert found[0].metadata["hit"].passage.source == "1.txt"
 
 
 def found(index: Index, question: str, documents: list[str]) -> dict[str, tuple[float | None, int | None]]:
     """The sources of the hits with their similarity and dense rank."""
     hits = HybridRetriever(index=index, embedder=TopicEmbedder(), k=20, documents=documents).search(question)
-    return {hit.chunk.source: (hit.similarity, hit.dense_rank) for hit in hits}
+    return {hit.passage.source: (hit.similarity, hit.dense_rank) for hit in hits}
 
 
 @hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -88,8 +88,8 @@ def test_a_choice_finds_what_an_index_of_these_documents_alone_finds(
     by_index = {Path(source).name: place for source, place in found(few, question, []).items()}
     cosines = [{name: cosine for name, (cosine, _) in places.items()} for places in (by_choice, by_index)]
     assert cosines[0] == pytest.approx(cosines[1], abs=1e-3)
-    words = {Path(chunk.source).name for chunk in every.chunks(every.by_words(question, 99, ids))}
-    assert words == {Path(chunk.source).name for chunk in few.chunks(few.by_words(question, 99))}
+    words = {Path(passage.source).name for passage in every.passages(every.by_words(question, 99, ids))}
+    assert words == {Path(passage.source).name for passage in few.passages(few.by_words(question, 99))}
 
 
 def test_of_a_choice_the_order_by_words_is_that_among_all(animals: Index) -> None:

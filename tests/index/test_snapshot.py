@@ -6,37 +6,37 @@ from conftest import publish, write
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Corpus, check_files, read_manifest
-from rag.index.snapshot import current_name, generations, last_corpus, others, remove_unfinished, roll_back, soundest
+from rag.index.snapshot import current_name, last_corpus, others, remove_unfinished, roll_back, snapshots, soundest
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    """Two generations: first of a cat, then, current, of a dog."""
+    """Two snapshots: first of a cat, then, current, of a dog."""
     for text in ("A cat sleeps.", "A dog eats."):
         write(tmp_path / "texts", {"a.txt": text})
         publish(tmp_path / "index", tmp_path / "texts")
     return tmp_path / "index"
 
 
-def test_the_current_generation_and_the_one_before_are_kept(index: Path, tmp_path: Path) -> None:
-    before = generations(index)[0]
+def test_the_current_snapshot_and_the_one_before_are_kept(index: Path, tmp_path: Path) -> None:
+    before = snapshots(index)[0]
     write(tmp_path / "texts", {"a.txt": "A fish swims."})
     publish(index, tmp_path / "texts")
-    assert len(generations(index)) == 2
-    assert generations(index)[1] == before
-    assert generations(index)[0].name == current_name(index)
+    assert len(snapshots(index)) == 2
+    assert snapshots(index)[1] == before
+    assert snapshots(index)[0].name == current_name(index)
 
 
 def test_the_manifest_holds_the_digest_of_every_file(index: Path) -> None:
-    generation = generations(index)[0]
-    manifest = read_manifest(generation)
-    there = {path.relative_to(generation).as_posix() for path in generation.rglob("*") if path.is_file()}
+    snapshot = snapshots(index)[0]
+    manifest = read_manifest(snapshot)
+    there = {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
     assert set(manifest.files) == there - {"manifest.json"}
-    assert (manifest.documents, manifest.chunks, manifest.words) == (1, 1, 3)
+    assert (manifest.documents, manifest.passages, manifest.words) == (1, 1, 3)
 
 
 def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(index: Path) -> None:
-    current, before = generations(index)
+    current, before = snapshots(index)
     for name in [*read_manifest(current).files, "manifest.json"]:
         path = current / name
         whole = path.read_bytes()
@@ -58,7 +58,7 @@ def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"20200101T000000000000-abcd", "cut"])
 def test_without_a_readable_current_the_newest_is_used(index: Path, content: bytes | str | None) -> None:
-    newest = generations(index)[0]
+    newest = snapshots(index)[0]
     if content == "cut":
         content = (index / "CURRENT").read_bytes()[:-10]
     (index / "CURRENT").unlink()
@@ -66,12 +66,12 @@ def test_without_a_readable_current_the_newest_is_used(index: Path, content: byt
         (index / "CURRENT").write_bytes(content)
     sound = soundest(index)
     assert sound.path == newest
-    assert sound.notice is not None and "CURRENT does not name a generation" in sound.notice
+    assert sound.notice is not None and "CURRENT does not name a snapshot" in sound.notice
 
 
 def test_where_nothing_is_sound_the_sentence_says_how_to_repair(index: Path, tmp_path: Path) -> None:
-    for generation in generations(index):
-        (generation / "manifest.json").write_text("{}\n0\n")
+    for snapshot in snapshots(index):
+        (snapshot / "manifest.json").write_text("{}\n0\n")
     with pytest.raises(DamagedError, match=r"is damaged \(manifest.json .*repair it with: python ingest.py"):
         soundest(index)
     with pytest.raises(NoIndexError, match="There is no index"):
@@ -81,8 +81,8 @@ def test_where_nothing_is_sound_the_sentence_says_how_to_repair(index: Path, tmp
 def test_what_it_is_made_of_is_known_while_current_or_a_manifest_can_be_read(index: Path, tmp_path: Path) -> None:
     made = Corpus((str(tmp_path / "texts"),))
     assert last_corpus(tmp_path / "nowhere") is None
-    for generation in generations(index):
-        (generation / "manifest.json").write_text("{}")
+    for snapshot in snapshots(index):
+        (snapshot / "manifest.json").write_text("{}")
     assert last_corpus(index) == made
     (index / "CURRENT").unlink()
     with pytest.raises(DamagedError, match=r"name the documents again: python ingest\.py PATH"):
@@ -98,7 +98,7 @@ def test_what_else_is_in_the_folder_is_left_alone(index: Path, tmp_path: Path) -
     publish(index, tmp_path / "texts")
     left = {path.name for path in index.iterdir()}
     assert {"Tax-2023", "My-Thesis-draft", "old.building", "CURRENT.txt"} < left
-    assert len(generations(index)) == 2
+    assert len(snapshots(index)) == 2
 
 
 def test_a_folder_that_is_none_or_cannot_be_read_is_told(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_folder_that_is_none_or_cannot_be_read_is_told(tmp_path: Path) -> None
 
 def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between reading CURRENT and looking at the folder another process publishes."""
-    current, before = generations(index)
+    current, before = snapshots(index)
     names = iter([before.name, current.name])
     monkeypatch.setattr("rag.index.snapshot.current_name", lambda _: next(names, current.name))
     (before / "passages.sqlite").unlink()
@@ -119,7 +119,7 @@ def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: py
 def test_an_index_of_another_format_is_told(index: Path) -> None:
     import hashlib
 
-    path = generations(index)[0] / "manifest.json"
+    path = snapshots(index)[0] / "manifest.json"
     content = json.dumps(json.loads(path.read_text().splitlines()[0]) | {"format": 1})
     path.write_text(f"{content}\n{hashlib.sha256(content.encode()).hexdigest()}\n")
     with pytest.raises(DamagedError, match="has format 1, not"):
@@ -127,7 +127,7 @@ def test_an_index_of_another_format_is_told(index: Path) -> None:
 
 
 def test_rolling_back_goes_to_the_one_before_and_forth_again(index: Path) -> None:
-    current, before = generations(index)
+    current, before = snapshots(index)
     roll_back(index)
     assert soundest(index).path == before and soundest(index).notice is None
     roll_back(index)
@@ -135,5 +135,5 @@ def test_rolling_back_goes_to_the_one_before_and_forth_again(index: Path) -> Non
     assert [path for path, _ in others(index)] == [before]
     (before / "passages.sqlite").unlink()
     assert others(index) == []
-    with pytest.raises(StoreError, match="no other sound generation"):
+    with pytest.raises(StoreError, match="no other sound snapshot"):
         roll_back(index)

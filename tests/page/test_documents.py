@@ -45,7 +45,7 @@ def done(events: Iterable[Step | Changed]) -> Changed:
 
 
 def texts(settings: Settings) -> list[str]:
-    return sorted(chunk.text for chunk in open_index(settings.index, EMBEDDER).all_chunks())
+    return sorted(passage.text for passage in open_index(settings.index, EMBEDDER).all_passages())
 
 
 def kept(settings: Settings) -> list[str]:
@@ -72,7 +72,7 @@ def test_an_uploaded_file_is_in_the_index_with_the_next_question(
         ("Pond", 1, True),
     ]
     assert changed.rows[-1].source == "store/documents/pond.txt" and kept(settings) == ["pond.txt"]
-    assert bot.ask("Where do fish swim?", documents=[changed.rows[-1].doc_id]).hits[0].chunk.title == "Pond"
+    assert bot.ask("Where do fish swim?", documents=[changed.rows[-1].doc_id]).hits[0].passage.title == "Pond"
     assert shelf.listed(bot.documents) == changed.rows
 
 

@@ -13,11 +13,11 @@ from markdown_it.token import Token
 
 from rag.page.export import FORMAT, VERSION, as_json, as_markdown, with_sources
 from rag.server.turns import Turn
-from rag.types import Answer, Chunk, Citation, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
 LEADS = Citation(1, "d", "nato.pdf", "On NATO", 20, 42, "Mark  Rutte\nleads NATO.", 3)
 FOUNDED = Citation(2, "e", "old.txt", "", 0, 16, "Founded in 1949.")
-HIT = Hit(Chunk(7, "d", "nato.pdf", "On NATO", 18, 50, "A passage.", 3), 0.03, 0.5, 1, None)
+HIT = Hit(Passage(7, "d", "nato.pdf", "On NATO", 18, 50, "A passage.", 3), 0.03, 0.5, 1, None)
 ANSWER = Answer(
     "Who leads NATO?",
     "Mark Rutte leads NATO. It was founded in 1949.\nHe is 70.",

@@ -10,7 +10,7 @@ from markup import DOCUMENT, DOCUMENTS, HOSTILE, TEXT, Reader, answer, asked, ci
 from rag.page.markup import Mark
 from rag.page.source import START, WHOLE, Region, _marked, loaded, opening, source
 from rag.server.turns import Turn
-from rag.types import Chunk, Citation, Document, Hit, Sentence
+from rag.types import Citation, Document, Hit, Passage, Sentence
 
 
 def test_the_whole_document_is_shown_with_the_passages_tinted_and_the_cited_words_marked() -> None:
@@ -31,13 +31,13 @@ def test_a_card_says_how_the_passage_was_found_and_whether_it_is_cited() -> None
         "Ben stayed at home.Cited. Title, 1st by meaning and 2nd by words, similarity 0.50, score 0.100.",
         f"{html.escape(TEXT[:27])}Title, 1st by meaning and 2nd by words, similarity 0.50, score 0.100.",
     ]
-    only_words = Hit(hit(0, 27).chunk, 0.2, None, None, 13)
+    only_words = Hit(hit(0, 27).passage, 0.2, None, None, 13)
     assert ">Title, 13th by words, score 0.200.</span>" in source(asked(answer(hits=(only_words,))), DOCUMENTS)
 
 
 def test_a_page_is_named_on_the_card() -> None:
-    chunk = Chunk(0, "d", "a.pdf", "Title", 0, 4, "Anna", page=3)
-    assert ">Title, page 3, 1st by" in source(asked(answer(hits=(Hit(chunk, 0.1, 0.5, 1, 1),))), DOCUMENTS)
+    passage = Passage(0, "d", "a.pdf", "Title", 0, 4, "Anna", page=3)
+    assert ">Title, page 3, 1st by" in source(asked(answer(hits=(Hit(passage, 0.1, 0.5, 1, 1),))), DOCUMENTS)
 
 
 regions = st.lists(
@@ -100,9 +100,9 @@ def test_the_loaded_line_names_a_few_documents() -> None:
 
 def test_hostile_text_stays_text() -> None:
     document = Document("d", HOSTILE, HOSTILE, HOSTILE)
-    chunk = Chunk(0, "d", HOSTILE, HOSTILE, 0, len(HOSTILE), HOSTILE)
+    passage = Passage(0, "d", HOSTILE, HOSTILE, 0, len(HOSTILE), HOSTILE)
     whole = Citation(1, "d", HOSTILE, HOSTILE, 0, len(HOSTILE), HOSTILE)
-    turn = asked(answer(Sentence(HOSTILE, (whole,), True), hits=(Hit(chunk, 0.1, 0.5, 1, 1),)))
+    turn = asked(answer(Sentence(HOSTILE, (whole,), True), hits=(Hit(passage, 0.1, 0.5, 1, 1),)))
     for documents in ({"d": document}, {}):
         read = Reader(source(turn, documents) + opening({"d": document}) + loaded({"d": document}))
         assert {tag for tag, _ in read.tags} <= {

@@ -63,7 +63,7 @@ def test_the_answer_comes_as_events(address: str, how: str) -> None:
         assert response.headers["content-type"].startswith("text/event-stream")
         events = list(sse(response.iter_lines()))
     assert [name for name, _ in events] == ["hits", "piece", "answer"]
-    assert events[0][1][0]["chunk"]["text"] == HIT.chunk.text
+    assert events[0][1][0]["passage"]["text"] == HIT.passage.text
     assert events[1][1] == {"text": "Said"} and events[2][1]["citations"][0]["number"] == 1
 
 

@@ -32,7 +32,7 @@ from rag.server.ratings import LONGEST, REASONS, Rating, RatingError
 from rag.server.rows import TITLE, key_of, read_rating
 from rag.server.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
 from rag.server.turns import Turn
-from rag.types import Answer, Chunk, Citation, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
 ANN, BOB = "ann", "bob"
 
@@ -61,7 +61,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 def turn(number: int = 1, question: str = "Who leads NATO?") -> Turn:
     """A turn with every part that a turn can have."""
     cited = Citation(1, "d", "a.pdf", "A", 2, 5, "Mark", 3)
-    hit = Hit(Chunk(7, "d", "a.pdf", "A", 0, 9, "It is Mark.", 3, (4,)), 0.03, None, None, 1)
+    hit = Hit(Passage(7, "d", "a.pdf", "A", 0, 9, "It is Mark.", 3, (4,)), 0.03, None, None, 1)
     answer = Answer(
         question, "Mark Rutte.", (Sentence("Mark Rutte.", (cited,), True),), (cited,), (hit,), False, 0.9,
         Timings(0.0, 0.1, None, 1.5), {"check": 0.25},
@@ -101,10 +101,10 @@ floats = st.floats(allow_nan=False)
 pages = st.none() | numbers
 citations = st.builds(Citation, numbers, texts, texts, texts, numbers, numbers, texts, pages)
 sentences = st.builds(Sentence, texts, st.lists(citations, max_size=2).map(tuple), st.booleans())
-chunks = st.builds(
-    Chunk, numbers, texts, texts, texts, numbers, numbers, texts, pages, st.lists(numbers, max_size=2).map(tuple)
+passages = st.builds(
+    Passage, numbers, texts, texts, texts, numbers, numbers, texts, pages, st.lists(numbers, max_size=2).map(tuple)
 )
-hits = st.lists(st.builds(Hit, chunks, floats, st.none() | floats, pages, pages), max_size=2).map(tuple)
+hits = st.lists(st.builds(Hit, passages, floats, st.none() | floats, pages, pages), max_size=2).map(tuple)
 answers = st.builds(
     Answer, texts, texts, st.lists(sentences, max_size=2).map(tuple), st.lists(citations, max_size=2).map(tuple), hits,
     st.booleans(), floats, st.builds(Timings, floats, floats, st.none() | floats, floats),

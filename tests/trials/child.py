@@ -37,8 +37,8 @@ from rag.settings import Settings
 from trials.library import EMBEDDER, WORDS, HashEmbedder
 
 _STEPS = {
-    "find_sources": "looking", "new_generation": "copying", "store_vectors": "storing", "seal": "sealing",
-    "publish": "publishing", "remove_others": "removing", "generations": "forgetting",
+    "find_sources": "looking", "new_snapshot": "copying", "store_vectors": "storing", "seal": "sealing",
+    "publish": "publishing", "remove_others": "removing", "snapshots": "forgetting",
 }  # fmt: skip
 """The functions of rag.index.builder with which a step begins."""
 
@@ -74,9 +74,9 @@ class _Slow(HashEmbedder):
 def _update(job: dict[str, Any]) -> dict[str, object]:
     _announce_steps()
 
-    def checked(generation: Path) -> list[str]:
+    def checked(snapshot: Path) -> list[str]:
         say(step="checking")
-        return verify_apart(generation) if job.get("apart", True) else verify(generation)
+        return verify_apart(snapshot) if job.get("apart", True) else verify(snapshot)
 
     def progress(what: str, done: int, total: int) -> None:
         if done == 1 and what == "Reading documents":
@@ -92,7 +92,7 @@ def _update(job: dict[str, Any]) -> dict[str, object]:
         seconds = time.monotonic() - began
     return {
         "changed": outcome.changed, "embedded": outcome.embedded, "problems": list(outcome.problems),
-        "chunks": outcome.manifest.chunks, "seconds": seconds, "peak": _peak(),
+        "passages": outcome.manifest.passages, "seconds": seconds, "peak": _peak(),
     }  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def _read_only(job: dict[str, Any]) -> dict[str, object]:
     code = ingest.main([job["texts"]])
     sys.stderr.flush()
     index = open_index(Path(job["index"]), EMBEDDER)
-    texts = [chunk.text for chunk in index.chunks(index.by_words(job["canary"], 1))]
+    texts = [passage.text for passage in index.passages(index.by_words(job["canary"], 1))]
     return {"writable": writable, "code": code, "texts": texts}
 
 

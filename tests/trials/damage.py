@@ -11,7 +11,7 @@ from rag.errors import DamagedError
 from rag.index.builder import Maker, Outcome, update
 from rag.index.index import EMBEDDINGS, open_index
 from rag.index.manifest import Corpus, check_files, read_manifest
-from rag.index.snapshot import generations
+from rag.index.snapshot import snapshots
 from rag.index.verify import verify
 from trials.finding import Finding
 from trials.library import EMBEDDER, WORDS, HashEmbedder, Library, differences, make_library
@@ -43,19 +43,19 @@ _KINDS: dict[str, Callable[[bytes], bytes | None]] = {
 
 @dataclass(frozen=True)
 class _Damage:
-    """Two published generations in `made`, of the texts `before` and of those in the library now."""
+    """Two published snapshots in `made`, of the texts `before` and of those in the library now."""
 
     made: Path
     library: Library
     before: dict[str, str]
 
     def fresh(self, folder: Path, single: bool) -> Path:
-        """A copy of the whole index, with the current generation only where `single`."""
+        """A copy of the whole index, with the current snapshot only where `single`."""
         index = folder / "index"
         shutil.rmtree(index, ignore_errors=True)
         shutil.copytree(self.made, index)
         if single:
-            shutil.rmtree(generations(index)[1])
+            shutil.rmtree(snapshots(index)[1])
         return index
 
     def update(self, index: Path) -> Outcome:
@@ -64,8 +64,8 @@ class _Damage:
             maker = Maker(WORDS, EMBEDDER, HashEmbedder)
             return update(index, Corpus((str(self.library.folder),)), maker, loader, verify=verify)
 
-    def in_a_generation(self, index: Path, name: str, single: bool) -> list[str]:
-        """What is wrong after a file of the current generation was damaged: with how it is said, and with the repair."""
+    def in_a_snapshot(self, index: Path, name: str, single: bool) -> list[str]:
+        """What is wrong after a file of the current snapshot was damaged: with how it is said, and with the repair."""
         wrong = []
         try:
             opened = open_index(index, EMBEDDER)
@@ -87,10 +87,10 @@ class _Damage:
             wrong.append(f"it said {opened.notice!r}")
         return wrong + self.repaired(index, embedded=0)
 
-    def in_cache(self, index: Path, generation_too: bool) -> list[str]:
-        """What is wrong after the cache was damaged, and with it the only generation, or else nothing."""
-        if generation_too:
-            (generations(index)[0] / "passages.sqlite").write_bytes(b"")
+    def in_cache(self, index: Path, snapshot_too: bool) -> list[str]:
+        """What is wrong after the cache was damaged, and with it the only snapshot, or else nothing."""
+        if snapshot_too:
+            (snapshots(index)[0] / "passages.sqlite").write_bytes(b"")
             return self.repaired(index)
         opened = open_index(index, EMBEDDER)
         wrong = differences(opened, self.library, self.library.texts)
@@ -108,14 +108,14 @@ class _Damage:
         wrong = differences(opened, self.library, self.library.texts)
         if opened.notice:
             wrong.append(f"after the repair it said {opened.notice!r}")
-        wrong += [f"of what is left, {path.name}: {one}" for path in generations(index) for one in _unsound(path)]
+        wrong += [f"of what is left, {path.name}: {one}" for path in snapshots(index) for one in _unsound(path)]
         if not outcome.changed or (embedded is not None and outcome.embedded != embedded):
             wrong.append(f"the repair embedded {outcome.embedded} passages")
         return wrong
 
 
 def damage(folder: Path, short: bool) -> Finding:
-    """Damage every file of an index in every way, with another generation to fall back on and without."""
+    """Damage every file of an index in every way, with another snapshot to fall back on and without."""
     library = make_library(folder / "texts", 6, 10) if short else make_library(folder / "texts", 25, 50)
     trial = _Damage(folder / "made", library, dict(library.texts))
     trial.update(trial.made)
@@ -124,8 +124,8 @@ def damage(folder: Path, short: bool) -> Finding:
     library.remove(removed)
     library.add(1)
     trial.update(trial.made)
-    generation = generations(trial.made)[0]
-    files = [path.relative_to(trial.made).as_posix() for path in generation.rglob("*") if path.is_file()]
+    snapshot = snapshots(trial.made)[0]
+    files = [path.relative_to(trial.made).as_posix() for path in snapshot.rglob("*") if path.is_file()]
     wrong: list[str] = []
     cases = [
         (file, kind, single)
@@ -148,7 +148,7 @@ def damage(folder: Path, short: bool) -> Finding:
             (index / file).write_bytes(damaged)
         done += 1
         found = _look(trial, index, file, single)
-        wrong += [f"{file.rpartition('/')[2]} {kind}{', with no other generation' * single}: {one}" for one in found]
+        wrong += [f"{file.rpartition('/')[2]} {kind}{', with no other snapshot' * single}: {one}" for one in found]
     return Finding(
         f"{done} times a file of the index cut, overwritten, emptied or deleted, one at a time",
         "each was noticed and said, answered from what was sound, and repaired by an update that embedded nothing "
@@ -157,9 +157,9 @@ def damage(folder: Path, short: bool) -> Finding:
     )
 
 
-def _unsound(generation: Path) -> list[str]:
+def _unsound(snapshot: Path) -> list[str]:
     try:
-        check_files(generation, read_manifest(generation))
+        check_files(snapshot, read_manifest(snapshot))
     except DamagedError as error:
         return [str(error)]
     return []
@@ -170,7 +170,7 @@ def _look(trial: _Damage, index: Path, file: str, single: bool) -> list[str]:
         if file == _CURRENT:
             return trial.in_current(index)
         if file == EMBEDDINGS:
-            return trial.in_cache(index, generation_too=single)
-        return trial.in_a_generation(index, file, single)
+            return trial.in_cache(index, snapshot_too=single)
+        return trial.in_a_snapshot(index, file, single)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding, and the other cases go on
         return [f"{type(error).__name__}: {error}"]

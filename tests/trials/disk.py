@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.index.index import open_index
-from rag.index.snapshot import current_name, generations
+from rag.index.snapshot import current_name, snapshots
 from trials.finding import Finding
 from trials.library import EMBEDDER, Library, differences, make_library
 from trials.process import Child, updated
 
 _AMPLE = 1 << 30
 _SHARES = [0.0, 0.0001, 0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9]
-"""Of the size of a generation: how much room there is."""
+"""Of the size of a snapshot: how much room there is."""
 _NARROWED = 10
 """Times that the least room that is enough is narrowed down, and times that a little less is tried."""
 _LIMITS = [0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95]
@@ -30,7 +30,7 @@ def full_disk(folder: Path, short: bool) -> Finding:
     with _small_disk(folder / "disk") as allow:
         trial = _Rooms(folder / "disk" / "index", library, allow)
         trial.update("the first")
-        sizes = sorted(path.stat().st_size for path in generations(trial.index)[0].rglob("*"))
+        sizes = sorted(path.stat().st_size for path in snapshots(trial.index)[0].rglob("*"))
         if allow:
             for share in _SHARES[:: len(_SHARES) // 2] if short else _SHARES:
                 trial.update(f"{share:.2%} of the room", free=int(share * sum(sizes)))
@@ -111,7 +111,7 @@ class _Rooms:
         elif sentence and ("\n" in sentence or event["kind"] != "StoreError"):
             wrong.append(f"it said {sentence!r}")
         if list(self.index.glob("*.building")):
-            wrong.append("a generation that was not finished was left")
+            wrong.append("a snapshot that was not finished was left")
         return wrong
 
 

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from rag.index.index import open_index
-from rag.index.snapshot import current_name, generations
+from rag.index.snapshot import current_name, snapshots
 from rag.index.verify import verify_apart
 from trials.finding import Finding
 from trials.library import EMBEDDER, Library, differences, make_library
@@ -106,8 +106,8 @@ class _Kills:
         self.wrong += [f"{path.name} was left" for path in self.index.glob("*.building")]
         if "done" not in child.events[-1]:
             self.wrong.append(f"the update after the kills: {child.events[-1]}")
-        if len(generations(self.index)) > 2:
-            self.wrong.append("more than two generations were left")
+        if len(snapshots(self.index)) > 2:
+            self.wrong.append("more than two snapshots were left")
 
 
 def two_writers(folder: Path, short: bool) -> Finding:

@@ -130,8 +130,8 @@ def differences(index: Index, library: Library, texts: Mapping[str, str], first:
     if set(index.documents) != ids:
         wrong.append(f"{len(set(index.documents) ^ ids)} documents are not those that were written")
     passages = sum(text.count("\n") for text in texts.values())
-    if index.manifest.chunks != passages:
-        wrong.append(f"{index.manifest.chunks:,} passages instead of {passages:,}")
+    if index.manifest.passages != passages:
+        wrong.append(f"{index.manifest.passages:,} passages instead of {passages:,}")
     for name, line in _canaries(texts, first, random.Random(index.path.name)):
         wrong += _lost(index, library, name, line)
     return wrong
@@ -147,10 +147,12 @@ def _canaries(texts: Mapping[str, str], first: Sequence[str], rng: random.Random
 def _lost(index: Index, library: Library, name: str, line: str) -> list[str]:
     """Why a canary was not found, if it was not."""
     source = (library.folder / name).as_posix()
-    found = index.chunks(index.by_words(line, 1))
-    if [(chunk.text, chunk.source, chunk.title) for chunk in found] != [(line, source, Path(name).stem)]:
+    found = index.passages(index.by_words(line, 1))
+    if [(passage.text, passage.source, passage.title) for passage in found] != [(line, source, Path(name).stem)]:
         return [f"a passage of {name!r} is not found by its words"]
     ((nearest, cosine),) = index.by_meaning(vector(line).tolist(), 1)
-    if nearest != found[0].chunk_id or cosine < _SAME:
-        return [f"passage {found[0].chunk_id} of {name!r} is not found by its vector, but one with cosine {cosine:.4f}"]
+    if nearest != found[0].passage_id or cosine < _SAME:
+        return [
+            f"passage {found[0].passage_id} of {name!r} is not found by its vector, but one with cosine {cosine:.4f}"
+        ]
     return []

@@ -15,7 +15,7 @@ from rag.index.builder import Maker, update
 from rag.index.editor import Editor
 from rag.index.index import PASSAGES
 from rag.index.manifest import Corpus
-from rag.index.snapshot import generations
+from rag.index.snapshot import snapshots
 from rag.index.verify import verify_apart
 from rag.models.embedder import make_embedder
 from rag.settings import Settings
@@ -31,8 +31,8 @@ def throughput(folder: Path, short: bool) -> Finding:
     """Embed passages alone and within an update, by turns, with an embedder that is loaded and warm."""
     count, times = (60, 1) if short else (1500, 3)
     _write(folder / "texts", count)
-    _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda generation: [])
-    with closing(Editor.read(generations(folder / "counted")[0] / PASSAGES)) as passages:
+    _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
+    with closing(Editor.read(snapshots(folder / "counted")[0] / PASSAGES)) as passages:
         texts = [one.text for batch in passages.pending(0, 1000) for one in batch]
     embedder = make_embedder(Settings(_env_file=None, embedder=""))
     embedder.embed_documents(texts[:64])
