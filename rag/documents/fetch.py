@@ -105,7 +105,7 @@ def fetch(
         raise DocumentError(f"{quoted(address)} {error}.") from error
     except httpcore.TimeoutException as error:
         raise DocumentError(f"{quoted(address)} did not answer within {seconds:g} seconds; try again later.") from error
-    except Exception as error:
+    except Exception as error:  # What a server sends decides what the libraries raise.
         reason = " ".join(str(error).split())[:200] or "what the server sent cannot be understood"
         raise DocumentError(
             f"{quoted(address)} cannot be fetched ({reason}); check the address and the connection."

@@ -163,7 +163,7 @@ class _Update:
         if base:
             shutil.copytree(base.path, snapshot, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
         with closing(Editor.edit(snapshot / PASSAGES)) as passages:
-            first = passages.last_id()
+            first = passages.last_vector()
             self._read(passages, fresh, gone)
             removed = passages.tidy()
             if base and passages.files() == known and base.manifest.corpus == self._corpus and not base.notice:
@@ -176,7 +176,7 @@ class _Update:
                     f"(to be without one, delete {str(self._folder)!r}); {reason}"
                 )
             stale = base.manifest.stale + len(removed) if base else 0
-            if stale > _MOST_STALE * counts.passages:
+            if stale > _MOST_STALE * passages.vector_count():
                 shutil.rmtree(snapshot / VECTORS)
                 first, stale, removed = 0, 0, []
             with EmbeddingCache(self._folder / EMBEDDINGS, self._maker.embedder) as cache:

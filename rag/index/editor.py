@@ -24,20 +24,22 @@ CREATE INDEX sources_by_document ON sources (doc_id, source);
 CREATE TABLE documents (
     doc_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, pages TEXT NOT NULL, titled INTEGER NOT NULL
 );
+CREATE TABLE embedded (vector_id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE);
 CREATE TABLE passages (
     passage_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
-    text TEXT NOT NULL, page INTEGER, page_breaks TEXT NOT NULL, hash BLOB NOT NULL, words INTEGER NOT NULL
+    text TEXT NOT NULL, page INTEGER, page_breaks TEXT NOT NULL, vector_id INTEGER NOT NULL, words INTEGER NOT NULL
 );
 CREATE INDEX passages_by_document ON passages (doc_id);
+CREATE INDEX passages_by_vector ON passages (vector_id);
 CREATE VIRTUAL TABLE words USING fts5 (stems, tokenize = "ascii");
 """
 
 
 @dataclass(frozen=True)
 class Pending:
-    """A passage that awaits its vector: its id, the hash of what is embedded, and that text."""
+    """A text that awaits its vector, whose number that is, and its hash; equal passages have it together."""
 
-    passage_id: int
+    vector_id: int
     hash: bytes
     text: str
 
@@ -70,23 +72,23 @@ class Editor(Passages):
         self.database.close()
 
     def pending(self, after: int, size: int) -> Iterator[list[Pending]]:
-        """The passages with an id above `after`, `size` at a time."""
+        """What is embedded for the vectors with a number above `after`, `size` at a time."""
         query = (
-            "SELECT passage_id, hash, title, titled, passages.text FROM passages JOIN documents USING (doc_id) "
-            "WHERE passage_id > ? ORDER BY passage_id LIMIT ?"
+            "SELECT vector_id, hash, title, titled, passages.text FROM embedded JOIN passages USING (vector_id) "
+            "JOIN documents USING (doc_id) WHERE vector_id > ? GROUP BY vector_id ORDER BY vector_id LIMIT ?"
         )
         while rows := self.rows(query, [after, size]):
-            yield [Pending(passage_id, hashed, embedded_text(*embedded)) for passage_id, hashed, *embedded in rows]
+            yield [Pending(vector_id, hashed, embedded_text(*embedded)) for vector_id, hashed, *embedded in rows]
             after = rows[-1][0]
 
-    def count_after(self, passage_id: int) -> int:
-        """How many passages have a higher id."""
-        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE passage_id > ?", [passage_id])
+    def count_after(self, vector_id: int) -> int:
+        """How many vectors have a higher number."""
+        ((count,),) = self.rows("SELECT count(*) FROM embedded WHERE vector_id > ?", [vector_id])
         return int(count)
 
-    def last_id(self) -> int:
-        """The highest id that was ever given, 0 where there was none: ids are not used again."""
-        rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'passages'")
+    def last_vector(self) -> int:
+        """The highest number that a vector ever had, 0 where there was none: numbers are not used again."""
+        rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'")
         return int(rows[0][0]) if rows else 0
 
     def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
@@ -111,13 +113,14 @@ class Editor(Passages):
         )
         for passage in cut(document, loaded.spans):
             embedded = embedded_text(document.title, document.titled, passage.text)
+            hashed = hashlib.sha256(embedded.encode()).digest()
+            self.database.execute("INSERT OR IGNORE INTO embedded (hash) VALUES (?)", [hashed])
             row = self.database.execute(
-                "INSERT INTO passages (doc_id, start, end, text, page, page_breaks, hash, words) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO passages (doc_id, start, end, text, page, page_breaks, words, vector_id) "
+                "SELECT ?, ?, ?, ?, ?, ?, ?, vector_id FROM embedded WHERE hash = ?",
                 [
                     passage.doc_id, passage.start, passage.end, passage.text, passage.page,
-                    json.dumps(passage.page_breaks),
-                    hashlib.sha256(embedded.encode()).digest(), len(passage.text.split()),
+                    json.dumps(passage.page_breaks), len(passage.text.split()), hashed,
                 ],
             )  # fmt: skip
             self._add_words(row.lastrowid, document.title, passage.text)
@@ -140,31 +143,32 @@ class Editor(Passages):
     def tidy(self) -> list[int]:
         """Drop the documents that no file holds, follow new titles, leave no old text behind.
 
-        Returns the ids of the passages that are gone.
+        Returns the numbers of the vectors that are not needed any more.
         """
-        gone = self._drop("doc_id NOT IN (SELECT doc_id FROM sources)")
+        self._drop("doc_id NOT IN (SELECT doc_id FROM sources)")
         for doc_id in self._retitled():
             loaded = self._as_first_named(doc_id)
             document = loaded.document
             if document.titled or self[doc_id].titled:
-                gone += self._drop("doc_id = ?", doc_id)
+                self._drop("doc_id = ?", doc_id)
                 self._add(loaded)
             else:  # The title is in the words alone, so the vectors stay.
                 self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [document.title, doc_id])
                 for passage_id, text in self.rows("SELECT passage_id, text FROM passages WHERE doc_id = ?", [doc_id]):
                     self.database.execute("DELETE FROM words WHERE rowid = ?", [passage_id])
                     self._add_words(passage_id, document.title, text)
+        unused = "vector_id NOT IN (SELECT vector_id FROM passages)"
+        gone = [vector_id for (vector_id,) in self.rows(f"SELECT vector_id FROM embedded WHERE {unused}")]
+        self.database.execute(f"DELETE FROM embedded WHERE {unused}")
         self.database.execute("INSERT INTO words (words) VALUES ('optimize')")
         self.database.commit()
         self.database.execute("VACUUM")
         return gone
 
-    def _drop(self, where: str, *values: str) -> list[int]:
-        gone = [passage_id for (passage_id,) in self.rows(f"SELECT passage_id FROM passages WHERE {where}", values)]
-        self.database.executemany("DELETE FROM words WHERE rowid = ?", [(passage_id,) for passage_id in gone])
-        self.database.execute(f"DELETE FROM passages WHERE {where}", values)
-        self.database.execute(f"DELETE FROM documents WHERE {where}", values)
-        return gone
+    def _drop(self, where: str, *values: str) -> None:
+        words = f"DELETE FROM words WHERE rowid IN (SELECT passage_id FROM passages WHERE {where})"
+        for delete in (words, f"DELETE FROM passages WHERE {where}", f"DELETE FROM documents WHERE {where}"):
+            self.database.execute(delete, values)
 
     def _retitled(self) -> list[str]:
         title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in ("title", "titled"))

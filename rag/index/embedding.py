@@ -26,7 +26,7 @@ def store_vectors(
     removed: Sequence[int],
     progress: Progress,
 ) -> int:
-    """Drop the vectors of the `removed` passages and store those of the passages with ids above `after`.
+    """Drop the vectors with the numbers `removed` and store those with numbers above `after`.
 
     Chroma stores a batch while the next one is embedded. Returns how many had to be
     embedded; the embedder is loaded when there is the first of them.
@@ -41,8 +41,8 @@ def store_vectors(
         storing: Future[None] | None = None
         progress("Embedding passages", done, total)
         for batch in passages.pending(after, BATCH):
-            found = cache.get([passage.hash for passage in batch])
-            if missing := {passage.hash: passage.text for passage in batch if passage.hash not in found}:
+            found = cache.get([text.hash for text in batch])
+            if missing := {text.hash: text.text for text in batch if text.hash not in found}:
                 embedder = embedder or load_embedder()
                 made = _embedded(embedder, missing)
                 cache.put(made)
@@ -64,4 +64,4 @@ def _embedded(embedder: Embeddings, texts: dict[bytes, str]) -> dict[bytes, Vect
 
 
 def _store(vectors: Vectors, batch: Sequence[Pending], found: dict[bytes, Vector]) -> None:
-    vectors.add([passage.passage_id for passage in batch], np.stack([found[passage.hash] for passage in batch]))
+    vectors.add([text.vector_id for text in batch], np.stack([found[text.hash] for text in batch]))

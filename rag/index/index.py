@@ -63,12 +63,18 @@ class Index:
         with explained(self.path.parent):
             return self.documents.by_words(question, k, doc_ids)
 
-    def by_meaning(self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = ()) -> list[tuple[int, float]]:
-        """The at most `k` passages, of all or these documents, nearest to the vector, with their cosine (-1..1)."""
+    def by_meaning(
+        self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
+    ) -> list[tuple[int, float]]:
+        """The at most `k` passages, of all or these documents, nearest to the vector, with their cosine (-1..1).
+
+        Of equal ones there is only one: a `preferred` one, or else the first.
+        """
         with explained(self.path.parent):
-            among = self.documents.passage_ids(*doc_ids) if doc_ids else None
-            there = self.manifest.passages if among is None else len(among)
-            return self._vectors.nearest(vector, min(k, there), among)
+            among = self.documents.vectors_of(doc_ids) if doc_ids else None
+            near = self._vectors.nearest(vector, k, among)
+            passage_of = self.documents.by_vectors([vector_id for vector_id, _ in near], doc_ids, preferred)
+            return [(passage_of[vector_id], cosine) for vector_id, cosine in near]
 
 
 def open_index(folder: Path, embedder_name: str) -> Index:

@@ -126,14 +126,51 @@ class Passages(Mapping[str, Document]):
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
         """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5).
 
-        With `doc_ids` only passages of these documents are looked at; how rare a word is, all passages tell.
+        Of equal passages there is only the best, or they would leave no room for others. With
+        `doc_ids` only passages of these documents are looked at; how rare a word is, all passages tell.
         """
         query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
         # The plus keeps SQLite from searching the words once for each passage of the documents.
         among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_LISTED})" if doc_ids else ""
-        values = [query, *([json.dumps(list(doc_ids))] if doc_ids else []), k]
+        values = [query, *([json.dumps(list(doc_ids))] if doc_ids else [])]
         found = f"SELECT rowid FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
-        return [passage_id for (passage_id,) in self.rows(found, values)] if query else []
+        limit = k
+        while query:
+            ids = [passage_id for (passage_id,) in self.rows(found, [*values, limit])]
+            vector_of = self.vector_ids(ids)
+            first = {vector_of[passage_id]: passage_id for passage_id in reversed(ids)}
+            best = [passage_id for passage_id in ids if first[vector_of[passage_id]] == passage_id]
+            if len(best) >= k or len(ids) < limit:
+                return best[:k]
+            limit *= 10
+        return []
+
+    def vector_ids(self, passage_ids: Sequence[int]) -> dict[int, int]:
+        """The number of the vector of each of these passages; equal ones have it together."""
+        query = f"SELECT passage_id, vector_id FROM passages WHERE passage_id IN {_LISTED}"
+        return dict(self.rows(query, [json.dumps(list(passage_ids))]))
+
+    def vector_count(self) -> int:
+        """How many vectors there are."""
+        ((count,),) = self.rows("SELECT count(*) FROM embedded")
+        return int(count)
+
+    def vectors_of(self, doc_ids: Sequence[str]) -> list[int]:
+        """The numbers of the vectors of the passages of these documents."""
+        query = f"SELECT DISTINCT vector_id FROM passages WHERE doc_id IN {_LISTED} ORDER BY vector_id"
+        return [vector_id for (vector_id,) in self.rows(query, [json.dumps(list(doc_ids))])]
+
+    def by_vectors(
+        self, vector_ids: Sequence[int], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
+    ) -> dict[int, int]:
+        """A passage, of all or these documents, for each vector: one that is `preferred`, or else the first."""
+        among = f"AND doc_id IN {_LISTED}" if doc_ids else ""
+        query = (
+            f"SELECT vector_id, coalesce(min(iif(passage_id IN {_LISTED}, passage_id, NULL)), min(passage_id)) "
+            f"FROM passages WHERE vector_id IN {_LISTED} {among} GROUP BY vector_id"
+        )
+        lists = [preferred, vector_ids, *([doc_ids] if doc_ids else [])]
+        return dict(self.rows(query, [json.dumps(list(values)) for values in lists]))
 
     def has_words(self, passage_id: int, text: str) -> bool:
         """Whether the longest words of `text` find this passage."""
@@ -156,6 +193,9 @@ class Passages(Mapping[str, Document]):
         ((count,),) = self.rows("SELECT count(*) FROM passages WHERE passage_id NOT IN (SELECT rowid FROM words)")
         if count:
             yield f"{count} passages have no words"
+        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE vector_id NOT IN (SELECT vector_id FROM embedded)")
+        if count:
+            yield f"{count} passages have no vector"
 
     def files(self) -> dict[str, str]:
         """The digest of every file that was read, by its path."""
@@ -178,8 +218,8 @@ class Passages(Mapping[str, Document]):
         return {os.fsdecode(file): json.loads(problems) for file, problems in rows}
 
     def all_hashes(self) -> Iterator[bytes]:
-        """The hash of what was embedded for each passage, one by one."""
-        return (hashed for (hashed,) in self.database.execute("SELECT hash FROM passages"))
+        """The hash of each text that was embedded, one by one."""
+        return (hashed for (hashed,) in self.database.execute("SELECT hash FROM embedded"))
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """What a query gives."""

@@ -48,10 +48,10 @@ class HybridRetriever(BaseRetriever):
         dense: list[dict[int, int]] = []
         words: list[dict[int, int]] = []
         for text in dict.fromkeys([question, *also]):
-            near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool, self.documents))
+            worded = self.index.by_words(text, pool, self.documents)
+            near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool, self.documents, worded))
             similarity = {i: max(similarity.get(i, -1.0), near.get(i, -1.0)) for i in similarity | near}
             dense.append({passage_id: rank for rank, passage_id in enumerate(near, 1)})
-            worded = self.index.by_words(text, pool, self.documents)
             words.append({passage_id: rank for rank, passage_id in enumerate(worded, 1)})
         fused = fuse([*dense, *words], [1.0, *[ALSO] * (len(dense) - 1)] * 2)
         best = sorted(fused, key=lambda passage_id: (-fused[passage_id], passage_id))[: k or self.k]

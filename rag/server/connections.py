@@ -7,8 +7,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 CONNECTIONS = 500
 """Connections at once, of which each tab has about two; systems often allow a process 1,024 open files."""
 PATIENCE = 20.0
-"""Seconds in which a request has to come, and one more for each RATE bytes of its body that have come."""
+"""Seconds in which a request has to come, and as many again for as long as its body comes at RATE."""
 RATE = 1_000
+"""Bytes a second."""
 STALLED = 60.0
 """Seconds for which one who is sent an answer may take nothing of it."""
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -23,7 +24,7 @@ class Connection(H11Protocol):
 
     _owed: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
-    _began = _heard = 0.0
+    _heard = 0.0
     _received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -72,7 +73,7 @@ class Connection(H11Protocol):
 
     def _wait(self) -> None:
         self._settled()
-        self._began, self._received = self.loop.time(), 0
+        self._received = 0
         self._owed = self.loop.call_later(PATIENCE, self._look)
 
     def _settled(self) -> None:
@@ -81,13 +82,10 @@ class Connection(H11Protocol):
             self._owed = None
 
     def _look(self) -> None:
-        """The time is over, or was prolonged by what has come of a body meanwhile."""
-        until = self._began + PATIENCE + (self._received / RATE if self._under_way else 0)
-        if self.loop.time() < until:
-            self._owed = self.loop.call_at(until, self._look)
-            return
         self._owed = None
-        if not self.transport.is_closing():
+        if self._under_way and self._received >= PATIENCE * RATE:
+            self._wait()
+        elif not self.transport.is_closing():
             if not self.cycle.response_started if self._under_way else self._received:
                 self.transport.write(_LATE)
             self.transport.close()

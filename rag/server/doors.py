@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from gradio.events import api
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from rag import bounds
@@ -96,6 +97,8 @@ def add_doors(app: FastAPI, desk: Desk) -> None:
         }.items()
     }
 
+    problems[200] = {"description": "The Answer, or its events.", "content": {"text/event-stream": {}}}
+
     @router.post("/ask", response_model=Answer, responses=problems, summary="Ask a question")
     async def ask(asked: Question, request: Request, stream: bool = False) -> Response:
         """The Answer; with `stream=true`, or where text/event-stream is accepted, server-sent events.
@@ -123,6 +126,7 @@ def add_doors(app: FastAPI, desk: Desk) -> None:
     app.include_router(router)
     app.add_exception_handler(RagError, _problem)
     app.add_exception_handler(RequestValidationError, wrong)
+    app.add_exception_handler(HTTPException, _refused)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -134,6 +138,11 @@ async def wrong(_: Request, error: Exception) -> Response:
     """The answer to a request that is not as it should be, which repeats nothing of it."""
     assert isinstance(error, RequestValidationError)
     return JSONResponse({"error": sentence(error.errors())}, 422)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": f"{error.detail}."}, error.status_code, headers=error.headers)
 
 
 def sentence(errors: Sequence[Any]) -> str:

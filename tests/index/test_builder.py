@@ -244,7 +244,7 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     write(tmp_path / "texts", {"dog.txt": "A dog eats."})
     digest, load = Loader.digest, Loader.load
     monkeypatch.setattr(Loader, "digest", lambda self, source: digest(self, str(page) if "://" in source else source))
-    monkeypatch.setattr(Loader, "load", lambda self, source: load(self, str(page) if "://" in source else source))
+    monkeypatch.setattr(Loader, "load", lambda self, source, *_: load(self, str(page) if "://" in source else source))
     publish(tmp_path / "index", tmp_path / "texts", address)
     monkeypatch.setattr(Loader, "digest", digest)
     write(tmp_path / "texts", {"dog.txt": "A dog sleeps."})
@@ -287,9 +287,12 @@ def test_progress_is_told_to_the_end(tmp_path: Path, folder: Path) -> None:
 
 def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:
     opened: Index = open_index(index, EMBEDDER)
+    number = opened.documents.vector_ids(opened.documents.passage_ids())
     for passage in opened.all_passages():
         titled = opened.documents[passage.doc_id].titled
         vector: Sequence[float] = TopicEmbedder().embed_query(
             f"{passage.title}\n{passage.text}" if titled else passage.text
         )
-        assert np.allclose(opened._vectors.get([passage.passage_id])[passage.passage_id], vector, atol=1e-3)
+        assert np.allclose(
+            opened._vectors.get([number[passage.passage_id]])[number[passage.passage_id]], vector, atol=1e-3
+        )

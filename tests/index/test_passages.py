@@ -7,18 +7,23 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from rag.documents.splitter import passage_spans
 from rag.index.editor import Editor
 from rag.index.passages import Counts, Listed, Passages
-from rag.types import Document
+from rag.types import Document, Loaded
 
 CATS = Document("cats", "cats.pdf", "Cats", "The black cat sleeps. It eats at night. A dog barks.", (0, 22))
+
+
+def loaded(*documents: Document, words: int = 10) -> list[Loaded]:
+    return [Loaded(document, tuple(passage_spans(document.text, words))) for document in documents]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     passages = Editor.edit(tmp_path / "p")
-    passages.add("cats.pdf", "d1", [CATS], 10)
-    passages.add("many.jsonl", "d2", documents_of(["Fish swim.", "A dog eats."]), 10)
+    passages.add("cats.pdf", "d1", loaded(CATS))
+    passages.add("many.jsonl", "d2", loaded(*documents_of(["Fish swim.", "A dog eats."])))
     passages.close()
     return tmp_path / "p"
 
@@ -70,23 +75,23 @@ def test_more_documents_can_be_chosen_than_a_query_takes_values(path: Path) -> N
 def test_a_text_in_two_files_is_kept_once_and_until_both_are_gone(path: Path) -> None:
     passages = Editor.edit(path)
     horse = Document("horse", "horse.txt", "Horse", "A foal runs.", titled=False)
-    passages.add("horse.txt", "d3", [horse], 10)
-    assert passages.add("stable.txt", "d3", [replace(horse, source="stable.txt", title="Stable")], 10) == 1
-    assert passages.last_id() == 4
+    passages.add("horse.txt", "d3", loaded(horse))
+    assert passages.add("stable.txt", "d3", loaded(replace(horse, source="stable.txt", title="Stable"))) == 1
+    assert passages.last_vector() == 4
     passages.remove("horse.txt")
-    assert passages.tidy(10) == []
+    assert passages.tidy() == []
     assert (passages["horse"].source, passages["horse"].title) == ("stable.txt", "Stable")
     assert passages.by_words("stable", 5) == [4] and passages.by_words("horse", 5) == []
     passages.remove("stable.txt")
-    assert passages.tidy(10) == [4]
+    assert passages.tidy() == [4]
     assert "horse" not in passages and passages.by_words("foal", 5) == []
 
 
 def test_another_title_of_its_own_makes_the_passages_anew(path: Path) -> None:
     passages = Editor.edit(path)
     passages.remove("cats.pdf")
-    passages.add("cats.pdf", "d3", [replace(CATS, title="Felines")], 10)
-    assert passages.tidy(10) == [1]
+    passages.add("cats.pdf", "d3", loaded(replace(CATS, title="Felines")))
+    assert passages.tidy() == [1]
     assert [pending.text.split("\n")[0] for (pending,) in passages.pending(3, 5)] == ["Felines"]
     assert passages.by_words("felines", 5) == [4]
 
@@ -94,9 +99,9 @@ def test_another_title_of_its_own_makes_the_passages_anew(path: Path) -> None:
 def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path: Path) -> None:
     passages = Editor.edit(path)
     passages.remove("many.jsonl")
-    assert passages.tidy(10) == [2, 3]
-    passages.add("new.txt", "d4", [Document("new", "new.txt", "New", "A horse runs.")], 10)
-    assert [batch[0].passage_id for batch in passages.pending(3, 10)] == [4]
+    assert passages.tidy() == [2, 3]
+    passages.add("new.txt", "d4", loaded(Document("new", "new.txt", "New", "A horse runs.")))
+    assert [batch[0].vector_id for batch in passages.pending(3, 10)] == [4]
     passages.close()
     raw = path.read_bytes()
     assert b"Fish" not in raw and b"fish" not in raw and b"swim" not in raw
@@ -104,8 +109,8 @@ def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path
 
 def test_the_documents_of_a_file(path: Path) -> None:
     passages = Passages.read(path)
-    assert passages.of_file("cats.pdf") == [CATS]
-    assert [document.text for document in passages.of_file("many.jsonl")] == ["Fish swim.", "A dog eats."]
+    assert passages.of_file("cats.pdf") == loaded(CATS)
+    assert [one.document.text for one in passages.of_file("many.jsonl")] == ["Fish swim.", "A dog eats."]
 
 
 def test_complaints_are_remembered_by_file(path: Path) -> None:
@@ -117,7 +122,7 @@ def test_complaints_are_remembered_by_file(path: Path) -> None:
 def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) -> None:
     passages = Editor.edit(path)
     batches = list(passages.pending(0, 2))
-    assert [[passage.passage_id for passage in batch] for batch in batches] == [[1, 2], [3]]
+    assert [[text.vector_id for text in batch] for batch in batches] == [[1, 2], [3]]
     assert batches[1][0].text == "Text 1\nA dog eats."
     assert [batches[0][0].hash, batches[0][1].hash, batches[1][0].hash] == list(passages.all_hashes())
     assert len(set(passages.all_hashes())) == 3
@@ -137,7 +142,7 @@ def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path
 
 def test_a_name_of_any_bytes_is_a_file(path: Path) -> None:
     passages = Editor.edit(path)
-    passages.add("caf\udce9.txt", "d5", [Document("x", "caf\ufffd.txt", "Caf\ufffd", "Milk.")], 10)
+    passages.add("caf\udce9.txt", "d5", loaded(Document("x", "caf\ufffd.txt", "Caf\ufffd", "Milk.")))
     assert passages.files()["caf\udce9.txt"] == "d5"
 
 
@@ -146,7 +151,7 @@ def test_a_name_of_any_bytes_is_a_file(path: Path) -> None:
 def test_any_text_comes_back_and_every_passage_is_found_by_its_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "any").unlink(missing_ok=True)
     passages = Editor.edit(tmp_path / "any")
-    passages.add("a", "d", [Document("a", "a", "T", text)], 20)
+    passages.add("a", "d", loaded(Document("a", "a", "T", text), words=20))
     assert passages["a"].text == text
     for passage in passages.passages(passages.passage_ids()):
         assert passage.text == text[passage.start : passage.end]

@@ -24,6 +24,7 @@ def test_the_first_rows_that_hold_all_words_are_shown_each_text_once() -> None:
     assert shown(rows, "copy") == rows[2:] and shown(rows, "cats dogs") == []
     many = rows_of(*(f"n{number:03}" for number in range(SHOWN + 5)))
     assert shown(many, "") == many[:SHOWN] and shown(many, str(SHOWN + 4)) == many[-1:]
+    assert shown(rows, "cats " * 200_000) == shown(rows, "cats")  # No more is looked for than a title has.
 
 
 def test_a_row_is_one_line() -> None:

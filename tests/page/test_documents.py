@@ -298,6 +298,9 @@ def test_an_address_is_fetched_once_and_only_with_consent(
     online = make(settings.model_copy(update={"online": True}))
     with pytest.raises(DocumentError, match="'notes' is not a web address; it begins with https://"):
         online.add_address("notes")
+    with pytest.raises(DocumentError, match="is not a web address") as caught:
+        online.add_address("https://example.org/" + "x" * 100_000)
+    assert len(str(caught.value)) < 1200
     with pytest.raises(DocumentError, match="did not answer"):
         list(online.add_address("https://example.org/gone"))
     assert "Fish swim." not in texts(settings)

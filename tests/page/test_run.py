@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from markup import answer, hit
 
+from rag import bounds
 from rag.errors import ModelError
 from rag.page.run import Run, converse, history_of
 from rag.server.desk import Waiting
@@ -77,6 +78,13 @@ def test_the_history_holds_plain_answers_of_finished_and_stopped_turns_only() ->
     assert history_of(turns) == [("<b>one</b>", "Said <b>one</b>"), ("two", "Half")]
     assert last(asker, "five", turns)[-1].number == 5
     assert asker.asked[-1] == ("five", history_of(turns))
+
+
+def test_of_a_long_conversation_the_last_turns_are_its_history_each_cut() -> None:
+    turns = [Turn(number, f"Q{number}", text="x" * 30_000, state="done") for number in range(1, 151)]
+    history = history_of(turns)
+    assert [question for question, _ in history] == [f"Q{number}" for number in range(51, 151)]
+    assert {len(text) for _, text in history} == {bounds.TURN}
 
 
 def test_an_error_for_people_is_shown_as_it_is() -> None:

@@ -1,5 +1,6 @@
 """The desk: hits at once, the model in its turn, a bound for each, and whether questions could be answered."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from asking import HIT, WAIT, Event, FakeBot, answered
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import BusyError, ModelError, StoreError
+from rag import bounds
+from rag.errors import BusyError, ModelError, QuestionError, StoreError
 from rag.server.desk import Desk, Waiting
 from rag.server.limit import Limit, OftenError, Visitors, network
 from rag.settings import Settings
@@ -211,3 +213,24 @@ def test_a_check_does_not_wait_for_another_one(settings: Settings) -> None:
     end.set()
     thread.join(WAIT)
     desk.check()
+
+
+def test_a_question_that_is_too_long_takes_no_place_and_is_not_counted(settings: Settings) -> None:
+    bot = FakeBot()
+    desk = Desk(bot, settings.model_copy(update={"per_minute": 1}))
+    with pytest.raises(QuestionError, match=r"2,001 characters, and at most 2,000 are allowed; shorten it"):
+        next(desk.ask("o", "x" * (bounds.QUESTION + 1)))
+    assert bot.asked == [] and counts(desk) == {("page", "refused"): 1}
+    assert len(list(desk.ask("o", "x" * bounds.QUESTION))) == 3
+
+
+def test_what_a_check_finds_is_told_to_the_operator_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    bot = FakeBot()
+    bot.fault = ModelError("The model is down; start it.", "'m' at http://10.0.0.7/v1: APIConnectionError")
+    desk = Desk(bot, settings)
+    with caplog.at_level(logging.WARNING, "rag.server.desk"):
+        for _ in range(3):
+            with pytest.raises(ModelError):
+                desk.check()
+    fields = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
+    assert fields == [{"reason": "ModelError: 'm' at http://10.0.0.7/v1: APIConnectionError"}]

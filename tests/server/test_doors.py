@@ -137,7 +137,7 @@ def test_too_often_and_too_many_say_when_to_ask_again(settings: Settings) -> Non
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"no json", b"[]", b"{}", b'{"question": 1}', b'{"question": "Q", "more": 1}',
+    [b"", b"no json", b"[]", b'"x"', b"null", b"{}", b'{"question": 1}', b'{"question": "Q", "more": 1}',
      b'{"question": "Q", "history": [["Zanzibar"]]}'],
 )  # fmt: skip
 def test_what_is_no_question_is_refused_without_repeating_it(settings: Settings, body: bytes) -> None:
@@ -212,6 +212,13 @@ def test_no_door_and_not_the_state_tells_where_the_model_runs(settings: Settings
     assert all("The model cannot be reached; ask again." in text for text in told)
     assert "10.0.0.7" not in str(told) and "APIConnectionError" not in str(told)
     assert log.getvalue().count("10.0.0.7:8000/v1: APIConnectionError") == 5
+
+
+def test_bytes_that_are_no_text_are_refused_in_a_sentence(settings: Settings) -> None:
+    response = local(FakeBot(), settings).post(
+        "/api/ask", content=b"\xbd", headers={"content-type": "application/json"}
+    )
+    assert (response.status_code, set(response.json())) == (400, {"error"})
 
 
 def test_a_form_of_another_kind_is_no_question(settings: Settings) -> None:

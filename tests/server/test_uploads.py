@@ -122,6 +122,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(settings: Settings, folder: Pa
                     f"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM['content-type']}\r\n"
                 )
                 connection.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode() + PART + b"half")
+                connection.settimeout(0.2)  # It reads that, and waits for more.
+                with pytest.raises(TimeoutError):
+                    connection.recv(1)
         assert httpx.get(address + "/health", timeout=WAIT).status_code == 200
     assert files(folder) == []
 
