@@ -49,7 +49,7 @@ def test_passages_hold_about_the_words_asked_for() -> None:
 
 
 def test_passages_do_not_cross_a_heading() -> None:
-    passages = split(document("# One\n\nFirst.\n\n# Two\n\nSecond."), words=100, first_id=7)
+    passages = split(document("# One\n\nFirst.\n\n# Two\n\nSecond."), words=20, first_id=7)
     assert [passage.text for passage in passages] == ["# One\n\nFirst.", "# Two\n\nSecond."]
     assert [passage.passage_id for passage in passages] == [7, 8]
 
