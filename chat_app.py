@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from langchain_core.embeddings import Embeddings
 
 from ingest import main as ingest_main
-from rag import Chatbot, RagError, Settings, read_settings
+from rag import Chatbot, RagError
 from rag.errors import SettingsError, whole
 from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
@@ -22,12 +22,13 @@ from rag.server.desk import Bot, Desk
 from rag.server.log import start_logging
 from rag.server.signin import add_user
 from rag.server.store import FILE, Store
+from rag.settings import ServerSettings, read_server_settings
 
 
 def make_app(
     bot: Bot,
     store: Store,
-    settings: Settings,
+    settings: ServerSettings,
     load_embedder: Callable[[], Embeddings] | None = None,
     published: Callable[[], None] = lambda: None,
 ) -> FastAPI:
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--add-user", metavar="NAME", help="add a user to the file RAG_USERS, and end")
     name = parser.parse_args(argv).add_user
     try:
-        settings = read_settings()
+        settings = read_server_settings()
         if name:
             return _add_user(settings, name)
         start_logging(settings)
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _add_user(settings: Settings, name: str) -> int:
+def _add_user(settings: ServerSettings, name: str) -> int:
     if settings.users is None:
         raise SettingsError("No file of users is set; set RAG_USERS to one, for example RAG_USERS=users.txt.")
     add_user(settings.users, name, getpass.getpass(f"Password of {name}: "))

@@ -10,13 +10,13 @@ from typing import Any
 
 from eval.folder import CORPUS, QUESTIONS
 from eval.results import ReportError, make_folder, write
-from rag import read_settings
 from rag.documents.clean import replace_surrogates
 from rag.index.index import PASSAGES, explained
 from rag.index.passages import Passages
 from rag.index.snapshot import soundest
 from rag.server.ratings import Rating
 from rag.server.store import FILE, Store
+from rag.settings import read_server_settings
 from rag.types import Citation, Document
 
 OPEN = "questions.draft.jsonl"
@@ -25,7 +25,7 @@ OPEN = "questions.draft.jsonl"
 
 def main(options: argparse.Namespace) -> int:
     """Write the set and say what is in it. Raises RagError as `write_set` does."""
-    settings = read_settings()
+    settings = read_server_settings()
     out: Path = options.out
     scored, left = write_set(options.store or settings.store, settings.index, out)
     print(f"Ratings: {scored + left}, of which {scored} can be scored")

@@ -1,13 +1,14 @@
 """All settings in one frozen object, read from RAG_* variables and a .env file."""
 
-import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
 
 
 def _user_cache() -> Path:
@@ -17,17 +18,18 @@ def _user_cache() -> Path:
 
 
 class Settings(BaseSettings):
-    """The settings. `Settings()` reads RAG_* from the environment, then from `.env`.
+    """The settings of the chatbot and its index. `Settings()` reads RAG_* from the environment, then from `.env`.
 
-    Only entry points and callers make one; the rooms take it as an argument.
+    Only entry points and callers make one; the packages take it as an argument.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAG_", env_file=".env", extra="ignore", frozen=True)
 
     data: Path = Field(Path("data"), description="The article: a document, or a folder of them.")
-    include: str = Field("", description="Patterns as in .gitignore, divided by commas: what to take from folders.")
-    exclude: str = Field("", description="Patterns as in .gitignore, divided by commas: what to leave out.")
-    online: bool = Field(False, description="Allow fetching documents that are web addresses.")
+    online: bool = Field(
+        False,
+        description="Allow going online: for documents that are web addresses, and a model that is not installed.",
+    )
     index: Path = Field(Path("index"), description="The folder that holds the published index.")
     embedder: str = Field("", description="A sentence-transformers folder; empty: the installed all-MiniLM-L6-v2.")
     passage_words: int = Field(110, ge=20, le=400, description="Words in a passage, about.")
@@ -38,13 +40,8 @@ class Settings(BaseSettings):
     base_url: str = Field("", description="The address of an OpenAI-compatible server, with its /v1.")
     api_key: SecretStr = Field(SecretStr(""), description="The key for that server or provider.")
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for the model to say something.")
-    retries: int = Field(2, ge=0, le=10, description="How often a failed request to the model is tried again.")
     max_tokens: int = Field(160, ge=16, le=4096, description="The longest answer, in tokens.")
     context: int = Field(4096, ge=1024, description="The context of the embedded model, in tokens.")
-    threads: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of the embedded model."
-    )
-    download: bool = Field(False, description="Allow fetching the model from the hub when it is not installed.")
     cache: Path = Field(default_factory=_user_cache, description="Where the assembled model file is kept.")
 
     passages: int = Field(4, ge=1, le=20, description="Passages found for a question.")
@@ -57,6 +54,10 @@ class Settings(BaseSettings):
     unsupported: Literal["mark", "drop"] = Field(
         "mark", description="Sentences of an answer that the documents do not say: mark or drop."
     )
+
+
+class ServerSettings(Settings):
+    """The settings of the page and the server that gives it, beside those of the chatbot."""
 
     host: str = Field("127.0.0.1", description="The address that the page listens on.")
     port: int = Field(7860, ge=0, le=65535, description="The port of the page; 0 takes any free one.")
@@ -100,8 +101,17 @@ def read_settings(**overrides: object) -> Settings:
 
     Raises SettingsError, naming the first bad setting and its value.
     """
+    return _read(Settings, overrides)
+
+
+def read_server_settings(**overrides: object) -> ServerSettings:
+    """The same with those of the server."""
+    return _read(ServerSettings, overrides)
+
+
+def _read(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return kind(**overrides)
     except UnicodeDecodeError as error:
         raise SettingsError("The file .env is not UTF-8 text; save it as UTF-8.") from error
     except ValidationError as error:

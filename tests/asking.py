@@ -18,7 +18,7 @@ from rag.server.desk import Desk
 from rag.server.doors import register
 from rag.server.log import start_logging
 from rag.server.store import FILE, Store
-from rag.settings import Settings
+from rag.settings import ServerSettings, Settings
 from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
 
 WAIT = 10  # seconds until a test that hangs fails
@@ -113,7 +113,7 @@ def make_app(bot: FakeBot, settings: Settings, store: MemoryStore | None = None)
 def serving(app: FastAPI) -> Iterator[str]:
     """The application on a free port of loopback; gives its address."""
     server = make_server(app)
-    with listen(Settings(port=0)) as listener:
+    with listen(ServerSettings(port=0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -17,7 +17,7 @@ from rag.index.builder import Maker, Outcome, update
 from rag.index.index import Index, open_index
 from rag.index.manifest import Corpus
 from rag.index.verify import verify
-from rag.settings import Settings
+from rag.settings import ServerSettings, Settings
 from rag.types import Document
 
 TOPICS = ["cat", "dog", "fish", "sleep", "eat", "swim", "black"]
@@ -74,12 +74,12 @@ ANIMALS = [
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServerSettings:
     """Settings that no variable and no .env of this machine reaches."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
+    for name in ServerSettings.model_fields:
         monkeypatch.delenv(f"RAG_{name.upper()}", raising=False)
-    return Settings(data=tmp_path / "data", index=tmp_path / "index", cache=tmp_path / "cache", passage_words=20)
+    return ServerSettings(data=tmp_path / "data", index=tmp_path / "index", cache=tmp_path / "cache", passage_words=20)
 
 
 EMBEDDER = "all-MiniLM-L6-v2"

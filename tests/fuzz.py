@@ -21,7 +21,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from rag.server.log import LINE
-from rag.settings import Settings
+from rag.settings import ServerSettings
 
 MARK = "Zanzibar"
 """In texts that are sent; the log must not hold it."""
@@ -185,7 +185,7 @@ def fuzz(address: str, events: dict[int, int], number: int, seconds: float = 60,
 
 def run(folder: Path, number: int, seconds: float = 60, start: int = 0) -> tuple[Counter[int], list[str]]:
     """Fuzz the whole page in `folder`; gives the statuses, and what is wrong with the log that it left."""
-    settings = Settings(data=folder / "data", index=folder / "index", cache=folder / "cache", per_minute=0)
+    settings = ServerSettings(data=folder / "data", index=folder / "index", cache=folder / "cache", per_minute=0)
     with logged(settings) as log, serving(make_page(settings)) as address:
         events = {each["id"]: len(each["inputs"]) for each in _config(address)["dependencies"] if each["backend_fn"]}
         statuses = fuzz(address, events, number, seconds, start)

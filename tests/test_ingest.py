@@ -95,14 +95,11 @@ def test_without_named_paths_the_setting_is_followed(
     assert texts(settings) == ["A dog eats."]
 
 
-def test_patterns_of_the_command_line_and_of_the_settings(
-    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_patterns_of_the_command_line(settings: Settings, data: Path) -> None:
     write(data, {"dog.md": "A dog eats.", "old/fish.md": "Fish swim."})
     run("--exclude", "old/")
     assert texts(settings) == ["A dog eats.", "The black cat sleeps."]
-    monkeypatch.setenv("RAG_INCLUDE", "*.md, *.pdf")
-    run()
+    run("--include", "*.md", "--include", "*.pdf")
     assert texts(settings) == ["A dog eats.", "Fish swim."]
 
 

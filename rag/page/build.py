@@ -14,7 +14,7 @@ from rag.page.source import opening
 from rag.server.desk import Desk
 from rag.server.doors import register
 from rag.server.store import Store
-from rag.settings import Settings
+from rag.settings import ServerSettings
 
 _HOUR = 3600
 
@@ -25,7 +25,7 @@ def head() -> str:
     return f"<style>{style}</style><script>{script}</script>"
 
 
-def build_page(desk: Desk, store: Store, settings: Settings, shelf: Shelf) -> gr.Blocks:
+def build_page(desk: Desk, store: Store, settings: ServerSettings, shelf: Shelf) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
     page = Page(desk, store, settings)
     plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}

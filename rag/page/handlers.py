@@ -23,7 +23,7 @@ from rag.server.desk import Desk
 from rag.server.log import reason
 from rag.server.store import Rating, Store
 from rag.server.turns import Event, Turn, end
-from rag.settings import Settings
+from rag.settings import ServerSettings
 
 BLANK = "Type a question first."
 LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
@@ -44,7 +44,7 @@ T = TypeVar("T")
 class Page:
     """The handlers; each gives the new values of all components, in the order of `draw`. Threads share it."""
 
-    def __init__(self, desk: Desk, store: Store, settings: Settings) -> None:
+    def __init__(self, desk: Desk, store: Store, settings: ServerSettings) -> None:
         self._desk = desk
         self._store = store
         self._settings = settings

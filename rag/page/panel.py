@@ -16,7 +16,7 @@ from rag.page.choosing import Chosen, after_change, after_ticking, choice_line, 
 from rag.page.markup import button, escape
 from rag.page.shelf import Catalogue, Changed, Row, Shelf, Step
 from rag.server.log import reason
-from rag.settings import Settings
+from rag.settings import ServerSettings
 
 _LOG = logging.getLogger(__name__)
 Rows = tuple[Row, ...]
@@ -217,7 +217,7 @@ def _removing(handlers: Handlers, state: list[Any], outputs: list[Any]) -> None:
     gr.on([yes.click, no.click], None, None, None, js=_FOCUS, **_QUIET)
 
 
-def _adding(handlers: Handlers, state: list[Any], outputs: list[Any], settings: Settings) -> None:
+def _adding(handlers: Handlers, state: list[Any], outputs: list[Any], settings: ServerSettings) -> None:
     """Boxes for files, for a pasted text and, online, for an address."""
     files = gr.File(label="Add files", elem_id="documents-files", file_count="multiple", height=140)
     types = f"Files of {', '.join(SUFFIXES)}, at most {settings.upload_mb} MB each."

@@ -25,7 +25,7 @@ from rag.models.embedder import embedder_name, make_embedder
 from rag.models.weights import Progress
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.server.files import FOLDER, is_placed, place_file, place_text
-from rag.settings import Settings
+from rag.settings import ServerSettings
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Shelf:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ServerSettings,
         load_embedder: Callable[[], Embeddings] | None = None,
         verify: Callable[[Path], list[str]] = verify_apart,
         published: Callable[[], None] = lambda: None,

@@ -26,14 +26,14 @@ from rag.server.signin import Sessions as SessionStore
 from rag.server.signin import SignIn, Users
 from rag.server.tool import make_tool, tool_routes
 from rag.server.uploads import MB, Uploads
-from rag.settings import Settings
+from rag.settings import ServerSettings
 
 
 def build_app(
     desk: Desk,
     store: SessionStore,
     blocks: gr.Blocks,
-    settings: Settings,
+    settings: ServerSettings,
     *,
     routes: Sequence[BaseRoute] = (),
     **look: Any,
@@ -80,7 +80,7 @@ def build_app(
     return app
 
 
-def _recognise(settings: Settings, proxies: Proxies, sign_in: SignIn | None) -> Recognise | None:
+def _recognise(settings: ServerSettings, proxies: Proxies, sign_in: SignIn | None) -> Recognise | None:
     by_proxy = named_by_proxy(settings.user_header, proxies) if settings.user_header else None
     if by_proxy is None or sign_in is None:
         return by_proxy or (sign_in.recognise if sign_in else None)
@@ -135,7 +135,7 @@ def make_server(app: FastAPI) -> Server:
     )  # fmt: skip
 
 
-def listen(settings: Settings) -> socket.socket:
+def listen(settings: ServerSettings) -> socket.socket:
     """A socket on the page's address. Raises SettingsError where that address cannot be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:

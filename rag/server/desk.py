@@ -13,7 +13,7 @@ from rag.index.passages import Passages
 from rag.server.limit import Limit, Visitors
 from rag.server.line import Line
 from rag.server.log import Record, Watch, reason, request_id
-from rag.settings import Settings
+from rag.settings import ServerSettings
 from rag.types import Answer, Hit
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Bot(Protocol):
 class Desk:
     """Lets each question search at once, and to the model in its turn; threads share it."""
 
-    def __init__(self, bot: Bot, settings: Settings) -> None:
+    def __init__(self, bot: Bot, settings: ServerSettings) -> None:
         self.bot = bot
         self.settings = settings
         self.line = Line(settings.at_once, settings.queue)

@@ -19,7 +19,7 @@ import gradio.routes
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from rag.errors import BusyError, QuestionError, RagError, StoreError, whole
-from rag.settings import Settings
+from rag.settings import ServerSettings
 from rag.types import Answer
 
 _LOG = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Record:
 class Watch:
     """Counts and times questions in a registry of its own, and logs them; never with their text, unless asked to."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self._with_text = settings.log_questions
         self.registry = CollectorRegistry()
         self._asked = Counter(
@@ -197,7 +197,7 @@ def _cut(entry: dict[str, object], most: int) -> dict[str, object]:
     return short
 
 
-def start_logging(settings: Settings, stream: IO[str] | None = None) -> None:
+def start_logging(settings: ServerSettings, stream: IO[str] | None = None) -> None:
     """Write this process's log as lines of JSON to `stream`, standard error by default. For entry points only."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(settings.log_questions))

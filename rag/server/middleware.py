@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.server.bodies import UPLOAD
 from rag.server.log import request_id
-from rag.settings import Settings
+from rag.settings import ServerSettings
 
 OTHER_BODIES = 1024 * 1024
 """The largest body of a request that is no upload."""
@@ -103,7 +103,7 @@ class Guard:
 class Gate:
     """ASGI middleware that lets in what the page and the doors need, of a right size and from no other site."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app = app
         self._upload = (settings.upload_mb + 1) * 1024 * 1024
         self._adds = settings.takes_documents
@@ -160,11 +160,11 @@ def _is_path(path: str) -> bool:
     return fits and b".." not in parts and not _CONTROL.search(path)
 
 
-def names(settings: Settings) -> list[str]:
+def names(settings: ServerSettings) -> list[str]:
     """The names under which the page is served: that of its address, those of this machine, and RAG_HOSTS."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return [host, "127.0.0.1", "localhost", "[::1]", *_others(settings)]
 
 
-def _others(settings: Settings) -> list[str]:
+def _others(settings: ServerSettings) -> list[str]:
     return [name.strip() for name in settings.hosts.split(",") if name.strip()]

@@ -24,7 +24,7 @@ from rag.server.desk import Desk
 from rag.server.doors import Question, answer_to, as_json, sentence
 from rag.server.middleware import names
 from rag.server.owner import owner_of
-from rag.settings import Settings
+from rag.settings import ServerSettings
 from rag.types import Answer
 
 NAME = "ask"
@@ -68,7 +68,7 @@ def make_tool(desk: Desk) -> "Server[Any]":
     return Server("ask-the-article", on_list_tools=listed, on_call_tool=called)
 
 
-def tool_routes(server: "Server[Any]", settings: Settings) -> list[BaseRoute]:
+def tool_routes(server: "Server[Any]", settings: ServerSettings) -> list[BaseRoute]:
     """The route /mcp; `server.session_manager` has to run while it is served."""
     served = names(settings)
     security = TransportSecuritySettings(

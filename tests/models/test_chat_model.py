@@ -10,9 +10,16 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from rag.errors import ModelError, whole
+from rag.models import chat_model
 from rag.models.chat_model import explained, finish_reason, incomplete, is_embedded, open_model
 from rag.server.log import reason
 from rag.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_model, "RETRIES", 0)
+
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
 
@@ -81,7 +88,7 @@ def talk(settings: Settings) -> str:
 
 
 def at(settings: Settings, url: str) -> Settings:
-    return settings.model_copy(update={"base_url": url, "model": "m", "timeout": 0.5, "retries": 0})
+    return settings.model_copy(update={"base_url": url, "model": "m", "timeout": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -188,7 +195,7 @@ def test_a_name_goes_to_the_server_as_it_is_unless_it_names_a_provider(
     with open_model(settings.model_copy(update=changes)) as opened:
         assert isinstance(opened, ChatOpenAI)
         assert (opened.model_name, opened.openai_api_base) == (named, "http://127.0.0.1:1/v1")
-        assert (opened.request_timeout, opened.max_retries) == (3.0, settings.retries)
+        assert (opened.request_timeout, opened.max_retries) == (3.0, 0)
 
 
 def test_which_models_run_inside_the_process(settings: Settings) -> None:

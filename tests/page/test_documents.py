@@ -17,6 +17,7 @@ from rag.errors import DocumentError, ModelError, RagError, SettingsError, Store
 from rag.index.corpus import listed
 from rag.index.index import open_index
 from rag.index.lock import one_writer
+from rag.index.manifest import Corpus
 from rag.index.verify import verify
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.page.shelf import Changed, Shelf, Step
@@ -146,9 +147,10 @@ def test_the_lines_that_cannot_be_read_are_named_and_the_rest_is_taken(
 
 def test_what_the_patterns_leave_out_is_said(settings: Settings, tmp_path: Path) -> None:
     write(settings.data, {"cat.md": "The black cat sleeps."})
-    publish(settings.index, settings.data)
+    only = Corpus((str(settings.data),), include=("*.md",), named=True, place=os.getcwd())
+    publish(settings.index, corpus=only)
     with pytest.raises(DocumentError, match="change the patterns"):
-        list(make(settings.model_copy(update={"include": "*.md"})).add_file(upload(tmp_path, "Fish."), "fish.txt"))
+        list(make(settings).add_file(upload(tmp_path, "Fish."), "fish.txt"))
     assert kept(settings) == []
 
 

@@ -33,7 +33,7 @@ from rag.index.verify import verify, verify_apart
 from rag.server.app import listen, make_server
 from rag.server.log import start_logging
 from rag.server.store import FILE, Store
-from rag.settings import Settings
+from rag.settings import ServerSettings
 from trials.library import EMBEDDER, WORDS, HashEmbedder
 
 _STEPS = {
@@ -129,7 +129,7 @@ class _Reader(BaseChatModel):
 
 def _serve(job: dict[str, Any]) -> dict[str, object]:
     """Serve the page until the process is ended; says on which port."""
-    settings = Settings(_env_file=None, index=Path(job["index"]), store=Path(job["store"]), port=0, per_minute=0)
+    settings = ServerSettings(_env_file=None, index=Path(job["index"]), store=Path(job["store"]), port=0, per_minute=0)
     start_logging(settings)
     with Store(settings.store / FILE) as store, listen(settings) as listener:
         bot = Chatbot(settings, open_index(settings.index, EMBEDDER), _Reader(), HashEmbedder())
