@@ -13,7 +13,14 @@ import rag.settings
 
 PAGE = Path(__file__).with_suffix(".md")
 BEGIN, END = "<!-- settings: written by docs/configuration.py -->\n", "<!-- end of the settings -->\n"
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path", str: "text", SecretStr: "text"}
+KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+    str: "text",
+    SecretStr: "text",
+}
 
 
 def updated(page: str) -> str:
@@ -31,11 +38,13 @@ def tables() -> Iterator[str]:
             continue
         prefix = group.model_config.get("env_prefix", "")
         fields = {name: field for name, field in group.model_fields.items() if name not in listed}
-        rows = [f"| `{f'{prefix}{name}'.upper()}` | {default(field)} | {takes(field)} | {field.description} |\n"
-                for name, field in fields.items()]  # fmt: skip
-        if rows:
-            yield f"\n## {group.__name__}\n\n{(group.__doc__ or '').strip().splitlines()[0]}\n\n"
-            yield from ["| Setting | Default | Takes | Meaning |\n|---|---|---|---|\n", *rows, "\n"]
+        if fields:
+            summary = (group.__doc__ or "").strip().partition("\n")[0]
+            yield f"\n## {group.__name__}\n\n{summary}\n\n| Setting | Default | Takes | Meaning |\n|---|---|---|---|\n"
+            for name, field in fields.items():
+                setting = f"{prefix}{name}".upper()
+                yield f"| `{setting}` | {default(field)} | {takes(field)} | {field.description} |\n"
+            yield "\n"
         listed |= set(fields)
 
 
@@ -54,18 +63,19 @@ def takes(field: FieldInfo) -> str:
     kind: Any = next((one for one in get_args(field.annotation) if one is not NoneType), None)
     if get_origin(field.annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(field.annotation))
-    limits = {name: value for rule in field.metadata for name in ("ge", "gt", "le") if (value := _limit(rule, name))}
-    lowest = f"above {limits['gt']}" if "gt" in limits else f"at least {limits['ge']}" if "ge" in limits else ""
-    if "ge" in limits and "le" in limits:
-        bounds = f"{limits['ge']} to {limits['le']}"
-    else:
-        bounds = lowest
-    return ", ".join(filter(None, [KINDS[kind or field.annotation], bounds]))
-
-
-def _limit(rule: object, name: str) -> str:
-    value = getattr(rule, name, None)
-    return "" if value is None else f"{value:,}"
+    limits = {
+        name: getattr(rule, name) for rule in field.metadata for name in ("ge", "gt", "le") if hasattr(rule, name)
+    }
+    match limits:
+        case {"ge": lowest, "le": highest}:
+            allowed = f", {lowest:,} to {highest:,}"
+        case {"ge": lowest}:
+            allowed = f", at least {lowest:,}"
+        case {"gt": lowest}:
+            allowed = f", above {lowest:,}"
+        case _:
+            allowed = ""
+    return KINDS.get(kind or field.annotation, "text") + allowed
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import runpy
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,10 @@ from rag.settings import Settings, read_settings
 
 
 def test_the_environment_comes_before_the_file(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".env").write_text("RAG_PASSAGES=7\nRAG_PORT=1234\nOTHER=x\n")
-    monkeypatch.setenv("RAG_PORT", "4321")
+    Path(".env").write_text("RAG_PASSAGES=7\nRAG_CONTEXT=2048\nOTHER=x\n")
+    monkeypatch.setenv("RAG_CONTEXT", "8192")
     read = read_settings()
-    assert (read.passages, read.port) == (7, 4321)
+    assert (read.passages, read.context) == (7, 8192)
 
 
 def test_a_bad_value_is_named_with_its_setting(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,8 +24,10 @@ def test_the_key_is_not_shown(settings: Settings) -> None:
     assert "secret" not in repr(read_settings(api_key="secret"))
 
 
-def test_the_readme_lists_every_setting() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    for name, field in Settings.model_fields.items():
-        assert f"| `RAG_{name.upper()}` |" in readme
-        assert f"| {field.description} |" in readme
+def test_the_page_of_the_settings_is_up_to_date() -> None:
+    """Otherwise run: python docs/configuration.py"""
+    script = Path(__file__).parent.parent / "docs" / "configuration.py"
+    page = script.with_suffix(".md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(script))["updated"](page) == page
+    assert "| `RAG_PASSAGES` | `4` | a whole number, 1 to 20 | Passages found for a question. |" in page
+    assert "| `RAG_UNSUPPORTED` | `mark` | `mark` or `drop` |" in page
