@@ -1,4 +1,4 @@
-"""`python docs/configuration.py` writes the tables of settings in docs/configuration.md anew."""
+"""`python -m docs.configuration` writes the tables of settings in docs/configuration.md anew."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,12 +60,11 @@ def default(field: FieldInfo) -> str:
 
 def takes(field: FieldInfo) -> str:
     """The values that are allowed."""
-    kind: Any = next((one for one in get_args(field.annotation) if one is not NoneType), None)
+    kind: Any = next((one for one in get_args(field.annotation) if one is not NoneType), field.annotation)
     if get_origin(field.annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(field.annotation))
-    limits = {
-        name: getattr(rule, name) for rule in field.metadata for name in ("ge", "gt", "le") if hasattr(rule, name)
-    }
+    rules = [(name, getattr(rule, name, None)) for rule in field.metadata for name in ("ge", "gt", "le")]
+    limits = {name: value for name, value in rules if value is not None}
     match limits:
         case {"ge": lowest, "le": highest}:
             allowed = f", {lowest:,} to {highest:,}"
@@ -75,7 +74,7 @@ def takes(field: FieldInfo) -> str:
             allowed = f", above {lowest:,}"
         case _:
             allowed = ""
-    return KINDS.get(kind or field.annotation, "text") + allowed
+    return KINDS.get(kind, "text") + allowed
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def test_the_key_is_not_shown(settings: Settings) -> None:
 
 
 def test_the_page_of_the_settings_is_up_to_date() -> None:
-    """Otherwise run: python docs/configuration.py"""
+    """Otherwise run: python -m docs.configuration"""
     script = Path(__file__).parent.parent / "docs" / "configuration.py"
     page = script.with_suffix(".md").read_text(encoding="utf-8")
     assert runpy.run_path(str(script))["updated"](page) == page
-    assert "| `RAG_PASSAGES` | `4` | a whole number, 1 to 20 | Passages found for a question. |" in page
+    assert "| `RAG_PASSAGES` | `4` | a whole number, 1 to 20 |" in page
     assert "| `RAG_UNSUPPORTED` | `mark` | `mark` or `drop` |" in page
