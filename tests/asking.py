@@ -3,6 +3,7 @@
 import io
 import logging
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -154,10 +155,11 @@ def make_page(settings: Settings) -> FastAPI:
 def logged(settings: Settings) -> Iterator[io.StringIO]:
     """What this process writes to its log, as an entry point starts it."""
     root, ours, stream = logging.getLogger(), logging.getLogger("rag"), io.StringIO()
-    before = root.handlers[:], root.level, ours.level
+    before, hooks = (root.handlers[:], root.level, ours.level), (threading.excepthook, sys.unraisablehook)
     try:
         start_logging(settings, stream)
         yield stream
     finally:
         root.handlers[:], root.level, ours.level = before
+        threading.excepthook, sys.unraisablehook = hooks
         logging.captureWarnings(False)

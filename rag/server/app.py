@@ -52,25 +52,16 @@ def build_app(
     app = FastAPI(openapi_url=None, lifespan=lifespan)
     proxies = Proxies(settings.proxies)
     sign_in = SignIn(Users(settings.users), store, proxies) if settings.users else None
-    recognise = _recognise(settings, proxies, sign_in)
     uploads = Uploads(blocks, settings.upload_mb, desk.visitors.counted)
     app.router.routes.extend([*routes, *uploads.routes(), *tool_routes(tool, settings)])
     app.router.routes.extend(sign_in.routes() if sign_in else ())
     add_doors(app, desk)
     _add_health(app, desk)
-    blocks.api_open = False  # Without its queue nothing is to be had that has one.
-    gr.mount_gradio_app(
-        app, blocks, path="/", auth_dependency=owner_of, footer_links=[], run_history=False, ssr_mode=False,
-        mcp_server=False, max_file_size=settings.upload_mb * MB, show_error=False, enable_monitoring=False,
-        pwa=False, **look,
-    )  # fmt: skip
-    for route in app.routes:
-        if isinstance(route, Mount) and isinstance(route.app, FastAPI):  # Gradio's own repeats what was sent.
-            route.app.add_exception_handler(RequestValidationError, wrong)
-    blocks.has_launched = True  # Without it, it takes any file of this machine for an upload.
+    _mount(app, blocks, settings, look)
     # The last one added is the first to see a request.
     app.add_middleware(Sessions, calls=Calls(blocks, uploads.has), counted=desk.visitors.counted)
     app.add_middleware(Bodies)
+    recognise = _recognise(settings, proxies, sign_in)
     app.add_middleware(
         Owners, proxies=proxies, visitors=desk.visitors, recognise=recognise, has_login=sign_in is not None
     )
@@ -78,6 +69,19 @@ def build_app(
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names(settings), www_redirect=False)
     app.add_middleware(Guard, forms=sign_in is not None)
     return app
+
+
+def _mount(app: FastAPI, blocks: gr.Blocks, settings: ServerSettings, look: dict[str, Any]) -> None:
+    blocks.api_open = False  # Without its queue nothing is to be had that has one.
+    blocks.has_launched = True  # Without it, Gradio takes any file of this machine for an upload.
+    gr.mount_gradio_app(
+        app, blocks, path="/", auth_dependency=owner_of, footer_links=[], run_history=False, ssr_mode=False,
+        mcp_server=False, max_file_size=settings.upload_mb * MB, show_error=False, enable_monitoring=False,
+        pwa=False, **look,
+    )  # fmt: skip
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):  # Its own answer repeats what was sent.
+            route.app.add_exception_handler(RequestValidationError, wrong)
 
 
 def _recognise(settings: ServerSettings, proxies: Proxies, sign_in: SignIn | None) -> Recognise | None:

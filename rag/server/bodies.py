@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.documents.clean import replace_surrogates
+
 UPLOAD = "/gradio_api/upload"
 """What is sent there is read by the one who keeps it."""
 DEEPEST = 20
@@ -15,13 +17,15 @@ DEEPEST = 20
 SIGNS = 50_000
 """Commas and opening brackets of JSON, each of which may be a value."""
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD]")
 _SENT = "rag.sent"
 
 
 class Bodies:
     """ASGI middleware that refuses JSON of too many values, or too deep for those behind it, which recurse.
 
-    `sent_in` gives those behind it what was sent; whatever is no JSON goes on as it is.
+    Halves of signs, which nobody can write, become U+FFFD. `sent_in` gives those behind it what was sent; whatever
+    is no JSON goes on as it is.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,6 +42,9 @@ class Bodies:
             sentence = f"The JSON is nested more than {DEEPEST} levels deep, or has more than {SIGNS:,} values."
             await JSONResponse({"error": f"{sentence} GET /api/schema says what is taken."}, 400)(scope, receive, send)
             return
+        if _SURROGATE.search(body) and scope[_SENT] is not None:
+            text = replace_surrogates(json.dumps(scope[_SENT], ensure_ascii=False))
+            body, scope[_SENT] = text.encode(), json.loads(text)
         await self._app(scope, _replayed(body, receive), send)
 
 

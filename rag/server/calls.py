@@ -19,8 +19,8 @@ from rag.server.bodies import sent_in
 from rag.server.connections import CONNECTIONS
 from rag.server.owner import owner_of
 
-SESSIONS = 10_000
-"""Sessions of pages whose owner is remembered."""
+SESSIONS = 2_000
+"""Sessions of pages that are remembered, with the last values of their events: those of a visitor STREAMS at most."""
 STREAMS = CONNECTIONS // 2
 """Streams of events that may be open at once for one visitor, who may be a whole office; a tab has two."""
 FILES = 100
@@ -45,6 +45,7 @@ class Calls:
         """`is_upload` tells whether an owner has uploaded the file of a path."""
         self._events = {number: event for number, event in blocks.fns.items() if event.fn is not None}
         self._is_upload = is_upload
+        self._blocks = blocks
 
     def fault(self, owner: str, name: str | None, sent: dict[str, Any]) -> Fault | None:
         """What is wrong with what was sent to call an event, named by its number or else by `name`."""
@@ -64,6 +65,11 @@ class Calls:
     def has(self, number: Any) -> bool:
         """Whether there is an event of this number."""
         return type(number) is int and number in self._events
+
+    def forget(self, session: str) -> None:
+        """Let go of what Gradio keeps of a session: the last values of each event, which it keeps for good."""
+        self._blocks.state_holder.session_data.pop(session, None)
+        self._blocks.state_holder.time_last_used.pop(session, None)
 
     def _event(self, number: Any, name: str | None) -> BlockFunction | None:
         if number is None and name:
@@ -157,11 +163,19 @@ class Sessions:
     def _is_own(self, session: Any, owner: str) -> bool:
         if not isinstance(session, str) or not _SESSION.fullmatch(session):
             return False
+        if session not in self._owners:
+            self._make_room(self._counted(owner))
         holder = self._owners.setdefault(session, owner)
         self._owners.move_to_end(session)
-        while len(self._owners) > SESSIONS:
-            self._owners.popitem(last=False)
         return holder == owner
+
+    def _make_room(self, key: str) -> None:
+        """Forget the sessions that were used least lately, of this visitor or of all, so that one more may begin."""
+        every = list(self._owners)
+        own = [session for session in every if self._counted(self._owners[session]) == key]
+        for session in {*own[: max(0, len(own) + 1 - STREAMS)], *every[: max(0, len(every) + 1 - SESSIONS)]}:
+            del self._owners[session]
+            self._calls.forget(session)
 
 
 def _refusal(fault: Fault) -> JSONResponse:

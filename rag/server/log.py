@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 import re
+import sys
+import threading
 import time
 import traceback
 import uuid
@@ -204,8 +206,16 @@ def start_logging(settings: ServerSettings, stream: IO[str] | None = None) -> No
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
     logging.getLogger("rag").setLevel(logging.INFO)
+    threading.excepthook = sys.unraisablehook = _log_uncaught
     for module in (gradio.queueing, gradio.routes, gradio.route_utils):
         module.traceback = _ToLog  # type: ignore[attr-defined]
+
+
+def _log_uncaught(found: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
+    """What Python would print of an exception, with its message, as a line of the log."""
+    kind, error = found.exc_type, found.exc_value
+    if error is not None:
+        _LOG.error("Something failed that nobody waits for.", exc_info=(kind, error, found.exc_traceback))
 
 
 class _ToLog:

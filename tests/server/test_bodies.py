@@ -69,3 +69,11 @@ def test_json_of_too_many_values_is_refused_at_once(settings: Settings) -> None:
         began = time.perf_counter()
         assert client.post("/api/ask", content=body, headers=ACCEPT).status_code == 400
         assert time.perf_counter() - began < 0.3  # It was a second for a body of this size.
+
+
+def test_halves_of_signs_are_replaced_and_whole_ones_stay(settings: Settings) -> None:
+    bot = FakeBot()
+    client = TestClient(make_app(bot, settings), base_url="http://localhost")
+    body = b'{"question": "\\ud800 \\ud83d\\ude00 \\\\ud800 \\uDC00"}'
+    assert client.post("/api/ask", content=body, headers=ACCEPT).status_code == 200
+    assert bot.asked[0][0] == "\ufffd \U0001f600 \\ud800 \ufffd"

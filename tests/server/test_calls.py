@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
-from asking import WAIT, FakeBot, logged, make_app, make_page, serving
+from asking import WAIT, FakeBot, MemoryStore, logged, make_app, make_blocks, make_page, serving
 from fastapi.testclient import TestClient
 
 from rag import bounds
 from rag.page.handlers import LONG
 from rag.server import calls
+from rag.server.app import build_app
+from rag.server.desk import Desk
 from rag.settings import Settings
 
 SECRET = "Who stole the Zanzibar ledger?"
@@ -37,7 +39,8 @@ class Page:
 
     def join(self, number: Any, data: Any, **more: Any) -> httpx.Response:
         body = {"fn_index": number, "session_hash": "s", "trigger_id": None, "data": data, **more}
-        return self.client.post("/gradio_api/queue/join", json=body)
+        kind = {"content-type": "application/json"}
+        return self.client.post("/gradio_api/queue/join", content=json.dumps(body), headers=kind)
 
     def call(self, number: int, data: Any, **more: Any) -> list[dict[str, Any]]:
         """The messages that an event sends until it ends."""
@@ -154,12 +157,35 @@ def test_a_question_that_is_too_long_is_said_to_be_and_becomes_no_turn(page: Pag
     assert "Said x" in str(page.call(page.number(3, outputs=7), ["x" * bounds.QUESTION, "c", None]))
 
 
+def test_half_a_sign_breaks_no_stream(page: Page, settings: Settings) -> None:
+    with logged(settings) as log:
+        for event in page.events:
+            for text in ("\ud800", ["\udfff"]):
+                if event["backend_fn"] and page.join(event["id"], [text] * len(event["inputs"])).status_code == 200:
+                    assert "process_completed" in page.client.get("/gradio_api/queue/data?session_hash=s").text
+    assert [entry for entry in lines(log) if entry["message"] == "A request failed."] == []
+
+
 def test_streams_of_one_visitor_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "STREAMS", 2)
     with serving(make_app(FakeBot(), settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:
         client.get("/")
         with client.stream("GET", "/gradio_api/heartbeat/a"), client.stream("GET", "/gradio_api/heartbeat/b"):
             assert client.get("/gradio_api/heartbeat/c").status_code == 429
+
+
+@pytest.mark.parametrize("bound", ["STREAMS", "SESSIONS"])
+def test_what_is_kept_of_sessions_is_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(calls, bound, 3)
+    desk = Desk(FakeBot(), settings)
+    blocks = make_blocks(desk)
+    with TestClient(build_app(desk, MemoryStore(), blocks, settings), base_url="http://localhost") as client:
+        client.get("/")
+        number = next(one["id"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "whoami")
+        for session in "abcade":
+            body = {"fn_index": number, "session_hash": session, "data": []}
+            assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+        assert [session for session in "abcde" if session in blocks.state_holder] == ["a", "d", "e"]
 
 
 def test_a_stream_that_would_never_say_anything_is_not_opened(settings: Settings) -> None:

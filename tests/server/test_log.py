@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -189,6 +190,21 @@ def test_what_gradio_prints_is_one_line_of_the_log(settings: Settings, capfd: py
     entries = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [entry["error"] for entry in entries] == ["ValueError"] * 3
     assert SECRET not in stream.getvalue() and SECRET not in "".join(capfd.readouterr())
+
+
+def test_what_python_prints_of_a_thread_that_fails_is_one_line_of_the_log(
+    settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise ValueError(f"{SECRET}\n{{}}")
+
+    with logged(settings) as stream:
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["error"] == "ValueError" and "in fail" in json.loads(line)["trace"]
+    assert SECRET not in line and SECRET not in "".join(capfd.readouterr())
 
 
 def test_what_the_operator_is_told_of_an_error_has_no_text_of_a_question() -> None:
