@@ -140,8 +140,8 @@ def test_the_log_of_a_process_is_lines_of_json(settings: Settings) -> None:
         warnings.warn(f"a warning about {SECRET}", UserWarning, stacklevel=1)
     first, second, third = map(json.loads, stream.getvalue().splitlines())
     assert (first["message"], first["level"]) == ("one\ntwo", "info")
-    assert second["error"] == "ValueError" and "test_watch.py:" in second["message"]
-    assert third["message"].endswith(": UserWarning") and "test_watch.py:" in third["message"]
+    assert second["error"] == "ValueError" and "test_log.py:" in second["message"]
+    assert third["message"].endswith(": UserWarning") and "test_log.py:" in third["message"]
     assert SECRET not in stream.getvalue()
     with logged(settings.model_copy(update={"log_questions": True})) as stream:
         logging.getLogger("other").warning("about %s", SECRET)
