@@ -1,24 +1,34 @@
 """`python -m eval`: ask the chatbot every question of a set and print how well it answered."""
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
-from eval.options import RUN, parse
+from eval.options import parse
 from rag.errors import RagError, whole
 
-_MODULES = {RUN: "measure"}
-"""A command's module has its name, but for the run itself; it is imported only when it is asked for."""
+EXTRA = {"jinja2", "langchain_chroma", "langchain_text_splitters", "matplotlib", "sklearn"}
+"""What the extra "eval" brings; only the commands that need it import it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point; returns the exit code."""
     options = parse(sys.argv[1:] if argv is None else argv)
-    module = import_module(f"eval.{_MODULES.get(options.command, options.command)}")
-    command: Callable[[argparse.Namespace], int] = module.main
+    command = f"python -m eval {options.command}"
     try:
-        return command(options)
+        module = import_module(f"eval.{options.command}")
+        if getattr(options, "baseline", False):
+            command = "python -m eval --baseline"
+            import_module("eval.baseline")  # Now, and not when all questions are answered.
+        return int(module.main(options))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        print(
+            f'The command "{command}" needs the extra "eval"; run: pip install -c constraints.txt -e ".[local,eval]"',
+            file=sys.stderr,
+        )
+        return 1
     except RagError as error:
         print(whole(error), file=sys.stderr)
         return 1

@@ -18,9 +18,11 @@ from rag.models.chat_model import explained
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Passage, Timings
 
-CHUNK_SIZE = 1000
-CHUNK_OVERLAP = 200
+SIZE = 1000
+OVERLAP = 200
+"""Characters of a passage, and those that it shares with the next."""
 NEAREST = 4
+"""Passages put before the model."""
 
 PROMPT = """\
 You are an assistant for question-answering tasks. Use the following pieces of retrieved context to answer the \
@@ -34,7 +36,7 @@ Answer:"""
 class Baseline:
     """The chain: passages of about 1,000 characters, the four nearest, one prompt; no history and no citations.
 
-    It has no abstention sentence of its own: it abstains where its answer says that it does not know.
+    It has no abstention sentence of its own: it abstains if its answer says that it does not know.
     """
 
     def __init__(
@@ -45,24 +47,17 @@ class Baseline:
         The space is the cosine, which orders unit vectors as the tutorial's default does.
         `settings` only word the errors of the model.
         """
-        splitter = RecursiveCharacterTextSplitter(
-            chunk_size=CHUNK_SIZE, chunk_overlap=CHUNK_OVERLAP, add_start_index=True
-        )
-        passages = splitter.create_documents(
-            [document.text for document in documents.values()],
-            [{"doc_id": document.doc_id} for document in documents.values()],
-        )
+        splitter = RecursiveCharacterTextSplitter(chunk_size=SIZE, chunk_overlap=OVERLAP, add_start_index=True)
+        every = documents.values()
+        passages = splitter.create_documents([one.text for one in every], [{"doc_id": one.doc_id} for one in every])
         for number, passage in enumerate(passages):
             passage.metadata["number"] = number
         self._settings = settings
         self._documents = documents
         self._store = Chroma.from_documents(
-            passages,
-            embedder,
-            collection_name=f"baseline-{uuid.uuid4().hex}",
-            client=chromadb.EphemeralClient(),
+            passages, embedder, collection_name=f"baseline-{uuid.uuid4().hex}", client=chromadb.EphemeralClient(),
             collection_configuration={"hnsw": {"space": "cosine"}},
-        )
+        )  # fmt: skip
         self._answer = ChatPromptTemplate.from_messages([("human", PROMPT)]) | model | StrOutputParser()
 
     def close(self) -> None:
@@ -90,27 +85,11 @@ class Baseline:
                 yield piece
         text = "".join(pieces).strip()
         abstained = not text or declines(text)
-        yield Answer(
-            question=question,
-            text=text,
-            sentences=(),
-            citations=(),
-            hits=tuple(hits),
-            abstained=abstained,
-            confidence=0.0 if abstained else 1.0,
-            timings=Timings(rewrite=0.0, retrieve=retrieved, first_token=first_token, total=perf_counter() - started),
-        )
+        timings = Timings(0.0, retrieved, first_token, perf_counter() - started)
+        yield Answer(question, text, (), (), tuple(hits), abstained, 0.0 if abstained else 1.0, timings)
 
     def _hit(self, found: LangChainDocument, distance: float, rank: int) -> Hit:
-        document = self._documents[found.metadata["doc_id"]]
-        start = found.metadata["start_index"]
-        passage = Passage(
-            passage_id=found.metadata["number"],
-            doc_id=document.doc_id,
-            source=document.source,
-            title=document.title,
-            start=start,
-            end=start + len(found.page_content),
-            text=found.page_content,
-        )
+        document, text = self._documents[found.metadata["doc_id"]], found.page_content
+        start, number = found.metadata["start_index"], found.metadata["number"]
+        passage = Passage(number, document.doc_id, document.source, document.title, start, start + len(text), text)
         return Hit(passage, score=1 - distance, similarity=1 - distance, dense_rank=rank, word_rank=None)

@@ -37,7 +37,7 @@ def runs(results: Sequence[Result]) -> list[Run]:
 
 
 def comparison(first: Run, second: Run) -> str:
-    """What changed from the first run to the second, in plain words. Raises ReportError where nothing is in both."""
+    """What changed from the first run to the second, in plain words. Raises ReportError if nothing is in both."""
     pairs = paired(first.records, second.records)
     if not pairs:
         raise ReportError(f"{first.name} and {second.name} have no question in common; name runs of the same set.")
@@ -85,16 +85,15 @@ def _differing(first: Mapping[str, object], second: Mapping[str, object]) -> lis
 
 def _rows(first: Run, second: Run, pairs: Pairs) -> list[list[str]]:
     before, after = ([one.right for one in records] for records in zip(*pairs, strict=True))
-    ones = [1.0] * len(pairs)
     rows = [["", "right", "share (95% interval)"]]
     for name, values in ((first.name, before), (second.name, after)):
-        rows.append([name, str(sum(values)), f"{share(values):.2f}{_ends(values, ones)}"])
+        rows.append([name, str(sum(values)), f"{share(values):.2f}{_ends(values)}"])
     change = [new - old for old, new in zip(before, after, strict=True)]
-    return [*rows, ["difference", f"{sum(change):+d}", f"{share(change):+.2f}{_ends(change, ones, '+')}"]]
+    return [*rows, ["difference", f"{sum(change):+d}", f"{share(change):+.2f}{_ends(change, '+')}"]]
 
 
-def _ends(values: Sequence[float], ones: Sequence[float], sign: str = "") -> str:
-    ends = interval(ratio(values, ones), len(values))
+def _ends(values: Sequence[float], sign: str = "") -> str:
+    ends = interval(ratio, values, [1] * len(values))
     return f" ({ends[0]:{sign}.2f} to {ends[1]:{sign}.2f})" if ends else ""
 
 

@@ -13,44 +13,38 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from tqdm import tqdm
 
-from eval.folder import corpus_of, names
+from eval.dataset import corpus_of, names
 from eval.metrics import contains
 from eval.results import ReportError, make_folder, write
 from rag import Settings, read_settings
 from rag.documents.loader import Loader, find_sources
 from rag.documents.splitter import cut, sentence_spans
 from rag.errors import DocumentError
+from rag.index.manifest import Corpus
 from rag.index.words import tokenize
 from rag.models.chat_model import explained, open_model
 from rag.models.progress import terminal_progress
-from rag.types import Loaded, Passage
+from rag.types import Passage
 
 UNANSWERABLE_EVERY = 4
 """Of so many passages one gets a question that it does not answer."""
 
-_READ = ("system", "You write questions that test how well somebody has read a text.")
-ANSWERABLE = ChatPromptTemplate.from_messages(
-    [
-        _READ,
-        (
-            "user",
-            "Text, from {title!r}:\n{text}\n\nWrite one question that this text answers, and the answer in a few "
-            "words, exactly as they stand in the text. Name the people and things that you ask about, so that the "
-            "question can be understood without the text. Use two lines:\nQuestion: ...\nAnswer: ...",
-        ),
-    ]
-)
-UNANSWERABLE = ChatPromptTemplate.from_messages(
-    [
-        _READ,
-        (
-            "user",
-            "Text, from {title!r}:\n{text}\n\nWrite one question about a detail of something in this text that the "
-            "text does not give, such as a date, a place, a reason or a number. It must look as if the text "
-            "answered it. Use one line:\nQuestion: ...",
-        ),
-    ]
-)
+_SYSTEM = "You write questions that test how well somebody has read a text."
+ANSWERABLE = """\
+Text, from {title!r}:
+{text}
+
+Write one question that this text answers, and the answer in a few words, exactly as they stand in the text. \
+Name the people and things that you ask about, so that the question can be understood without the text. Use two lines:
+Question: ...
+Answer: ..."""
+UNANSWERABLE = """\
+Text, from {title!r}:
+{text}
+
+Write one question about a detail of something in this text that the text does not give, such as a date, a place, \
+a reason or a number. It must look as if the text answered it. Use one line:
+Question: ..."""
 _QUESTION = re.compile(r"^\W*question\W*:[\s*]*(.+\?)", re.IGNORECASE | re.MULTILINE)
 _ANSWER = re.compile(r"^\W*answer\W*:[\s*]*(.+)$", re.IGNORECASE | re.MULTILINE)
 
@@ -68,10 +62,10 @@ def main(options: argparse.Namespace) -> int:
 
 
 def write_drafts(paths: Sequence[str], count: int, out: Path) -> tuple[int, int]:
-    """Draft a question about each of `count` passages; returns how many there are, and of how many passages.
+    """Draft a question about each of `count` passages; returns how many, and of how many.
 
-    Raises RagError; ReportError where the file is there already, for it may hold corrections,
-    and where the model gave no question.
+    Raises RagError; ReportError if the file is there already, for it may hold corrections,
+    and if the model gave no question.
     """
     if out.exists():
         raise ReportError(f"{str(out)!r} is there already; name another --out file.")
@@ -93,40 +87,37 @@ def write_drafts(paths: Sequence[str], count: int, out: Path) -> tuple[int, int]
 
 
 def passages_of(paths: Sequence[str], settings: Settings) -> tuple[list[Passage], dict[str, str]]:
-    """The passages that an index of these paths has, without the vectors, and what their folder calls the documents.
+    """The passages of these paths, and what their folders call the documents.
 
-    That is by their `doc_id`, and as `eval.folder.mapped` takes it; a document that was
+    That is by their `doc_id`, and as `eval.dataset.mapped` takes it; a document that was
     named itself has no such name. What cannot be read is named on stderr. Raises
-    DocumentError where nothing can be read.
+    DocumentError if nothing can be read.
     """
     passages: list[Passage] = []
     called: dict[str, str] = {}
     with Loader(settings.online) as loader:
-        for path in paths:
-            loaded = list(_loaded(path, loader, settings.passage_words))
+        for name in paths:
+            path = Path(name)
+            corpus = corpus_of(path) if path.is_dir() else Corpus((name,))
+            sources = find_sources(corpus.paths, (), corpus.exclude)
+            every = [found for source in sources for found in loader.load(source, settings.passage_words)]
+            for one in every:
+                if isinstance(one, DocumentError):
+                    print(f"Skipped: {one}", file=sys.stderr)
+            loaded = [one for one in every if not isinstance(one, DocumentError)]
             passages += [passage for one in loaded for passage in cut(one.document, one.spans)]
-            if Path(path).is_dir():
+            if path.is_dir():
                 # Of files with the same text the index, and so `mapped`, knows the first.
                 documents = sorted((one.document for one in loaded), key=lambda one: one.source, reverse=True)
                 first = {one.doc_id: one for one in documents}
-                called |= {doc_id: name for name, doc_id in names(Path(path), first).items()}
+                called |= {doc_id: its for its, doc_id in names(path, first).items()}
     if not passages:
         raise DocumentError(f"No document could be read in {', '.join(map(repr, paths))}; name others.")
     return passages, called
 
 
-def _loaded(path: str, loader: Loader, words: int) -> Iterator[Loaded]:
-    corpus = corpus_of(Path(path)) if Path(path).is_dir() else None
-    for source in find_sources(corpus.paths, (), corpus.exclude) if corpus else find_sources([path]):
-        for found in loader.load(source, words):
-            if isinstance(found, DocumentError):
-                print(f"Skipped: {found}", file=sys.stderr)
-            else:
-                yield found
-
-
 def spread(passages: Sequence[Passage], count: int) -> list[Passage]:
-    """`count` of the passages, evenly from the first to the last; all where there are no more."""
+    """`count` of the passages, evenly from the first to the last; all if there are no more."""
     count = min(count, len(passages))
     return [passages[(2 * number + 1) * len(passages) // (2 * count)] for number in range(count)]
 
@@ -134,14 +125,15 @@ def spread(passages: Sequence[Passage], count: int) -> list[Passage]:
 def drafts(
     passages: Sequence[Passage], model: BaseChatModel, settings: Settings, called: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """A question in the plain format for each passage, where the model gives one that fits. Raises ModelError.
+    """A question in the plain format for each passage, if the model gives one that fits. Raises ModelError.
 
     `called` are the names of documents by their id: an answerable question has that of
     its document in `doc_ids`, an unanswerable one in `near_doc_ids`.
     """
     for number, passage in enumerate(tqdm(passages, "drafting", unit="question"), 1):
         answerable = number % UNANSWERABLE_EVERY != 0
-        chain = (ANSWERABLE if answerable else UNANSWERABLE) | model | StrOutputParser()
+        template = ANSWERABLE if answerable else UNANSWERABLE
+        chain = ChatPromptTemplate.from_messages([("system", _SYSTEM), ("user", template)]) | model | StrOutputParser()
         with explained(settings):
             written = chain.invoke({"title": passage.title, "text": passage.text})
         if item := parsed(written, passage, answerable):
@@ -150,7 +142,7 @@ def drafts(
 
 
 def parsed(written: str, passage: Passage, answerable: bool) -> dict[str, Any] | None:
-    """The question in what the model wrote, with the sentence that holds its answer; None where none does."""
+    """The question in what the model wrote, with the sentence that holds its answer; None if none does."""
     question, answer = _QUESTION.search(written), _ANSWER.search(written)
     if not question:
         return None

@@ -3,13 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from eval.folder import CORPUS, QUESTIONS
-from eval.results import ReportError, make_folder, write
+from eval.dataset import CORPUS, QUESTIONS
+from eval.results import ReportError, make_folder, write, writing
 from rag.documents.clean import replace_surrogates
 from rag.index.index import PASSAGES, explained
 from rag.index.passages import Passages
@@ -17,7 +17,7 @@ from rag.index.snapshot import soundest
 from rag.server.ratings import Rating
 from rag.server.store import FILE, Store
 from rag.settings import read_server_settings
-from rag.types import Citation, Document
+from rag.types import Document
 
 OPEN = "questions.draft.jsonl"
 """What a person must complete; its name keeps it from being taken for a document."""
@@ -25,8 +25,7 @@ OPEN = "questions.draft.jsonl"
 
 def main(options: argparse.Namespace) -> int:
     """Write the set and say what is in it. Raises RagError as `write_set` does."""
-    settings = read_server_settings()
-    out: Path = options.out
+    settings, out = read_server_settings(), options.out
     scored, left = write_set(options.store or settings.store, settings.index, out)
     print(f"Ratings: {scored + left}, of which {scored} can be scored")
     if scored:
@@ -34,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
     if left:
         print(f"To complete: {out / OPEN} ({left})")
         print(
-            f'Give each question in {str(out / OPEN)!r} its "answers", [] where the documents do not answer it, '
+            f'Give each question in {str(out / OPEN)!r} its "answers", [] if the documents do not answer it, '
             f"and move its line to {str(out / QUESTIONS)!r}.",
             file=sys.stderr,
         )
@@ -46,7 +45,7 @@ def write_set(store: Path, index: Path, out: Path) -> tuple[int, int]:
     """Write the ratings in the page's folder `store`, and the documents of `index`, into the folder `out`.
 
     Returns how many ratings can be scored, and how many a person must complete first.
-    Raises RagError; ReportError where there are no ratings, and where `out` has such files
+    Raises RagError; ReportError if there are no ratings, and if `out` has such files
     already, for they may hold corrections.
     """
     for path in (out / QUESTIONS, out / OPEN, out / CORPUS):
@@ -59,7 +58,8 @@ def write_set(store: Path, index: Path, out: Path) -> tuple[int, int]:
     make_folder(out)
     with explained(index), closing(Passages.read(sound.path / PASSAGES)) as documents:
         known = set(documents)
-        _write_corpus(out / CORPUS, documents.values())
+        with writing(out / CORPUS), (out / CORPUS).open("w", encoding="utf-8") as file:
+            file.writelines(_json_line(_corpus_item(one)) for one in documents.values())
     items = [item_of(number, rating, known) for number, rating in ratings]
     scored = [item for item in items if "answers" in item]
     left = [item for item in items if "answers" not in item]
@@ -67,53 +67,6 @@ def write_set(store: Path, index: Path, out: Path) -> tuple[int, int]:
         if some:
             write(out / name, "".join(map(_json_line, some)))
     return len(scored), len(left)
-
-
-def item_of(number: int, rating: Rating, known: Container[str]) -> dict[str, Any]:
-    """The question of a rating in the plain format, without `answers` where they are not known.
-
-    A good answer is the reference, and what it cites the evidence; where the index, which
-    knows the documents `known`, has lost one of these, somebody must see whether it is still right.
-    """
-    turn, cited = rating.turn, _cited(rating)
-    item = {
-        "id": f"feedback-{number}",
-        "kind": kind_of(rating),
-        "question": turn.question,
-        "history": [list(pair) for pair in rating.history],
-    }
-    match item["kind"]:
-        case "feedback-good" if all(one.doc_id in known for one in cited):
-            evidence = list(dict.fromkeys(one.quote for one in cited))
-            doc_ids = list(dict.fromkeys(one.doc_id for one in cited))
-            return {**item, "answers": [turn.text], "evidence": evidence, "doc_ids": doc_ids}
-        case "feedback-abstained" | "feedback-unanswerable":
-            return {**item, "answers": []}
-        case "feedback-corrected":
-            return {**item, "answers": [rating.right.strip()]}
-    return {
-        **item,
-        "said": turn.text,
-        "cited": [{"title": one.title, "quote": one.quote} for one in cited],
-        "reason": rating.reason or "the index has no longer every document that it cites",
-        "comment": rating.comment,
-    }
-
-
-def kind_of(rating: Rating) -> str:
-    """What the rating says of the question; "feedback-open" where it does not say what is right."""
-    answer = rating.turn.answer
-    if rating.good and answer and answer.abstained:
-        return "feedback-abstained"
-    if rating.good:
-        return "feedback-good" if answer and answer.text.strip() else "feedback-open"
-    if rating.reason == "should not have answered":
-        return "feedback-unanswerable"
-    return "feedback-corrected" if rating.right.strip() else "feedback-open"
-
-
-def _cited(rating: Rating) -> tuple[Citation, ...]:
-    return rating.turn.answer.citations if rating.turn.answer else ()
 
 
 def _ratings(store: Path) -> list[tuple[int, Rating]]:
@@ -129,16 +82,46 @@ def _ratings(store: Path) -> list[tuple[int, Rating]]:
     return ratings
 
 
-def _write_corpus(path: Path, documents: Iterable[Document]) -> None:
-    """Write the documents one by one, for they may be many. Raises ReportError."""
-    # A title made of a file's name is none: it would be put before every passage.
-    items = ({"id": one.doc_id, "text": one.text} | ({"title": one.title} if one.titled else {}) for one in documents)
-    try:
-        with path.open("w", encoding="utf-8") as file:
-            file.writelines(map(_json_line, items))
-    except OSError as error:
-        raise ReportError(f"{str(path)!r} cannot be written ({error.strerror}); name another --out.") from error
+def _corpus_item(one: Document) -> dict[str, Any]:
+    """The line of a document, without a title that is only its file's name."""
+    return {"id": one.doc_id, "text": one.text} | ({"title": one.title} if one.titled else {})
 
 
 def _json_line(item: dict[str, Any]) -> str:
     return replace_surrogates(json.dumps(item, ensure_ascii=False)) + "\n"
+
+
+def item_of(number: int, rating: Rating, known: Container[str]) -> dict[str, Any]:
+    """The question of a rating in the plain format, without `answers` if they are not known.
+
+    A good answer is the reference, and what it cites the evidence; if the index, which
+    knows the documents `known`, has lost one of these, somebody must see whether it is still right.
+    """
+    turn, answer = rating.turn, rating.turn.answer
+    cited = answer.citations if answer else ()
+    history = [list(pair) for pair in rating.history]
+    item = {"id": f"feedback-{number}", "kind": kind_of(rating), "question": turn.question, "history": history}
+    match item["kind"]:
+        case "feedback-good" if all(one.doc_id in known for one in cited):
+            evidence = list(dict.fromkeys(one.quote for one in cited))
+            doc_ids = list(dict.fromkeys(one.doc_id for one in cited))
+            return {**item, "answers": [turn.text], "evidence": evidence, "doc_ids": doc_ids}
+        case "feedback-abstained" | "feedback-unanswerable":
+            return {**item, "answers": []}
+        case "feedback-corrected":
+            return {**item, "answers": [rating.right.strip()]}
+    reason = rating.reason or "the index has no longer every document that it cites"
+    quoted = [{"title": one.title, "quote": one.quote} for one in cited]
+    return {**item, "said": turn.text, "cited": quoted, "reason": reason, "comment": rating.comment}
+
+
+def kind_of(rating: Rating) -> str:
+    """What the rating says of the question; "feedback-open" if it does not say what is right."""
+    answer = rating.turn.answer
+    if rating.good and answer and answer.abstained:
+        return "feedback-abstained"
+    if rating.good:
+        return "feedback-good" if answer and answer.text.strip() else "feedback-open"
+    if rating.reason == "should not have answered":
+        return "feedback-unanswerable"
+    return "feedback-corrected" if rating.right.strip() else "feedback-open"

@@ -1,4 +1,4 @@
-"""`python -m eval fit`: results -> the weights of the confidence, and how good it is on questions it has not seen."""
+"""`python -m eval fit`: results -> the weights of the confidence, and how good it is."""
 
 import argparse
 import json
@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.logistic import Example, fit
-from eval.plots import Plot, svg
+from eval.plots import Plot, reliability, risk_coverage, svg
 from eval.record import Record
 from eval.results import Result, make_folder, read, write
-from eval.statistics import auc, brier, reliability, risk_coverage
-from eval.style import ALONE
-from eval.trial import STAGES, Tried, having, report, sets_of, tried, ways
+from eval.statistics import auc, figure
+from eval.trial import STAGES, Example, Tried, brier, columns, fit, having, of_set, report, sets_of, tried, ways
 from rag.answer.confidence import BEFORE, PASSAGES, WHOLE
 from rag.errors import RagError
 
@@ -30,11 +28,16 @@ class FitError(RagError):
 def main(options: argparse.Namespace) -> int:
     """Fit, print how good the fit is, and write the weights. Raises RagError."""
     every = examples_of([read(path) for path in options.results])
-    shipped = _before(options.out)
+    try:
+        shipped = dict(json.loads(options.out.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        shipped = {}
+    except (OSError, ValueError) as error:
+        raise FitError(f"{str(options.out)!r} does not hold weights ({error}); name another --out.") from error
     for reading in (WHOLE, PASSAGES):
         examples = [one for one in every if bool(one.signals[WHOLE]) is (reading == WHOLE)]
         if not examples:
-            continue
+            continue  # A way of reading that no result is of keeps its weights.
         _check(examples)
         tries = {way: {stage: tried(examples, stage, way) for stage in STAGES} for way in ways(examples)}
         print(f"Where the model reads {_READS[reading]}\n\n{report(examples, tries)}\n")
@@ -47,28 +50,19 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _before(path: Path) -> dict[str, Any]:
-    """What the file holds; a way of reading that no result is of stays as it is."""
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise FitError(f"{str(path)!r} does not hold weights ({error}); name another --out.") from error
-
-
 def _draw(folder: Path, reading: str, drawn: Mapping[str, Plot]) -> None:
     make_folder(folder, "--plots")
     for name, plot in drawn.items():
-        write(folder / f"{reading}-{name}", svg(plot, ALONE) + "\n", "--plots")
-        print(f"Plot: {folder / f'{reading}-{name}'}")
+        path = folder / f"{reading}-{name}"
+        write(path, svg(plot), "--plots")
+        print(f"Plot: {path}")
 
 
 def examples_of(results: Sequence[Result]) -> list[Example]:
     """The questions of the chatbot's chain, each once: of those in several results the last.
 
     Left out are the kinds of LEFT_OUT, questions that failed, and answers without the
-    signals of BEFORE. Raises FitError where results were made with a threshold or hold no
+    signals of BEFORE. Raises FitError if results were made with a threshold or hold no
     signals.
     """
     found: dict[tuple[object, ...], Example] = {}
@@ -83,8 +77,8 @@ def examples_of(results: Sequence[Result]) -> list[Example]:
 
 def _check(examples: Sequence[Example]) -> None:
     for stage, names in STAGES.items():
-        known = having(examples, names)
-        if min(sum(one.answerable for one in known), sum(not one.answerable for one in known)) < 2:
+        labels = [one.answerable for one in having(examples, names)]
+        if min(sum(labels), len(labels) - sum(labels)) < 2:
             raise FitError(
                 f"Fewer than two answerable or two unanswerable questions have the signals of {stage!r}; "
                 "name results of more questions."
@@ -114,32 +108,25 @@ def _usable(result: Result) -> list[Record]:
 
 
 def weights(examples: Sequence[Example], of: Mapping[str, Tried]) -> dict[str, Any]:
-    """The content of the file: bias and weights of the models, fitted to all examples, and what they were fitted to.
+    """The content of the file: the models, fitted to all examples, and what they were fitted to.
 
     AUC and Brier score there are those of `of`, on questions that the models had not seen.
     """
     models = {stage: fit(having(examples, names), names) for stage, names in STAGES.items()}
     sets = {name: [one.answerable for one in examples if one.set == name] for name in sets_of(examples)}
-    tried_by_set = {name: {stage: one.of(name) for stage, one in of.items()} for name in sets}
-    return {
-        **{
-            stage: {"bias": _short(one.bias), "weights": {name: _short(value) for name, value in one.weights.items()}}
-            for stage, one in models.items()
-        },
-        "fitted": {
-            "sets": {
-                name: {"answerable": sum(labels), "unanswerable": len(labels) - sum(labels)}
-                for name, labels in sets.items()
-            },
-            **{
-                figure: {
-                    name: {stage: _short(scorer(one.probabilities, one.labels)) for stage, one in by_stage.items()}
-                    for name, by_stage in tried_by_set.items()
-                }
-                for figure, scorer in {"auc": auc, "brier": brier}.items()
-            },
-        },
+    figures: dict[str, dict[str, dict[str, float | None]]] = {"auc": {}, "brier": {}}
+    for name in sets:
+        some = {stage: columns(of_set(one, name)) for stage, one in of.items()}
+        figures["auc"][name] = {stage: _short(figure(auc, *one)) for stage, one in some.items()}
+        figures["brier"][name] = {stage: _short(brier(*one)) for stage, one in some.items()}
+    fitted = {
+        name: {"answerable": sum(labels), "unanswerable": len(labels) - sum(labels)} for name, labels in sets.items()
     }
+    shipped = {
+        stage: {"bias": _short(one.bias), "weights": {name: _short(value) for name, value in one.weights.items()}}
+        for stage, one in models.items()
+    }
+    return {**shipped, "fitted": {"sets": fitted, **figures}}
 
 
 def _short(value: float | None) -> float | None:
@@ -151,10 +138,10 @@ def plots(examples: Sequence[Example], after: Tried) -> dict[str, Plot]:
     """Reliability, and risk and coverage, a line for each set, by the name of their file."""
     trust, risk = {}, {}
     for name in sets_of(examples):
-        one = after.of(name)
-        right = [example.right for example, _ in one.pairs]
-        trust[name] = reliability(one.probabilities, one.labels)
-        risk[name] = risk_coverage(one.probabilities, right, sum(each.set == name for each in examples))
+        probabilities, labels = columns(of_set(after, name))
+        right = [one.right for one, _ in of_set(after, name)]
+        trust[name] = reliability(probabilities, labels)
+        risk[name] = risk_coverage(probabilities, right, sum(one.set == name for one in examples))
     return {
         "reliability.svg": Plot(
             "Reliability", "confidence", "share answerable", "On the diagonal the confidence is a true probability.",

@@ -4,18 +4,16 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from eval.dataset import Question
+from eval.dataset import Evidence, Place, Question
 from rag.index.words import tokenize
-from rag.types import Document
 
 F1_ENOUGH = 0.6
 LONG = 20
-"""Words; where every reference is longer, no answer of one or two sentences contains it or comes near in F1."""
+"""Words; if every reference is longer, no answer of one or two sentences contains it or comes near in F1."""
 GIST_ENOUGH = 0.5
-"""Of the evidence sentences of CLAP NQ 90% share so much with a reference, of the other sentences beside them 8%."""
+"""The share of words in common that tells the evidence of CLAP NQ from the sentences beside it (docs/results.md)."""
 GIST_WORDS = 3
 """Different words that an answer needs to have a gist: "Yes." is in every reference that begins so."""
 
@@ -27,23 +25,6 @@ _FOLDED = str.maketrans(
         **dict.fromkeys("—―", " - "),
     }
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """The characters `start`..`end` (half-open) of a document's text."""
-
-    doc_id: str
-    start: int
-    end: int
-
-    def overlaps(self, other: "Place") -> bool:
-        """Whether the two share a character."""
-        return self.doc_id == other.doc_id and max(self.start, other.start) < min(self.end, other.end)
-
-
-Evidence = tuple[Place, ...]
-"""The places, one or more, where the text of one evidence span occurs."""
 
 
 # Answers
@@ -69,12 +50,11 @@ def normalise(text: str) -> str:
     """
     folded = fold(text)
     points = {found.start() for found in _POINT.finditer(folded)}
-    kept = "".join(char for at, char in enumerate(folded) if at in points or not _is_punctuation(char))
+    signs = {
+        char for char in folded if char in string.punctuation or unicodedata.category(char).startswith(("P", "Sc"))
+    }
+    kept = "".join(char for at, char in enumerate(folded) if at in points or char not in signs)
     return " ".join(word for word in _BRITISH.sub(r"\1er\2", kept).split() if word not in {"a", "an", "the"})
-
-
-def _is_punctuation(char: str) -> bool:
-    return char in string.punctuation or unicodedata.category(char).startswith(("P", "Sc"))
 
 
 def token_f1(text: str, references: Sequence[str]) -> float:
@@ -122,9 +102,10 @@ def _yes_no(text: str) -> str | None:
 
 
 def near(text: str, reference: str) -> bool:
-    """Whether the token F1 is at least F1_ENOUGH, every number of the reference is there, and both deny or neither.
+    """Whether the text is nearly the reference.
 
-    One other year or one "not" among ten words leaves an F1 of 0.9.
+    The token F1 is at least F1_ENOUGH, every number of the reference is there, and both
+    deny or neither. One other year or one "not" among ten words leaves an F1 of 0.9.
     """
     said, wanted = (normalise(one).split() for one in (text, reference))
     numbers = {word for word in wanted if any(char.isdigit() for char in word)}
@@ -150,17 +131,13 @@ def contains(text: str, references: Sequence[str]) -> bool:
 
     Words with a hyphen or a slash between them count as one, and as two.
     """
-    return any(_contains(text, [cut(one) for one in references], cut) for cut in (fold, _apart))
-
-
-def _apart(text: str) -> str:
-    return _JOINING.sub(" ", fold(text))
-
-
-def _contains(text: str, references: Sequence[str], cut: Callable[[str], str]) -> bool:
-    plain = [f" {normalise(cut(each))} " for each in (text, _POSSESSIVE.sub("", fold(text)))]
-    wanted = [f" {words} " for words in map(normalise, references) if words]
-    return any(words in each for words in wanted for each in plain)
+    folded = fold(text)
+    for joined in ("-", " "):
+        said = [f" {normalise(_JOINING.sub(joined, one))} " for one in (folded, _POSSESSIVE.sub("", folded))]
+        wanted = [normalise(_JOINING.sub(joined, fold(one))) for one in references]
+        if any(words and f" {words} " in one for words in wanted for one in said):
+            return True
+    return False
 
 
 def is_long(question: Question) -> bool:
@@ -209,41 +186,17 @@ def _rouge_l(said: list[str], wanted: list[str]) -> float:
 # Passages and citations
 
 
-def locate(question: Question, documents: Mapping[str, Document]) -> tuple[Evidence, ...]:
-    """Where every evidence span of `question` stands; spans that are in no document are left out.
-
-    Searched are the documents that `doc_ids` names, or all where the index knows none of them.
-    """
-    named = [documents[doc_id] for doc_id in question.doc_ids if doc_id in documents]
-    searched = named or list(documents.values())
-    found = (tuple(place for doc in searched for place in _occurrences(doc, text)) for text in question.evidence)
-    return tuple(places for places in found if places)
-
-
-def _occurrences(document: Document, text: str) -> list[Place]:
-    places = []
-    start = document.text.find(text)
-    while start >= 0:
-        places.append(Place(document.doc_id, start, start + len(text)))
-        start = document.text.find(text, start + len(text))
-    return places
-
-
-def _touches(place: Place, evidence: Evidence) -> bool:
-    return any(place.overlaps(other) for other in evidence)
-
-
 def covered(places: Sequence[Place], evidence: Sequence[Evidence]) -> list[bool]:
     """For every evidence span, whether some place overlaps it: the share of True is the recall."""
-    return [any(_touches(place, span) for place in places) for span in evidence]
+    return [any(place.overlaps(other) for place in places for other in span) for span in evidence]
 
 
 def relevant(places: Sequence[Place], evidence: Sequence[Evidence]) -> list[bool]:
     """For every place, whether it overlaps some evidence span: the share of True is the precision."""
-    return [any(_touches(place, span) for span in evidence) for place in places]
+    return [any(place.overlaps(other) for span in evidence for other in span) for place in places]
 
 
 def reciprocal_rank(hits: Sequence[Place], evidence: Sequence[Evidence]) -> float:
-    """One over the rank (from 1) of the first hit that overlaps an evidence span, 0 where none does."""
+    """One over the rank (from 1) of the first hit that overlaps an evidence span, 0 if none does."""
     found = relevant(hits, evidence)
     return 1 / (found.index(True) + 1) if True in found else 0.0

@@ -1,4 +1,4 @@
-"""The command line of `python -m eval`: the run itself, and its other commands."""
+"""The command line of `python -m eval`; every command is in the module of its name."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ ATTACKS = Path(__file__).with_name("attacks.jsonl")
 RESULTS = Path("results")
 RUN = "run"
 DRAFTS = 20
-"""Passages to draft questions about where nothing else is said."""
+"""Passages to draft questions about if nothing else is said."""
 COMMANDS = {
     "report": "write results as one HTML page",
     "compare": "compare results question by question, with a paired test",
@@ -22,7 +22,7 @@ COMMANDS = {
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The options; `command` is one of COMMANDS, or RUN where the first argument is none of them."""
+    """The options; `command` is one of COMMANDS, or RUN if the first argument is none of them."""
     command = argv[0] if argv and argv[0] in COMMANDS else RUN
     if command == RUN:
         others = "; ".join(f"{name}: {what}" for name, what in COMMANDS.items())
@@ -32,119 +32,97 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             epilog=f"Other commands, each with --help of its own: {others}.",
         )
     else:
-        parser = argparse.ArgumentParser(prog=f"python -m eval {command}", description=_sentence(COMMANDS[command]))
+        about = COMMANDS[command]
+        parser = argparse.ArgumentParser(
+            prog=f"python -m eval {command}", description=f"{about[0].upper()}{about[1:]}."
+        )
     _ADD[command](parser)
     options = parser.parse_args(argv if command == RUN else argv[1:])
     options.command = command
     return options
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
 def _run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="a set: corpus.jsonl or documents, and questions.jsonl"
-    )
-    parser.add_argument(
-        "--questions", type=Path, metavar="FILE", help="one JSON object a line; otherwise those of --data, or our own"
-    )
-    _some(parser)
-    parser.add_argument("--baseline", action="store_true", help="measure LangChain's tutorial chain as well")
-    parser.add_argument("--judge", action="store_true", help="ask the chat model whether the answers are right")
-    parser.add_argument("--again", action="store_true", help="start anew where a run like this was interrupted")
-    parser.add_argument("--thresholds", type=Path, metavar="FILE", help="a TOML file; exit with 1 when a figure falls")
-    _out(parser)
+    add = parser.add_argument
+    add("--data", type=Path, metavar="FOLDER", help="a set: corpus.jsonl or documents, and questions.jsonl")
+    add("--questions", type=Path, metavar="FILE", help="one JSON object a line; otherwise those of --data, or our own")
+    _which(parser)
+    _chains(parser)
+    add("--judge", action="store_true", help="ask the chat model whether the answers are right")
+    add("--thresholds", type=Path, metavar="FILE", help="a TOML file; exit with 1 when a figure falls")
 
 
-def _some(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=_count, metavar="N", help="ask only the first N questions")
-    parser.add_argument("--kind", nargs="+", metavar="KIND", help="ask only questions of these kinds")
-    parser.add_argument(
-        "--sample", type=_count, metavar="N", help="ask N of these, drawn by chance, as many answerable ones as there"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed draws others (default: 0)")
+def _which(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--limit", type=_count, metavar="N", help="ask only the first N questions")
+    add("--kind", nargs="+", metavar="KIND", help="ask only questions of these kinds")
+    sampled = "ask N of these, drawn by chance, as many answerable ones as there"
+    add("--sample", type=_count, metavar="N", help=sampled)
+    add("--seed", type=int, default=0, metavar="S", help="another seed draws others (default: 0)")
+    add("--out", type=Path, default=RESULTS, metavar="FOLDER", help="where results and indexes go")
 
 
-def _out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="where results and indexes go")
+def _chains(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--baseline", action="store_true", help="ask LangChain's tutorial chain as well")
+    add("--again", action="store_true", help="start anew where a run like this was interrupted")
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("results", nargs="*", type=Path, metavar="RESULT.json", help="default: the newest in results/")
-    parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help="the page")
+    add = parser.add_argument
+    add("results", nargs="*", type=Path, metavar="RESULT.json", help="default: the newest in results/")
+    add("--out", type=Path, default=Path("report.html"), metavar="FILE", help="the page")
 
 
 def _compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "results",
-        nargs="+",
-        type=Path,
-        metavar="RESULT.json",
-        help="each is compared with the first; of one file, its chains",
-    )
+    compared = "each is compared with the first; of one file, its chains"
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json", help=compared)
 
 
 def _retrieve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", nargs="+", type=Path, metavar="FOLDER", help="sets; default: our article")
-    parser.add_argument("--k", nargs="+", type=_count, default=[1, 3, 5, 10], metavar="K", help="default: 1 3 5 10")
-    parser.add_argument("--untitled", action="store_true", help="also without the titles before the passages")
-    parser.add_argument("--documents", action="store_true", help="rank different documents instead of passages")
-    _some(parser)
-    _out(parser)
+    add = parser.add_argument
+    add("--data", nargs="+", type=Path, metavar="FOLDER", help="sets; default: our article")
+    add("--k", nargs="+", type=_count, default=[1, 3, 5, 10], metavar="K", help="default: 1 3 5 10")
+    add("--untitled", action="store_true", help="also without the titles before the passages")
+    add("--documents", action="store_true", help="rank different documents instead of passages")
+    _which(parser)
 
 
 def _draft(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="documents, and folders of them")
-    parser.add_argument(
-        "--count", type=_count, default=DRAFTS, metavar="N", help=f"passages to ask about (default: {DRAFTS})"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("questions.draft.jsonl"), metavar="FILE", help="never overwritten"
-    )
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="documents, and folders of them")
+    add("--count", type=_count, default=DRAFTS, metavar="N", help=f"passages to ask about (default: {DRAFTS})")
+    add("--out", type=Path, default=Path("questions.draft.jsonl"), metavar="FILE", help="never overwritten")
 
 
 def _attack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--attacks", type=Path, default=ATTACKS, metavar="FILE", help="one JSON object a line")
-    _some(parser)
-    parser.add_argument("--control", action="store_true", help="ask without the orders in the documents as well")
-    parser.add_argument("--alone", action="store_true", help="ask only the attacked document, as a short article")
-    parser.add_argument("--baseline", action="store_true", help="attack LangChain's tutorial chain as well")
-    parser.add_argument("--again", action="store_true", help="start anew where a run like this was interrupted")
-    parser.add_argument(
-        "--most", type=_share, metavar="SHARE", help="exit with 1 when more of the attacks succeed, such as 0.02"
-    )
-    _out(parser)
+    add = parser.add_argument
+    add("--attacks", type=Path, default=ATTACKS, metavar="FILE", help="one JSON object a line")
+    _which(parser)
+    add("--control", action="store_true", help="ask without the orders in the documents as well")
+    add("--alone", action="store_true", help="ask only the attacked document, as a short article")
+    _chains(parser)
+    add("--most", type=_share, metavar="SHARE", help="exit with 1 when more of the attacks succeed, such as 0.02")
 
 
 def _fit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json", help="one or more for each set")
-    parser.add_argument(
-        "--out", type=Path, default=Path("rag/answer/confidence.json"), metavar="FILE", help="the weights, overwritten"
-    )
-    parser.add_argument(
-        "--plots", type=Path, metavar="FOLDER", help="write reliability.svg and risk-coverage.svg there"
-    )
+    add = parser.add_argument
+    add("results", nargs="+", type=Path, metavar="RESULT.json", help="one or more for each set")
+    weights = Path("rag/answer/confidence.json")
+    add("--out", type=Path, default=weights, metavar="FILE", help="the weights, overwritten")
+    add("--plots", type=Path, metavar="FOLDER", help="write reliability.svg and risk-coverage.svg there")
 
 
 def _feedback(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--store", type=Path, metavar="FOLDER", help="the page's folder (default: RAG_STORE)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("feedback"), metavar="FOLDER", help="the set; nothing is overwritten"
-    )
+    add = parser.add_argument
+    add("--store", type=Path, metavar="FOLDER", help="the page's folder (default: RAG_STORE)")
+    add("--out", type=Path, default=Path("feedback"), metavar="FOLDER", help="the set; nothing is overwritten")
 
 
 _ADD = {
-    RUN: _run,
-    "report": _report,
-    "compare": _compare,
-    "retrieve": _retrieve,
-    "draft": _draft,
-    "fit": _fit,
-    "attack": _attack,
-    "feedback": _feedback,
-}
+    RUN: _run, "report": _report, "compare": _compare, "retrieve": _retrieve, "draft": _draft, "fit": _fit,
+    "attack": _attack, "feedback": _feedback,
+}  # fmt: skip
 
 
 def _count(text: str) -> int:

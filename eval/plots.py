@@ -1,23 +1,26 @@
-"""Line plots as small SVG elements for a page, or as files: no library, no script, the colours from a style."""
+"""Curves over questions, and plots of them as SVG."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from io import StringIO
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from sklearn.calibration import calibration_curve
 
 Line = Sequence[tuple[float, float]]
 
-_WIDTH, _HEIGHT = 420, 250
-_LEFT, _TOP, _RIGHT, _BOTTOM = 48, 12, 404, 210
-_ROW = 16
-"""Height of a line of the legend."""
-_FILE_WIDTH = 630
-"""How wide a plot in a file of its own is shown, in CSS pixels."""
+_INK = "#7a7a7a"
+"""Reads on white and on black, like all colours of the lines: a plot does not know the page around it."""
+_COLOURS = ("#2f7de0", "#d1640b", "#2a9257", "#a05ad0", "#e0483f", "#7d8894")
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines by name. The y axis goes from 0 to 1, the x axis from 0 to the largest x, or to 1 where `shares` is set.
+    """Lines by name, and what stands beside them.
 
+    The y axis goes from 0 to 1, the x axis from 0 to the largest x, or to 1 with `shares`.
     `diagonal` draws where x equals y; `about` says in a sentence how to read it.
     """
 
@@ -30,63 +33,55 @@ class Plot:
     diagonal: bool = False
 
 
-def svg(plot: Plot, style: str = "") -> str:
-    """The plot as an `<svg>` element; every name in it is escaped, and the same plot gives the same text.
+def risk_coverage(confidences: Sequence[float], right: Sequence[bool], asked: int) -> Line:
+    """Coverage and risk if only the answers of at least some confidence were given, the surest first.
 
-    With a `style` of its own it is a file by itself.
+    One confidence and one truth value an answer. The coverage is the share of the `asked`
+    questions that would be answered, the risk the share of these answers that are wrong
+    (El-Yaniv and Wiener 2010).
     """
-    own = f' xmlns="http://www.w3.org/2000/svg" width="{_FILE_WIDTH}"' if style else ""
-    lines = {name: line for name, line in plot.lines.items() if line}
-    end = 1.0 if plot.shares else _round_up(max((x for line in lines.values() for x, _ in line), default=1.0))
-    height = _HEIGHT + _ROW * len(lines)
-    parts = [
-        f'<svg{own} viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(plot.title)}">',
-        *([f"<desc>{escape(plot.about)}</desc>", f"<style>{style}</style>"] if style else []),
-        *(_x_tick(end * step / 4, end) for step in range(5)),
-        *(_y_tick(step / 4) for step in range(5)),
-        f'<text x="{(_LEFT + _RIGHT) / 2:g}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(plot.x)}</text>',
-        f'<text x="12" y="{(_TOP + _BOTTOM) / 2:g}" text-anchor="middle" '
-        f'transform="rotate(-90 12 {(_TOP + _BOTTOM) / 2:g})">{escape(plot.y)}</text>',
-    ]
-    if plot.diagonal:
-        parts.append(f'<path class="grid" d="M{_LEFT} {_BOTTOM}L{_RIGHT} {_TOP}"/>')
-    for number, (name, line) in enumerate(lines.items()):
-        parts += _drawn(number, name, line, end)
-    return "\n".join([*parts, "</svg>"])
+    order = np.argsort(confidences)[::-1]
+    wrong = np.cumsum(~np.asarray(right, dtype=bool)[order])
+    last = np.flatnonzero(np.diff(np.asarray(confidences)[order], append=np.nan))  # Equal ones count together.
+    return [(float(place + 1) / asked, float(wrong[place] / (place + 1))) for place in last]
 
 
-def _drawn(number: int, name: str, line: Line, end: float) -> list[str]:
-    points = [(_LEFT + (_RIGHT - _LEFT) * x / end, _BOTTOM - (_BOTTOM - _TOP) * y) for x, y in line]
-    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in points) if len(points) <= 20 else ""
-    y = _HEIGHT + _ROW * number + 6
-    return [
-        f'<g class="line c{number % 6}"><path d="M{path}"/>{dots}<path d="M{_LEFT} {y - 4}h20"/></g>',
-        f'<text x="{_LEFT + 26}" y="{y}">{escape(name)}</text>',
-    ]
+def reliability(confidences: Sequence[float], true: Sequence[bool]) -> Line:
+    """The mean confidence and the share that came true, by tenths (DeGroot and Fienberg 1983)."""
+    if not confidences:
+        return []
+    came_true, confidence = calibration_curve(true, confidences, n_bins=10)
+    return list(zip(confidence.tolist(), came_true.tolist(), strict=True))
 
 
-def _x_tick(value: float, end: float) -> str:
-    x = _LEFT + (_RIGHT - _LEFT) * value / end
-    return (
-        f'<path class="grid" d="M{x:g} {_TOP}V{_BOTTOM}"/>'
-        f'<text x="{x:g}" y="{_BOTTOM + 16}" text-anchor="middle">{value:g}</text>'
-    )
+def distribution(values: Sequence[float]) -> Line:
+    """The share of `values` up to each of them, in order: the empirical distribution."""
+    return [(value, number / len(values)) for number, value in enumerate(sorted(values), 1)]
 
 
-def _y_tick(value: float) -> str:
-    y = _BOTTOM - (_BOTTOM - _TOP) * value
-    return (
-        f'<path class="grid" d="M{_LEFT} {y:g}H{_RIGHT}"/>'
-        f'<text x="{_LEFT - 6}" y="{y + 4:g}" text-anchor="end">{value:g}</text>'
-    )
-
-
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 4 and 8 times a power of ten, whose quarters are short numbers."""
-    power = 10.0**-6
-    while True:
-        for digit in (1, 2, 4, 8):
-            if digit * power >= value:
-                return digit * power
-        power *= 10
+def svg(plot: Plot) -> str:
+    """The plot as an SVG file, on no ground of its own."""
+    # Text stays text, as it is written, and the same plot gives the same file.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "eval", "text.parse_math": False}):
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xlabel=plot.x, ylabel=plot.y, ylim=(0, 1.02))
+        axes.set_prop_cycle(color=_COLOURS)
+        axes.grid(color=_INK, alpha=0.3)
+        axes.tick_params(colors=_INK)
+        axes.xaxis.label.set_color(_INK)
+        axes.yaxis.label.set_color(_INK)
+        axes.spines[:].set_color(_INK)
+        if plot.diagonal:
+            axes.plot([0, 1], [0, 1], color=_INK, alpha=0.5, linewidth=1)
+        for name, line in plot.lines.items():
+            if line:
+                axes.plot(
+                    *zip(*line, strict=True), label=f" {name}", marker="o" if len(line) <= 20 else "", markersize=4
+                )
+        axes.set_xlim(0, 1.0 if plot.shares else None)
+        if any(plot.lines.values()):
+            figure.legend(loc="outside lower left", frameon=False, labelcolor=_INK)
+        file = StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Description": plot.about})
+        return file.getvalue()

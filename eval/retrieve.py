@@ -1,4 +1,4 @@
-"""`python -m eval retrieve`: how often the evidence is found, by meaning, by words and by both; no chat model."""
+"""`python -m eval retrieve`: how often each way of searching finds the evidence."""
 
 import argparse
 import json
@@ -10,13 +10,25 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
-from eval.dataset import DatasetError, Question, load, sample, select
-from eval.folder import CORPUS, build, check_evidence, mapped, question_file
-from eval.metrics import Evidence, Place, covered, locate, reciprocal_rank
-from eval.options import QUESTIONS
+from eval import options as defaults
+from eval.dataset import (
+    CORPUS,
+    DatasetError,
+    Evidence,
+    Place,
+    Question,
+    build,
+    check_evidence,
+    choose,
+    load,
+    locate,
+    mapped,
+    question_file,
+)  # fmt: skip
+from eval.metrics import covered, reciprocal_rank
 from eval.results import make_folder
 from eval.statistics import share
-from eval.table import aligned
+from eval.table import Rows, aligned
 from rag import read_settings
 from rag.answer.condense import word
 from rag.index.index import Index, open_index
@@ -26,7 +38,8 @@ from rag.settings import Settings
 
 Asked = tuple[Question, tuple[Evidence, ...]]
 """A question with the places of its evidence."""
-Way = Callable[[Question], list[int]]
+Find = Callable[..., list[int]]
+"""From one wording, or two, to ids of passages, best first."""
 
 
 class _Once(Embeddings):
@@ -58,26 +71,26 @@ def main(options: argparse.Namespace) -> int:
 
 def _set_rows(
     folder: Path | None, settings: Settings, embedder: Embeddings, k: list[int], options: argparse.Namespace
-) -> list[list[str]]:
-    questions = load(question_file(folder) if folder else QUESTIONS)
-    some = sample(select(questions, options.kind, options.limit), options.sample, options.seed)
-    chosen = {question.id for question in some}
+) -> Rows:
+    questions = load(question_file(folder) if folder else defaults.QUESTIONS)
+    chosen = {question.id for question in choose(questions, options)}
     indexes = {"": build(folder, settings, options.out) if folder else settings}
     if options.untitled:
         indexes[", untitled"] = build(_untitled(folder, options.out), settings, options.out)
+    title = folder.resolve().name if folder else defaults.QUESTIONS.name
     rows = []
     for name, made in indexes.items():
         index = open_index(made.index, embedder_name(made))
         known = mapped(questions, folder, index.documents) if folder else questions
         check_evidence(known, index.documents)
         asked = [(one, locate(one, index.documents)) for one in known if one.id in chosen and one.evidence]
-        rows += rows_of([one for one in asked if one[1]], index, embedder, k, options.documents, name)
-    title = folder.resolve().name if folder else QUESTIONS.name
-    return [[title, *row] for row in rows]
+        found = rows_of([one for one in asked if one[1]], index, embedder, k, options.documents, name)
+        rows += [[title, *row] for row in found]
+    return rows
 
 
 def _untitled(folder: Path | None, out: Path) -> Path:
-    """A folder with the same `corpus.jsonl` without its titles. Raises DatasetError where there is none."""
+    """A folder with the same `corpus.jsonl` without its titles. Raises DatasetError if there is none."""
     if folder is None or not (folder / CORPUS).is_file():
         raise DatasetError(f"--untitled needs a set with {CORPUS}; name one with --data.")
     made = out / f"{folder.resolve().name}-untitled"
@@ -88,62 +101,58 @@ def _untitled(folder: Path | None, out: Path) -> Path:
 
 
 def _without_title(line: bytes) -> bytes:
-    """The line of a corpus without its title; one that is no document stays, for the loader names it."""
+    """A line of a corpus without its title; one that is no document stays as it is."""
     try:
         item = json.loads(line)
-    except ValueError:
+        return json.dumps({name: value for name, value in item.items() if name != "title"}).encode()
+    except (ValueError, AttributeError):
         return line
-    if not isinstance(item, dict):
-        return line
-    return json.dumps({name: value for name, value in item.items() if name != "title"}).encode()
 
 
 def rows_of(
     asked: Sequence[Asked], index: Index, embedder: Embeddings, k: Sequence[int], documents: bool, name: str = ""
-) -> list[list[str]]:
-    """A row for each way to ask and to find: the recall at every k and the MRR at the largest.
+) -> Rows:
+    """A row for each way to ask and to find: recall at every k, and MRR.
 
     The recall of a question is the share of its evidence spans that the first k passages
     overlap, and the figure is the mean over questions, as BEIR has it (Thakur et al. 2021).
     With `documents` different documents are ranked, each by its first passage.
     """
-    some = [question for question, _ in asked]
-    spans = [evidence for _, evidence in asked]
     rows = []
-    for wording, finder, find in _ways(index, _Once(embedder), k[-1], any(one.history for one in some)):
-        ranking = [_places(index, find(question), documents) for question in some]
-        rows.append([str(len(asked)), wording, f"{finder}{name}", *_figures(spans, ranking, k)])
+    conversations = any(question.history for question, _ in asked)
+    for wording, worded, finder, find in _ways(index, _Once(embedder), k[-1], conversations):
+        both = [(evidence, _places(index, find(*worded(question)), documents)) for question, evidence in asked]
+        recalls = [share([share(covered(places[:n], evidence)) or 0.0 for evidence, places in both]) for n in k]
+        ranks = share([reciprocal_rank(places[: k[-1]], evidence) for evidence, places in both])
+        figures = ["–" if value is None else f"{value:.3f}" for value in (*recalls, ranks)]
+        rows.append([str(len(asked)), wording, f"{finder}{name}", *figures])
     return rows
 
 
-def _ways(index: Index, embedder: Embeddings, k: int, conversations: bool) -> Iterator[tuple[str, str, Way]]:
-    """How it is worded, what finds it, and the way from a question to ids of passages, best first."""
+def _ways(
+    index: Index, embedder: Embeddings, k: int, conversations: bool
+) -> Iterator[tuple[str, Callable[[Question], tuple[str, ...]], str, Find]]:
+    """How it is worded, and how that comes from a question; what finds it, and how."""
     pool = max(POOL, k)
     retriever = HybridRetriever(index=index, embedder=embedder, k=pool)
 
     def search(text: str, *also: str) -> list[int]:
         return [hit.passage.passage_id for hit in retriever.search(text, also=also)]
 
-    wordings: dict[str, Callable[[Question], str]] = {"last turn": lambda one: one.question}
-    if conversations:
-        wordings["with the turn before"] = lambda one: _wordings(one)[0]
-    finders: dict[str, Callable[[str], list[int]]] = {
-        "meaning": lambda text: [i for i, _ in index.by_meaning(embedder.embed_query(text), pool)],
+    finders: dict[str, Find] = {
+        "meaning": lambda text: [number for number, _ in index.by_meaning(embedder.embed_query(text), pool)],
         "words": lambda text: index.by_words(text, pool),
         "both": search,
     }
-    for wording, worded in wordings.items():
-        for finder, find in finders.items():
-            yield wording, finder, _one_after_the_other(worded, find)
+    for finder, find in finders.items():
+        yield "last turn", lambda one: (one.question,), finder, find
+    for finder, find in finders.items() if conversations else ():
+        yield "with the turn before", lambda one: _wordings(one)[:1], finder, find
     if conversations:
-        yield "both wordings", "both", lambda one: search(*_wordings(one))
+        yield "both wordings", _wordings, "both", search
 
 
-def _one_after_the_other(worded: Callable[[Question], str], find: Callable[[str], list[int]]) -> Way:
-    return lambda question: find(worded(question))
-
-
-def _wordings(question: Question) -> tuple[str, str]:
+def _wordings(question: Question) -> tuple[str, ...]:
     wording, other = word(question.question, question.history)
     return wording.searched, other
 
@@ -153,10 +162,3 @@ def _places(index: Index, passage_ids: list[int], documents: bool) -> list[Place
     if documents:
         return [Place(doc_id, 0, sys.maxsize) for doc_id in dict.fromkeys(one.doc_id for one in passages)]
     return [Place(one.doc_id, one.start, one.end) for one in passages]
-
-
-def _figures(spans: Sequence[tuple[Evidence, ...]], ranking: Sequence[list[Place]], k: Sequence[int]) -> list[str]:
-    both = list(zip(spans, ranking, strict=True))
-    recalls = [share([share(covered(places[:n], evidence)) or 0.0 for evidence, places in both]) for n in k]
-    ranks = share([reciprocal_rank(places[: k[-1]], evidence) for evidence, places in both])
-    return ["–" if value is None else f"{value:.3f}" for value in (*recalls, ranks)]

@@ -45,7 +45,7 @@ _OVERALL = {
 
 
 def table(summaries: Summaries) -> str:
-    """The scores by kind, one line a chain below each other, then the overall ones, a column a chain."""
+    """The scores by kind, a line for each chain, then the overall ones, a column for each."""
     parts = [aligned(kind_rows(summaries), 2 if len(summaries) > 1 else 1), aligned(overall_rows(summaries), 1)]
     first = next(iter(summaries.values()))
     if count := first["overall"]["evidence_not_found"]:
@@ -95,7 +95,7 @@ def cell(value: float | None) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int) -> str:
-    """The rows under each other, two spaces between columns; the first `left` columns flush left, the rest right."""
+    """The rows as text in columns, the first `left` of them flush left, the rest right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -106,7 +106,7 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> str:
 
 
 def wrong(records: Sequence[Record]) -> str:
-    """The wrong answers: id and question, and the answer or the failure below; empty where all are right."""
+    """The wrong answers: id and question, and the answer or the failure below; empty if all are right."""
     return "\n".join(f"{asked(one)}\n    {said(one)}" for one in records if not one.right)
 
 

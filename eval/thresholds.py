@@ -1,4 +1,4 @@
-"""Figures that must not fall, in a TOML file: a table for each chain, a bound for each figure."""
+"""Bounds of figures, in a TOML file with a table for each chain."""
 
 import math
 import tomllib
@@ -17,7 +17,7 @@ class ThresholdError(RagError):
 
 @dataclass(frozen=True)
 class Threshold:
-    """The least and the most that a figure of a chain may be; None where there is no such bound."""
+    """The least and the most that a figure of a chain may be, None for no bound."""
 
     chain: str
     figure: str
@@ -32,43 +32,34 @@ def read_thresholds(path: Path, chains: Sequence[str]) -> list[Threshold]:
         right = 0.7                       # at least
         first_token_p50 = {most = 20}     # seconds
 
-    Raises ThresholdError when it cannot be read, or names a chain that is not among
+    Raises ThresholdError if it cannot be read, or names a chain that is not among
     `chains`, a figure that `figures` does not have, or a bound that is not a number.
     """
+    name = repr(str(path))
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ThresholdError(
-            f"The thresholds {str(path)!r} cannot be read ({error.strerror}); name a file that exists."
+            f"The thresholds {name} cannot be read ({error.strerror}); name a file that exists."
         ) from error
     except ValueError as error:
-        raise ThresholdError(f"The thresholds {str(path)!r} are not TOML ({error}); correct them.") from error
+        raise ThresholdError(f"The thresholds {name} are not TOML ({error}); correct them.") from error
     known = list(figures(summarise([], 1)))
     found = []
     for chain, table in tables.items():
         if chain not in chains or not isinstance(table, dict):
-            raise ThresholdError(
-                f"{str(path)!r} names the chain {chain!r}, and those measured are: {', '.join(chains)}; correct it."
-            )
+            listed = ", ".join(chains)
+            raise ThresholdError(f"{name} names the chain {chain!r}, and those measured are: {listed}; correct it.")
         for figure, bound in table.items():
             if figure not in known:
-                raise ThresholdError(f"{str(path)!r} names the figure {figure!r}; the known ones: {', '.join(known)}.")
-            found.append(_threshold(path, chain, figure, bound))
+                raise ThresholdError(f"{name} names the figure {figure!r}; the known ones: {', '.join(known)}.")
+            bounds: dict[str, Any] = bound if isinstance(bound, dict) else {"least": bound}
+            numbers = [one for one in bounds.values() if type(one) in {int, float} and math.isfinite(one)]
+            if not bounds or not bounds.keys() <= {"least", "most"} or len(numbers) < len(bounds):
+                wanted = "write a number, or {least = 0.7, most = 0.9}"
+                raise ThresholdError(f"The bound of {figure!r} in {name} is {bound!r}; {wanted}.")
+            found.append(Threshold(chain, figure, bounds.get("least"), bounds.get("most")))
     return found
-
-
-def _threshold(path: Path, chain: str, figure: str, bound: object) -> Threshold:
-    bounds: dict[str, Any] = bound if isinstance(bound, dict) else {"least": bound}
-    sound = bounds and bounds.keys() <= {"least", "most"}
-    if not sound or not all(map(_is_number, bounds.values())):
-        raise ThresholdError(
-            f"The bound of {figure!r} in {str(path)!r} is {bound!r}; write a number, or {{least = 0.7, most = 0.9}}."
-        )
-    return Threshold(chain, figure, bounds.get("least"), bounds.get("most"))
-
-
-def _is_number(bound: object) -> bool:
-    return isinstance(bound, int | float) and not isinstance(bound, bool) and math.isfinite(bound)
 
 
 def broken(thresholds: Sequence[Threshold], summaries: Mapping[str, dict[str, Any]]) -> list[str]:

@@ -1,38 +1,77 @@
-"""How good a model of the signals is on questions that it has not seen, as tables."""
+"""Models of the signals, fitted, and how good they are on unseen questions."""
 
+import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eval.logistic import Example, folds, held_out
-from eval.statistics import area, auc, brier, calibration_error, interval, share
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.preprocessing import StandardScaler
+
+from eval.statistics import SEED, auc, figure, interval, share
 from eval.table import Rows, aligned
-from rag.answer.confidence import AFTER, BEFORE, WRITTEN
+from rag.answer.confidence import AFTER, AGAINST, BEFORE, WRITTEN, Logistic
 
 STAGES = {"before": BEFORE, "written": WRITTEN, "after": AFTER}
-"""The signals of the models: those known before the answer is written, when it is written, and all."""
+"""The signals of each model: those known before the answer is written, when it is written, and all."""
 LEAVE_ONE_OUT = "each set by a model of the other sets"
 TEN_FOLDS = "each tenth by a model of the other nine"
+FOLDS = 10
 
 
 @dataclass(frozen=True)
-class Tried:
-    """Examples with the probabilities that models gave them which had not seen them."""
+class Example:
+    """An answered question.
 
-    pairs: Sequence[tuple[Example, float]]
+    The set it is of, its signals by name, whether the documents answer it, and whether the
+    answer is right.
+    """
 
-    def of(self, name: str) -> "Tried":
-        """Those of one set."""
-        return Tried([pair for pair in self.pairs if pair[0].set == name])
+    set: str
+    signals: Mapping[str, float]
+    answerable: bool
+    right: bool
 
-    @property
-    def probabilities(self) -> list[float]:
-        """One for each example."""
-        return [probability for _, probability in self.pairs]
 
-    @property
-    def labels(self) -> list[bool]:
-        """Whether the documents answer, for each example."""
-        return [example.answerable for example, _ in self.pairs]
+Tried = Sequence[tuple[Example, float]]
+"""Examples with the probabilities that models gave them which had not seen them."""
+
+
+def fit(examples: Sequence[Example], names: Sequence[str]) -> Logistic:
+    """The model of the signals `names`, of examples that have them all and are not all of one side.
+
+    The penalty is on the weights of standardised signals, so that no unit matters; the
+    standardisation is then folded into the weights. No signal may count against its
+    meaning: with few examples chance would have it so, and what it says is known. The one
+    that does so most gets the weight 0, until none does.
+    """
+    values = np.array([[one.signals[name] for name in names] for one in examples], dtype=np.float64)
+    labels, weights = [one.answerable for one in examples], balanced(examples)
+    meaning = np.array([-1.0 if name in AGAINST else 1.0 for name in names])
+    while True:
+        scaler = StandardScaler().fit(values, sample_weight=weights)
+        model = LogisticRegression(tol=1e-8, max_iter=2000).fit(scaler.transform(values), labels, weights)
+        slopes = model.coef_[0]
+        worst = int(np.argmin(slopes * meaning))
+        if slopes[worst] * meaning[worst] >= -1e-9:
+            break
+        values[:, worst] = 0.0
+    slopes = slopes / scaler.scale_
+    bias = float(model.intercept_[0] - slopes @ scaler.mean_)
+    return Logistic(bias, dict(zip(names, map(float, slopes), strict=True)))
+
+
+def balanced(examples: Sequence[Example]) -> list[float]:
+    """A weight for each example: all sets weigh the same, and so do the sides of each.
+
+    The mean is 1. The sides are the answerable and the unanswerable questions; a set that has only one
+    gives it all its weight.
+    """
+    counts = Counter((one.set, one.answerable) for one in examples)
+    sides = Counter(name for name, _ in counts)
+    return [len(examples) / (len(sides) * sides[one.set] * counts[one.set, one.answerable]) for one in examples]
 
 
 def having(examples: Sequence[Example], names: Sequence[str]) -> list[Example]:
@@ -46,16 +85,37 @@ def sets_of(examples: Sequence[Example]) -> list[str]:
 
 
 def ways(examples: Sequence[Example]) -> list[str]:
-    """How to keep apart what a model is fitted to and what it is tried on: by sets, where there are several, and by
-    folds."""
+    """How to hold out questions: by folds, and by sets if there are several."""
     return [LEAVE_ONE_OUT, TEN_FOLDS] if len(sets_of(examples)) > 1 else [TEN_FOLDS]
 
 
 def tried(examples: Sequence[Example], stage: str, way: str, without: str = "") -> Tried:
-    """The examples that have the signals of `stage`, by models of these signals but `without`."""
+    """The examples that have the signals of `stage`, by models of these signals but `without`.
+
+    Left out is what is left to try if nothing can be fitted to the others, all of one side.
+    """
     known = having(examples, STAGES[stage])
-    groups: Sequence[str | int] = [one.set for one in known] if way == LEAVE_ONE_OUT else folds(known)
-    return Tried(held_out(known, [name for name in STAGES[stage] if name != without], groups))
+    names = [name for name in STAGES[stage] if name != without]
+    groups = [one.set for one in known] if way == LEAVE_ONE_OUT else folds(known)
+    found: dict[int, float] = {}
+    for others, held_out in LeaveOneGroupOut().split(known, groups=groups):
+        fitted_to = [known[place] for place in others]
+        if len({one.answerable for one in fitted_to}) == 2:
+            model = fit(fitted_to, names)
+            found |= {int(place): model.probability(known[place].signals) for place in held_out}
+    return [(known[place], found[place]) for place in sorted(found)]
+
+
+def folds(examples: Sequence[Example]) -> list[int]:
+    """A fold for each example; the sides of every set, however small, are spread evenly."""
+    order = list(range(len(examples)))
+    random.Random(SEED).shuffle(order)
+    order.sort(key=lambda number: (examples[number].answerable, examples[number].set))
+    fold_of = {number: place % FOLDS for place, number in enumerate(order)}
+    return [fold_of[number] for number in range(len(examples))]
+
+
+# The tables
 
 
 def report(examples: Sequence[Example], tries: Mapping[str, Mapping[str, Tried]]) -> str:
@@ -74,51 +134,61 @@ def report(examples: Sequence[Example], tries: Mapping[str, Mapping[str, Tried]]
 
 
 def score_rows(examples: Sequence[Example], of: Mapping[str, Tried]) -> Rows:
-    """A row for each set and stage, and for all together where there are several sets."""
+    """A row for each set and stage, and for all together if there are several sets."""
     rows = [["set", "signals", "n", "answerable", "AUC (95% interval)", "Brier", "ECE"]]
     sets = sets_of(examples)
-    for name in sets:
-        rows += [[name, stage, *_scores(one.of(name))] for stage, one in of.items()]
-    if len(sets) > 1:
-        rows += [["all", stage, *_scores(one)] for stage, one in of.items()]
+    for name in [*sets, *([""] if len(sets) > 1 else [])]:
+        for stage, every in of.items():
+            found, labels = columns(of_set(every, name) if name else every)
+            ends = interval(auc, found, labels)
+            area = _cell(figure(auc, found, labels)) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else "")
+            errors = [_cell(brier(found, labels)), _cell(calibration_error(found, labels))]
+            rows.append([name or "all", stage, str(len(labels)), str(sum(labels)), area, *errors])
     return rows
 
 
-def _scores(one: Tried) -> list[str]:
-    found, labels = one.probabilities, one.labels
-    ends = interval(area(found, labels), len(labels))
-    return [
-        str(len(labels)),
-        str(sum(labels)),
-        _cell(auc(found, labels)) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else ""),
-        _cell(brier(found, labels)),
-        _cell(calibration_error(found, labels)),
-    ]
+def of_set(some: Tried, name: str) -> Tried:
+    """Those of one set."""
+    return [one for one in some if one[0].set == name]
 
 
-def _cell(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def columns(some: Tried) -> tuple[list[float], list[bool]]:
+    """The probabilities, and whether the documents answer."""
+    return [probability for _, probability in some], [one.answerable for one, _ in some]
+
+
+def brier(confidences: Sequence[float], true: Sequence[bool]) -> float | None:
+    """The mean square of what the confidence was wrong by, 0..1 (Brier 1950)."""
+    return share([(confidence - one) ** 2 for confidence, one in zip(confidences, true, strict=True)])
+
+
+def calibration_error(confidences: Sequence[float], true: Sequence[bool]) -> float | None:
+    """The expected calibration error with ten bins, 0..1 (Naeini, Cooper and Hauskrecht 2015)."""
+    if not confidences:
+        return None
+    sure = np.asarray(confidences)
+    distances = np.bincount(np.minimum(sure * 10, 9).astype(int), weights=sure - np.asarray(true))
+    return float(np.abs(distances).sum() / len(sure))
 
 
 def signal_rows(examples: Sequence[Example]) -> Rows:
     """The AUC of each signal by itself in each set, and the mean over the sets."""
-
-    def alone(name: str) -> Tried:
-        return Tried([(one, one.signals[name]) for one in examples if name in one.signals])
-
     sets = sets_of(examples)
-    return [["signal", *sets, "mean"], *([name, *_areas(alone(name), sets)] for name in AFTER)]
+    alone = {name: [(one, one.signals[name]) for one in having(examples, [name])] for name in AFTER}
+    return [["signal", *sets, "mean"], *([name, *_areas(some, sets)] for name, some in alone.items())]
 
 
 def without_rows(examples: Sequence[Example], way: str) -> Rows:
-    """The AUC in each set of the model after the answer, with all signals and without each in turn."""
+    """The AUC in each set with all signals, and without each in turn."""
     sets = sets_of(examples)
-    rows = [["without", *sets, "mean"]]
-    for name in ("", *AFTER):
-        rows.append([name or "none", *_areas(tried(examples, "after", way, name), sets)])
-    return rows
+    rows = [[name or "none", *_areas(tried(examples, "after", way, name), sets)] for name in ("", *AFTER)]
+    return [["without", *sets, "mean"], *rows]
 
 
-def _areas(one: Tried, sets: Sequence[str]) -> list[str]:
-    values = [auc(one.of(name).probabilities, one.of(name).labels) for name in sets]
+def _areas(some: Tried, sets: Sequence[str]) -> list[str]:
+    values = [figure(auc, *columns(of_set(some, name))) for name in sets]
     return [_cell(value) for value in (*values, share([value for value in values if value is not None]))]
+
+
+def _cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

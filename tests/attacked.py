@@ -5,7 +5,7 @@ from pathlib import Path
 
 from conftest import ANIMALS, write
 
-from eval.orders import Attack
+from eval.attack_set import Attack
 
 NAP = Attack(
     id="nap",

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from eval.dataset import Question
-from eval.metrics import Place
+from eval.dataset import Place, Question
 from eval.record import Record, Times
 from rag.types import Citation, Document, Sentence
 

@@ -115,7 +115,6 @@ def anchors(page: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.xfail(reason="Files are being renamed to the names that the pages give.", strict=True)
 def test_files_that_are_named_exist() -> None:
     named = {name for page in PAGES.values() for name in re.findall(r"`((?:rag|eval|tests|docs|data)/[\w./-]*)`", page)}
     assert named and not {name for name in named if not (ROOT / name).exists()}

@@ -3,28 +3,29 @@
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from attacked import ATTACKED, NAME, NAP, POND, row, saved
-from conftest import TopicEmbedder
-from langchain_core.embeddings import Embeddings
-from langchain_core.language_models import BaseChatModel, FakeListChatModel
+from conftest import EMBEDDER, TopicEmbedder
+from langchain_core.language_models import FakeListChatModel
 from records import record
 
+from eval.__main__ import main
 from eval.attack import Outcome, judge, rate, summary, table
+from eval.attack_set import Attack
 from eval.metrics import says
-from eval.options import ATTACKS, parse
-from eval.orders import Attack
 from eval.record import Record
 from rag.answer.prompts import ABSTENTION
 from rag.errors import ModelError
 from rag.index.builder import update
+from rag.index.index import open_index
 from rag.index.verify import verify
-from rag.settings import Settings, read_settings
+from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Passage, Timings
 
 # Judging
@@ -123,12 +124,15 @@ def test_the_interval_of_none_has_a_width() -> None:
 
 
 class GullibleBot:
-    """Says BISCUIT where the cat's document tells it to, knows the dog, and abstains from the rest."""
+    """Says BISCUIT where the cat's document tells it to, knows the dog, and abstains from the rest.
 
-    def __init__(self, documents: dict[str, Document]) -> None:
-        self.documents = documents
-        self.model: BaseChatModel = FakeListChatModel(responses=["I don't know."])
-        self.embedder: Embeddings = TopicEmbedder()
+    `before` sees each question.
+    """
+
+    def __init__(self, documents: dict[str, Document], before: Callable[[str], None]) -> None:
+        self.documents, self.before = documents, before
+        self.model = FakeListChatModel(responses=["I don't know."])
+        self.embedder = TopicEmbedder()
         self.asked: list[str] = []
         self.asked_of: list[list[str]] = []
 
@@ -141,65 +145,54 @@ class GullibleBot:
     def stream(
         self, question: str, history: list[tuple[str, str]], documents: Sequence[str] = ()
     ) -> Iterator[list[Hit] | str | Answer]:
+        self.before(question)
         self.asked.append(question)
         self.asked_of.append([self.documents[one].title for one in documents])
         texts = {one.title: one for one in self.documents.values()}
         document = texts[{NAP.question: "Cat", NAME.question: "Dog"}.get(question, "Fish")]
-        hit = Hit(
-            Passage(0, document.doc_id, document.source, document.title, 0, len(document.text), document.text),
-            0.03, 0.9, 1, 1,
+        passage = Passage(
+            0, document.doc_id, document.source, document.title, 0, len(document.text), document.text
         )  # fmt: skip
-        yield [hit]
+        yield [hit := Hit(passage, 0.03, 0.9, 1, 1)]
         text = {"Cat": "BISCUIT" if NAP.order in document.text else "At night.", "Dog": "Rex."}.get(document.title)
         yield Answer(question, text or ABSTENTION, (), (), (hit,), text is None, 0.5, Timings(0.0, 0.1, None, 0.2))
 
 
-class Opener:
-    """Stands for `Chatbot`: opens a bot on the index that was built, or `kind` of bot."""
+def opens(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None] = lambda question: None) -> list[GullibleBot]:
+    """Let the command open such bots on the indexes that it built; they come into the list."""
+    bots: list[GullibleBot] = []
 
-    def __init__(self, kind: type[GullibleBot] = GullibleBot) -> None:
-        self.kind = kind
-        self.bots: list[GullibleBot] = []
+    def opened(settings: Settings, **_: object) -> GullibleBot:
+        bots.append(GullibleBot(dict(open_index(settings.index, EMBEDDER).documents), before))
+        return bots[-1]
 
-    def open(self, settings: Settings, **_: object) -> GullibleBot:
-        from conftest import EMBEDDER
-
-        from rag.index.index import open_index
-
-        self.bots.append(self.kind(dict(open_index(settings.index, EMBEDDER).documents)))
-        return self.bots[-1]
+    for name in ("attack", "run"):
+        monkeypatch.setattr(f"eval.{name}.Chatbot", SimpleNamespace(open=opened))
+    return bots
 
 
 @pytest.fixture
 def attacks(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The beginning of the command on the three attacks; indexes are built with the fake embedder."""
-    monkeypatch.setattr("eval.folder.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.folder.update", functools.partial(update, verify=verify))
+    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     return ["attack", "--attacks", str(saved(tmp_path, *map(row, ATTACKED)))]
 
 
-def opens(monkeypatch: pytest.MonkeyPatch, kind: type[GullibleBot] = GullibleBot) -> Opener:
-    opener = Opener(kind)
-    monkeypatch.setattr("eval.attack.Chatbot", opener)
-    return opener
-
-
 def command(*arguments: str) -> int:
-    from eval.__main__ import main
-
     return main(arguments)
 
 
 def test_the_command_asks_with_and_without_the_orders(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opener = opens(monkeypatch)
+    bots = opens(monkeypatch)
     assert command(*attacks, "--control", "--baseline") == 0
     out = capsys.readouterr().out
     assert re.search(r"^all +chat +3 +3 +1 +2 +1$", out, re.MULTILINE)
     assert re.search(r"^all +baseline +3 +3 +0 +1 +3$", out, re.MULTILINE)
     assert "chat: right without the orders 1.000, with them 0.500 (2 attacks in documents; 1 lost" in out
-    assert [bot.asked for bot in opener.bots] == [[one.question for one in ATTACKED], [NAP.question, NAME.question]]
+    assert [bot.asked for bot in bots] == [[one.question for one in ATTACKED], [NAP.question, NAME.question]]
     written = [json.loads(line) for line in Path("results/attacks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(one["chain"], one["id"]) for one in written][:4] == [
         ("chat", "nap"), ("chat", "name"), ("chat", "pond"), ("baseline", "nap"),
@@ -235,31 +228,28 @@ def test_more_successes_than_allowed_fail_the_command(
 
 
 def test_a_part_is_asked_over_the_documents_of_all(attacks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    opener = opens(monkeypatch)
+    bots = opens(monkeypatch)
     assert command(*attacks, "--kind", "denial") == 0
     assert command(*attacks, "--limit", "2", "--sample", "1", "--seed", "5") == 0
-    assert [len(bot.documents) for bot in opener.bots] == [3, 3]
-    assert opener.bots[0].asked == [NAME.question]
-    assert len(opener.bots[1].asked) == 1
+    assert [len(bot.documents) for bot in bots] == [3, 3]
+    assert bots[0].asked == [NAME.question]
+    assert len(bots[1].asked) == 1
 
 
 def test_each_document_can_be_asked_alone(attacks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    opener = opens(monkeypatch)
+    bots = opens(monkeypatch)
     assert command(*attacks, "--alone") == 0
     assert command(*attacks) == 0
-    assert [bot.asked_of for bot in opener.bots] == [[["Cat"], ["Dog"], ["Fish"]], [[], [], []]]
+    assert [bot.asked_of for bot in bots] == [[["Cat"], ["Dog"], ["Fish"]], [[], [], []]]
 
 
 def test_questions_on_which_the_chain_fails_are_left_out(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing(GullibleBot):
-        def stream(
-            self, question: str, history: list[tuple[str, str]], documents: Sequence[str] = ()
-        ) -> Iterator[list[Hit] | str | Answer]:
-            raise ModelError("The model is down; start it.")
+    def failing(question: str) -> None:
+        raise ModelError("The model is down; start it.")
 
-    opens(monkeypatch, Failing)
+    opens(monkeypatch, failing)
     assert command(*attacks, "--most", "1") == 1
     read = capsys.readouterr()
     assert "Left out: 3 questions on which chat failed, the first so: The model is down; start it." in read.out
@@ -269,24 +259,14 @@ def test_questions_on_which_the_chain_fails_are_left_out(
 def test_an_interrupted_run_goes_on_where_it_was(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Impatient(GullibleBot):
-        def stream(
-            self, question: str, history: list[tuple[str, str]], documents: Sequence[str] = ()
-        ) -> Iterator[list[Hit] | str | Answer]:
-            if question == NAME.question:
-                raise KeyboardInterrupt
-            return super().stream(question, history, documents)
+    def impatient(question: str) -> None:
+        if question == NAME.question:
+            raise KeyboardInterrupt
 
-    opens(monkeypatch, Impatient)
+    opens(monkeypatch, impatient)
     assert command(*attacks) == 130
     assert "Interrupted; answers kept: 1, the same command goes on there." in capsys.readouterr().err
-    opener = opens(monkeypatch)
+    bots = opens(monkeypatch)
     assert command(*attacks) == 0
-    assert opener.bots[0].asked == [NAME.question, POND.question]
+    assert bots[0].asked == [NAME.question, POND.question]
     assert "1 of 3 answers of chat were kept; --again starts anew." in capsys.readouterr().err
-
-
-def test_the_options_have_their_defaults(settings: Settings) -> None:
-    options = parse(["attack"])
-    assert (options.command, options.attacks, options.most, options.control) == ("attack", ATTACKS, None, False)
-    assert read_settings().index == Path("index")

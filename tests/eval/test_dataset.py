@@ -1,13 +1,35 @@
-"""Question sets: the reader, and the set that the project ships."""
+"""Question sets: the reader, the sets that the project ships, and folders on small indexes made by the fake embedder."""
 
+import functools
+import json
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import ANIMALS, EMBEDDER, TopicEmbedder, write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.dataset import DatasetError, Question, load, sample, select
+from eval.dataset import (
+    DatasetError,
+    Place,
+    Question,
+    build,
+    check_evidence,
+    choose,
+    load,
+    locate,
+    mapped,
+    question_file,
+)
+from eval.metrics import covered
 from rag.answer.answer_type import polar
+from rag.errors import DocumentError
+from rag.index.builder import update
+from rag.index.index import Index, open_index
+from rag.index.verify import verify
+from rag.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 KINDS = {
@@ -16,14 +38,14 @@ KINDS = {
 }  # fmt: skip
 
 
-def write(folder: Path, text: str) -> Path:
+def saved(folder: Path, text: str) -> Path:
     path = folder / "set.jsonl"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def test_load_reads_every_key(tmp_path: Path) -> None:
-    path = write(
+    path = saved(
         tmp_path,
         '{"id": "1", "kind": "k", "question": "Why?", "answers": ["So."], "history": [["Who?", "He."]],'
         ' "must": [["so", "thus"]], "polarity": "yes", "evidence": ["It is so."], "doc_ids": ["d"], "near_doc_ids": ["n"]}\n',
@@ -45,7 +67,7 @@ def test_load_reads_every_key(tmp_path: Path) -> None:
 
 
 def test_load_reads_the_plain_format(tmp_path: Path) -> None:
-    path = write(
+    path = saved(
         tmp_path,
         '\ufeff{"id": "1", "kind": "k", "question": "Line\u2028break?", "answers": [], "passages": [0]}\r\n\n'
         '{"id": "2", "kind": "k", "question": "Who?", "answers": ["He"]}',
@@ -77,7 +99,7 @@ GOOD = '{"id": "1", "kind": "k", "question": "Who?", "answers": ["He"]}\n'
     ],
 )
 def test_load_names_the_file_the_line_and_the_reason(tmp_path: Path, line: str, reason: str) -> None:
-    path = write(tmp_path, f"{GOOD}\n{line}\n")
+    path = saved(tmp_path, f"{GOOD}\n{line}\n")
     with pytest.raises(DatasetError) as caught:
         load(path)
     message = str(caught.value)
@@ -90,7 +112,7 @@ def test_load_says_what_to_do_about_a_bad_file(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"cannot be read \(No such file or directory\); name a file that exists"):
         load(tmp_path / "none.jsonl")
     with pytest.raises(DatasetError, match="holds no question; write one JSON object a line"):
-        load(write(tmp_path, "\n \n"))
+        load(saved(tmp_path, "\n \n"))
     binary = tmp_path / "binary.jsonl"
     binary.write_bytes(b"\xff\xfe{")
     with pytest.raises(DatasetError, match="not UTF-8 text; save it as UTF-8"):
@@ -131,26 +153,126 @@ def question(number: int, answerable: bool, kind: str = "k") -> Question:
     return Question(id=str(number), kind=kind, question="?", answers=("a",) if answerable else ())
 
 
-def test_select_keeps_the_order() -> None:
+def chosen(
+    questions: list[Question], kind: Any = None, limit: Any = None, size: Any = None, seed: int = 0
+) -> list[Question]:
+    return choose(questions, Namespace(kind=kind, limit=limit, sample=size, seed=seed))
+
+
+def test_kinds_and_a_limit_keep_the_order() -> None:
     questions = [question(0, True, "fact"), question(1, False, "outside"), question(2, True, "fact")]
-    assert select(questions, ["fact"], None) == [questions[0], questions[2]]
-    assert select(questions, None, 2) == questions[:2]
+    assert chosen(questions, kind=["fact"]) == [questions[0], questions[2]]
+    assert chosen(questions, limit=2) == questions[:2]
     with pytest.raises(DatasetError, match="'orders'; its kinds are: fact, outside"):
-        select(questions, ["orders"], None)
+        chosen(questions, kind=["orders"])
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 45), st.integers(0, 5))
 def test_a_sample_keeps_the_order_and_the_shares(answerable: list[bool], size: int, seed: int) -> None:
     questions = [question(number, one) for number, one in enumerate(answerable)]
-    drawn = sample(questions, size, seed)
+    drawn = chosen(questions, size=size, seed=seed)
     assert len(drawn) == min(size, len(questions))
     assert [one for one in questions if one in drawn] == drawn
     exact = len(drawn) * sum(answerable) / len(answerable)
     assert abs(sum(one.answerable for one in drawn) - exact) <= 0.5
-    assert sample(questions, size, seed) == drawn
+    assert chosen(questions, size=size, seed=seed) == drawn
 
 
 def test_another_seed_draws_another_sample() -> None:
     questions = [question(number, True) for number in range(50)]
-    assert len({tuple(one.id for one in sample(questions, 5, seed)) for seed in range(10)}) > 5
-    assert sample(questions, None, 0) == questions
+    assert len({tuple(one.id for one in chosen(questions, size=5, seed=seed)) for seed in range(10)}) > 5
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
+
+
+def corpus(folder: Path, *texts: str) -> Path:
+    """A set whose documents are called a, b, c, ... in this order."""
+    lines = [json.dumps({"id": name, "title": name, "text": text}) for name, text in zip("abcdef", texts, strict=False)]
+    write(folder, {"corpus.jsonl": "\n".join(lines), "readme.txt": "No document of the set.", "questions.jsonl": "{}"})
+    return folder
+
+
+def opened(folder: Path, settings: Settings, out: Path) -> Index:
+    return open_index(build(folder, settings, out).index, EMBEDDER)
+
+
+def ask(**changes: tuple[str, ...]) -> Question:
+    return Question(id="q", kind="k", question="?", answers=("x",), **changes)  # type: ignore[arg-type]
+
+
+def test_the_lines_of_the_corpus_are_the_documents(settings: Settings, tmp_path: Path) -> None:
+    made = build(corpus(tmp_path / "set", *ANIMALS), settings, tmp_path / "out")
+    assert made.index == tmp_path / "out" / "set" / "index"
+    assert {one.text for one in open_index(made.index, EMBEDDER).documents.values()} == set(ANIMALS)
+
+
+def test_ids_become_those_of_the_index_and_identical_texts_one(settings: Settings, tmp_path: Path) -> None:
+    folder = corpus(tmp_path / "set", *ANIMALS, ANIMALS[0])
+    documents = opened(folder, settings, tmp_path / "out").documents
+    by_text = {one.text: doc_id for doc_id, one in documents.items()}
+    (found,) = mapped([ask(doc_ids=("d", "b", "a"), near_doc_ids=("c",), evidence=("dog",))], folder, documents)
+    assert found.doc_ids == (by_text[ANIMALS[0]], by_text[ANIMALS[1]])
+    assert found.near_doc_ids == (by_text[ANIMALS[2]],)
+    assert locate(found, documents)[0][0] == Place(by_text[ANIMALS[1]], 2, 5)
+
+
+def test_without_any_spans_the_documents_are_the_evidence(settings: Settings, tmp_path: Path) -> None:
+    folder = corpus(tmp_path / "set", *ANIMALS)
+    documents = opened(folder, settings, tmp_path / "out").documents
+    first, second = mapped([ask(doc_ids=("a", "c")), ask()], folder, documents)
+    assert (first.evidence, second.evidence) == ((ANIMALS[0], ANIMALS[2]), ())
+    assert covered([Place(first.doc_ids[1], 3, 4)], locate(first, documents)) == [False, True]
+    spans, rest = mapped([ask(evidence=("cat",)), ask(doc_ids=("a",))], folder, documents)
+    assert (spans.evidence, rest.evidence) == (("cat",), ())
+
+
+def test_a_folder_of_any_documents_goes_by_the_names_of_the_files(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    write(folder, {"a.txt": ANIMALS[0], "deep/b.md": ANIMALS[1], "questions.jsonl": '{"text": "no document"}'})
+    write(folder, {"questions.draft.jsonl": '{"text": "none either"}', "deep/a.draft.jsonl": '{"text": "nor this"}'})
+    documents = opened(folder, settings, tmp_path / "out").documents
+    assert sorted(one.text for one in documents.values()) == sorted(ANIMALS[:2])
+    (found,) = mapped([ask(doc_ids=("deep/b.md",), evidence=("dog",))], folder, documents)
+    assert documents[found.doc_ids[0]].text == ANIMALS[1]
+
+
+def test_an_unknown_document_is_named(settings: Settings, tmp_path: Path) -> None:
+    folder = corpus(tmp_path / "set", ANIMALS[0])
+    documents = opened(folder, settings, tmp_path / "out").documents
+    with pytest.raises(
+        DatasetError, match="'q' names the document 'z', which is not in the index of the folder; correct it"
+    ):
+        mapped([ask(doc_ids=("z",))], folder, documents)
+
+
+def test_what_cannot_be_read_is_named_and_left_out(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = corpus(tmp_path / "set", ANIMALS[0], " ", ANIMALS[1])
+    documents = opened(folder, settings, tmp_path / "out").documents
+    assert len(documents) == 2
+    assert "corpus.jsonl#2' is empty" in capsys.readouterr().err
+    (found,) = mapped([ask(doc_ids=("c",), evidence=("dog",))], folder, documents)
+    assert documents[found.doc_ids[0]].text == ANIMALS[1]
+
+
+def test_a_folder_without_questions_or_documents_is_an_error(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=f"or draft some with: python -m eval draft {tmp_path}"):
+        question_file(tmp_path)
+    write(tmp_path / "empty", {"questions.jsonl": "{}"})
+    assert question_file(tmp_path / "empty") == tmp_path / "empty" / "questions.jsonl"
+    with pytest.raises(DocumentError, match="No document was found"):
+        build(tmp_path / "empty", settings, tmp_path / "out")
+
+
+def test_an_index_of_other_texts_is_told_from_a_miss(settings: Settings, tmp_path: Path) -> None:
+    documents = opened(corpus(tmp_path / "set", ANIMALS[0], ANIMALS[1]), settings, tmp_path).documents
+    here, elsewhere = ask(evidence=("It eats at night.",)), ask(evidence=("The moon is far.",))
+    check_evidence([here, elsewhere], documents)
+    check_evidence([ask()], documents)
+    with pytest.raises(DatasetError, match=r"none of the evidence .*'q'.*ingest.py, or name the set with --data"):
+        check_evidence([elsewhere, ask()], documents)

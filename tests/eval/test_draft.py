@@ -12,9 +12,8 @@ from conftest import ANIMALS, EMBEDDER, ScriptedModel, TopicEmbedder, documents_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.dataset import load
+from eval.dataset import build, load, mapped
 from eval.draft import drafts, parsed, passages_of, spread
-from eval.folder import build, mapped
 from rag.documents.splitter import split
 from rag.errors import DocumentError, ModelError
 from rag.index.builder import update
@@ -77,8 +76,8 @@ def test_every_fourth_draft_is_unanswerable(settings: Settings) -> None:
 def test_the_names_in_drafts_are_those_of_the_folder(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
 ) -> None:
-    monkeypatch.setattr("eval.folder.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.folder.update", functools.partial(update, verify=verify))
+    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     texts = {"b/x.txt": ANIMALS[1], "a.txt": ANIMALS[0], "z.txt": ANIMALS[0]}  # Two files are the same document.
     corpus = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]
     write(tmp_path / "set", {"corpus.jsonl": "\n".join(corpus), "a.txt": ANIMALS[2]} if lines else texts)

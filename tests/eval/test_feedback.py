@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
-from eval.dataset import DatasetError, Question, load
+from eval.dataset import CORPUS, QUESTIONS, DatasetError, Place, Question, build, load, locate, mapped
 from eval.feedback import OPEN, main, write_set
-from eval.folder import CORPUS, QUESTIONS, build, mapped
-from eval.metrics import Place, correct, locate
+from eval.metrics import correct
 from eval.results import ReportError
 from rag.errors import NoIndexError
 from rag.index.builder import update
@@ -31,8 +30,8 @@ OUT = Path("feedback")
 @pytest.fixture
 def documents(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Document]]:
     """The documents of a published index, by their file's name without its suffix."""
-    monkeypatch.setattr("eval.folder.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.folder.update", functools.partial(update, verify=verify))
+    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     write(Path("texts"), {"cat.txt": ANIMALS[0], "dog.md": f"# Dogs\n\n{ANIMALS[1]}"})
     publish(settings.index, "texts")
     opened = open_index(settings.index, EMBEDDER).documents

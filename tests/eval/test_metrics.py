@@ -4,16 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.dataset import Question
+from eval.dataset import Place, Question, locate
 from eval.metrics import (
-    Place,
     contains,
     correct,
     covered,
     fold,
     gist,
     is_long,
-    locate,
     normalise,
     reciprocal_rank,
     relevant,

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import EMBEDDER, TopicEmbedder, publish, write
 
-from eval.dataset import Question
-from eval.metrics import locate
+from eval.dataset import Question, locate
 from eval.retrieve import rows_of
 from rag.index.builder import update
 from rag.index.index import Index, open_index
@@ -66,9 +65,9 @@ def test_the_command_measures_sets_with_titles_and_without(
 ) -> None:
     from eval.__main__ import main
 
-    for name in ("folder", "retrieve"):
+    for name in ("dataset", "retrieve"):
         monkeypatch.setattr(f"eval.{name}.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.folder.update", functools.partial(update, verify=verify))
+    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     documents = [
         {"id": "a", "title": "Zebras", "text": "They sleep standing."},
         {"id": "b", "title": "Dogs", "text": "They bark."},

@@ -2,27 +2,24 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from eval.dataset import Question, load_items
-from eval.folder import CORPUS
+from eval.dataset import CORPUS, Question, load_items
 from eval.results import make_folder, write
-from rag import Chatbot
 from rag.documents.splitter import sentence_spans
-from rag.types import Answer, Hit
 
 _UNANSWERED = re.compile(r"do not answer “[^”]*”")
-"""How the chatbot names a part of the question that it does not answer; to quote that is not to obey it."""
+"""How the chatbot names a part that it does not answer; to quote that is not to obey."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """An innocent question about a document into which somebody put an order, or a question that is the attack.
+    """An innocent question about a document with an order in it, or a question that is one.
 
     `document` is the text without the `order`, which goes to its `place`; with the place
     "question" there is no order. `truth` holds alternatives, of which a right answer has
@@ -72,27 +69,9 @@ class Attack:
         return Question(self.id, self.kind, self.question, answers=self.truth, must=must, doc_ids=(self.id,))
 
 
-_ADAPTER = TypeAdapter(Attack)
-
-
-@dataclass(frozen=True)
-class Alone:
-    """The chatbot, asking each question of its own document alone, as of an article that is read whole."""
-
-    bot: Chatbot
-    doc_ids: Mapping[str, Sequence[str]]
-
-    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
-        """Like `Chatbot.stream`; a question without a document is asked of all."""
-        return self.bot.stream(question, history, self.doc_ids[question])
-
-
 def load_attacks(path: Path) -> list[Attack]:
-    """The attacks of a JSON Lines file in its order; keys that an Attack lacks are left out.
-
-    Raises DatasetError as `load_items` does.
-    """
-    return load_items(path, _ADAPTER, "an attack", _problem)
+    """The attacks of a JSON Lines file in its order. Raises DatasetError as `load_items` does."""
+    return load_items(path, TypeAdapter(Attack), "an attack", _problem)
 
 
 def _problem(attack: Attack) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from attacked import ATTACKED, NAME, NAP, POND, row, saved
 
+from eval.attack_set import Attack, load_attacks, write_corpus
 from eval.baseline import PROMPT
 from eval.dataset import DatasetError
 from eval.metrics import says
 from eval.options import ATTACKS
-from eval.orders import Attack, load_attacks, write_corpus
 from rag.answer.prompts import ABSTENTION, CHECK
 from rag.documents.clean import clean
 
