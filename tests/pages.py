@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from chat_app import make_app
 from rag.server.app import listen, make_server
 from rag.server.store import Store
-from rag.settings import Settings
+from rag.settings import ServerSettings
 from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
 
 FLAGS = (
@@ -95,7 +95,7 @@ class FakeBot:
 def serving_page(folder: Path, **changes: object) -> Iterator[tuple[FakeBot, str]]:
     """The page on a free port with these settings, and its bot."""
     usual = {"store": folder, "index": folder / "index", "per_minute": 0, "at_once": 20}
-    settings = Settings(_env_file=None, host="127.0.0.1", port=0, **usual | changes)  # type: ignore[arg-type]
+    settings = ServerSettings(_env_file=None, host="127.0.0.1", port=0, **usual | changes)  # type: ignore[arg-type]
     bot = FakeBot()
     with Store(folder / "page.sqlite") as store, listen(settings) as listener:
         server = make_server(make_app(bot, store, settings))
