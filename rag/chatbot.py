@@ -11,15 +11,11 @@ from typing import Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.tools import BaseTool, StructuredTool
 
 from rag.answer.answer_type import AnswerType, answer_type, parts
 from rag.answer.citations import Numbers
 from rag.answer.condense import Wording, points_back, word
 from rag.answer.context import gather
-from rag.answer.messages import Asked, asked_in, message_of
 from rag.answer.prompts import ABSTENTION
 from rag.answer.reading import Reader, Reading, open_reported
 from rag.answer.writer import Answerer, Draft, citations_of, holds, kept
@@ -135,34 +131,6 @@ class Chatbot:
     def refresh(self) -> None:
         """Answer from the index as it was last published; without it the next question brings that about."""
         self._reader.refresh()
-
-    def as_runnable(self) -> Runnable[Asked, AIMessage]:
-        """The chatbot as a LangChain runnable: a question, with a history or as messages, to a message with citations.
-
-        It gives the message in one piece, because what counts is known at the end. Raises like `ask`.
-        """
-
-        def answer(asked: Asked) -> AIMessage:
-            question, history = asked_in(asked)
-            return message_of(self.ask(question, history))
-
-        return RunnableLambda(answer, name="chatbot")
-
-    def as_tool(self) -> BaseTool:
-        """The retrieval alone as a tool for an agent; its artifact are the hits."""
-
-        def search(question: str) -> tuple[str, list[Hit]]:
-            _, ranked = self._reader.find(checked(question))
-            hits = ranked[: self.settings.passages]
-            told = [f"[{number}] {hit.passage.title}\n{hit.passage.text}" for number, hit in enumerate(hits, 1)]
-            return "\n\n".join(told), hits
-
-        return StructuredTool.from_function(
-            search,
-            name="search_documents",
-            description="Find the passages of the documents that matter for a question.",
-            response_format="content_and_artifact",
-        )
 
     def check(self) -> None:
         """Let the model say one word. Raises ModelError where it does not."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from conftest import ANIMALS, FISH, ScriptedModel, TopicEmbedder, chatbot, publish, scripted, write
-from langchain_core.messages import AIMessage, HumanMessage
 
 from rag import chatbot as chat
 from rag.bounds import QUESTION
@@ -185,39 +184,3 @@ def test_of_articles_published_one_after_the_other_only_the_newest_is_read_ahead
         later = [read.get() for _ in range(read.qsize())]
     assert ANIMALS[0] in first and "The cat is called Ann." in last
     assert not any("Tom" in one or "Max" in one for one in later)
-
-
-def test_a_runnable_gives_a_message_whose_citations_are_langchains_own(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond. There are 12 fish.", "Yes")
-    message = chatbot(settings, animals, model).as_runnable().invoke({"question": FISH})
-    assert message.text == "Fish swim in the pond. There are 12 fish."
-    (block,) = message.content_blocks
-    assert block["type"] == "text"
-    first, second = block["annotations"]
-    assert message.text[second["start_index"] : second["end_index"]] == "There are 12 fish."
-    assert (first["cited_text"], first["title"], first["extras"]["source"]) == ("Fish swim in the pond.", "2", "2.txt")
-    assert ANIMALS[2][second["extras"]["start"] : second["extras"]["end"]] == "There are 12 fish."
-    assert message.response_metadata["abstained"] is False
-
-
-def test_a_runnable_takes_a_conversation(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "A dog eats two bones.", "Yes")
-    before = [HumanMessage("Who is Rex?"), AIMessage("The dog is called Rex."), HumanMessage("What does he eat?")]
-    message = chatbot(settings, animals, model).as_runnable().invoke(before)
-    assert message.text == "A dog eats two bones."
-    assert "This was asked after: Who is Rex? The dog is called Rex." in model.prompts[1]
-    with pytest.raises(QuestionError, match="put a HumanMessage at the end"):
-        chatbot(settings, animals, model).as_runnable().invoke(before[:2])
-
-
-def test_a_refusal_is_a_message_without_citations(settings: Settings, animals: Index) -> None:
-    message = chatbot(settings, animals, scripted("No")).as_runnable().invoke("How old is Rex?")
-    assert message.response_metadata["abstained"] and not message.content_blocks[0].get("annotations")
-
-
-def test_the_tool_finds_passages_and_hands_on_the_hits(settings: Settings, animals: Index) -> None:
-    tool = chatbot(settings.model_copy(update={"passages": 1}), animals, scripted("")).as_tool()
-    call = {"name": tool.name, "args": {"question": FISH}, "id": "1", "type": "tool_call"}
-    found = tool.invoke(call)
-    assert found.content == f"[1] 2\n{ANIMALS[2]}" == tool.invoke(FISH)
-    assert [hit.passage.text for hit in found.artifact] == [ANIMALS[2]]
