@@ -89,7 +89,7 @@ def annotations(answer: Answer) -> list[Citation]:
                     number=one.number,
                     page=one.page,
                     **own,
-                )  # fmt: skip
+                )
             )
         start = end + 1
     return made

@@ -67,8 +67,6 @@ class FakeChatbot(Chatbot):
 
 OFFERED = {
     "retriever=": "retriever" in signature(Chatbot.open).parameters,
-    "bot.as_runnable()": hasattr(Chatbot, "as_runnable"),
-    "bot.as_tool()": hasattr(Chatbot, "as_tool"),
 }
 
 
