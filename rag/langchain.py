@@ -79,7 +79,7 @@ def annotations(answer: Answer) -> list[Citation]:
     for sentence in answer.sentences:
         end = start + len(sentence.text)
         for one in sentence.citations:
-            own = {"doc_id": one.doc_id, "source": one.source, "start": one.start, "end": one.end}
+            own: dict[str, Any] = {"doc_id": one.doc_id, "source": one.source, "start": one.start, "end": one.end}
             made.append(
                 create_citation(
                     title=one.title,
