@@ -3,14 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config, get_callback_manager_for_config, patch_config
+from langchain_core.tools import BaseTool
 
 from rag.answer.answer_type import AnswerType, answer_type, parts
 from rag.answer.citations import Numbers
@@ -25,6 +29,7 @@ from rag.errors import QuestionError, RagError
 from rag.index.index import Index
 from rag.index.passages import Passages
 from rag.index.retriever import HybridRetriever
+from rag.langchain import Asked, ChatbotRunnable, History, retrieval_tool
 from rag.models.chat_model import explained, is_embedded, open_model
 from rag.models.embedder import make_embedder
 from rag.models.weights import Progress, silent
@@ -32,7 +37,6 @@ from rag.settings import Settings
 from rag.types import Answer, Hit, Timings
 
 _LOG = logging.getLogger(__name__)
-History = Sequence[tuple[str, str]]
 
 
 class Chatbot:
@@ -137,29 +141,69 @@ class Chatbot:
         with explained(self.settings):
             self.model.invoke("Hello", max_tokens=1)
 
-    def ask(self, question: str, history: History = (), documents: Sequence[str] = ()) -> Answer:
+    def as_runnable(self) -> Runnable[Asked, AIMessage]:
+        """A LangChain Runnable from a question, {"question", "history"} or messages to an AIMessage with citations."""
+        return ChatbotRunnable(self)
+
+    def as_tool(self) -> BaseTool:
+        """A LangChain tool that finds passages; its artifact are the Hits."""
+        return retrieval_tool(self)
+
+    def search(self, question: str, config: RunnableConfig | None = None) -> list[Hit]:
+        """The passages nearest to the question, best first. Raises QuestionError like `ask`."""
+        return self._reader.find(checked(question), config=config)[1][: self.settings.passages]
+
+    def ask(
+        self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
+    ) -> Answer:
         """The answer to `question`, which may point back at `history`, earlier (question, answer) pairs.
 
         With ids of `documents` only these are searched, read and cited, as far as they are there.
+        `config` is LangChain's: its callbacks see one run with those of the retriever and the model in it.
         Raises QuestionError for a blank or overlong question, ModelError when the model fails.
         """
-        *_, answer = self.stream(question, history, documents)
+        *_, answer = self.stream(question, history, documents, config)
         assert isinstance(answer, Answer)
         return answer
 
     def stream(
-        self, question: str, history: History = (), documents: Sequence[str] = ()
+        self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
     ) -> Iterator[list[Hit] | str | Answer]:
         """First the hits, then the pieces of the answer as the model writes them, last the Answer.
 
         The Answer holds: its text may differ from the pieces, when the model's words are
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
         """
+        config = ensure_config(config)
+        run = get_callback_manager_for_config(config).on_chain_start(
+            None, {"question": question}, name=config.get("run_name") or "Chatbot", run_id=config.get("run_id")
+        )
+        answer: Answer | None = None
+        try:
+            with closing(
+                self._events(question, history, documents, patch_config(config, callbacks=run.get_child()))
+            ) as events:
+                for event in events:
+                    answer = event if isinstance(event, Answer) else None
+                    yield event
+        except Exception as error:
+            run.on_chain_error(error)
+            raise
+        except GeneratorExit:
+            run.on_chain_end({"answer": None})
+            raise
+        run.on_chain_end({"answer": answer and answer.text})
+
+    def _events(
+        self, question: str, history: History, documents: Sequence[str], config: RunnableConfig
+    ) -> Generator[list[Hit] | str | Answer, None, None]:
         clock = _Clock()
         whole, other = word(checked(question), history)
         wordings = _divided(whole)
         clock.mark("rewrite")
-        reading, ranked = self._reader.find(whole.searched, [other, *(one.typed for one in wordings[1:])], documents)
+        reading, ranked = self._reader.find(
+            whole.searched, [other, *(one.typed for one in wordings[1:])], documents, config
+        )
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
@@ -171,7 +215,9 @@ class Chatbot:
             context = gather(kind, reading, ranked, self.settings)
             if drafts and drafts[-1].sentences:
                 yield " "
-            writing = self._answerer.draft(kind, wording, context, hits, numbers, lambda: clock.mark("first_token"))
+            writing = self._answerer.draft(
+                kind, wording, context, hits, numbers, lambda: clock.mark("first_token"), config
+            )
             drafts.append((yield from writing))
         sentences = kept(list(zip(wordings, drafts, strict=True)), self.settings)
         citations = citations_of(sentences)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from conftest import ANIMALS, FISH, ScriptedModel, TopicEmbedder, chatbot, publish, scripted, write
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, HumanMessage
 
 from rag import chatbot as chat
 from rag.bounds import QUESTION
@@ -184,3 +186,72 @@ def test_of_articles_published_one_after_the_other_only_the_newest_is_read_ahead
         later = [read.get() for _ in range(read.qsize())]
     assert ANIMALS[0] in first and "The cat is called Ann." in last
     assert not any("Tom" in one or "Max" in one for one in later)
+
+
+class Recorder(BaseCallbackHandler):
+    """Remembers the kind, id and parent of every run."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, Any, Any]] = []
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: Any, parent_run_id: Any = None, **_: Any) -> None:
+        self.runs.append(("chain", run_id, parent_run_id))
+
+    def on_retriever_start(
+        self, serialized: Any, query: Any, *, run_id: Any, parent_run_id: Any = None, **_: Any
+    ) -> None:
+        self.runs.append(("retriever", run_id, parent_run_id))
+
+    def on_chat_model_start(
+        self, serialized: Any, messages: Any, *, run_id: Any, parent_run_id: Any = None, **_: Any
+    ) -> None:
+        self.runs.append(("model", run_id, parent_run_id))
+
+
+def test_a_trace_shows_one_tree(settings: Settings, animals: Index) -> None:
+    seen = Recorder()
+    chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH, config={"callbacks": [seen]})
+    ids = {run_id for _, run_id, _ in seen.runs}
+    roots = [run_id for _, run_id, parent in seen.runs if parent is None]
+    assert len(roots) == 1 and all(parent in ids for _, _, parent in seen.runs if parent)
+    kinds = [kind for kind, _, _ in seen.runs]
+    assert kinds.count("retriever") == 1 and kinds.count("model") >= 2
+    assert [parent for kind, _, parent in seen.runs if kind == "retriever"] == roots
+
+
+@pytest.mark.parametrize(
+    "asked", [FISH, {"question": FISH}, [HumanMessage("Hi"), AIMessage("Hello."), HumanMessage(FISH)]]
+)
+def test_a_runnable_gives_a_message_with_citations(settings: Settings, animals: Index, asked: Any) -> None:
+    bot = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes"))
+    message = bot.as_runnable().invoke(asked)
+    (block,) = message.content_blocks
+    (citation,) = block["annotations"]  # type: ignore[typeddict-item]
+    assert (
+        message.text[citation["start_index"] : citation["end_index"]]
+        == citation["cited_text"]
+        == "Fish swim in the pond."
+    )
+    source = bot.documents[citation["extras"]["doc_id"]]
+    assert source.text[citation["extras"]["start"] : citation["extras"]["end"]] == citation["cited_text"]
+
+
+def test_the_pieces_of_a_runnable_add_up_to_its_message(settings: Settings, animals: Index) -> None:
+    first, *others = (
+        chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).as_runnable().stream(FISH)
+    )
+    for one in others:
+        first = first + one  # type: ignore[assignment]
+    (block,) = first.content_blocks
+    assert block["text"] == "Fish swim in the pond." and len(block["annotations"]) == 1  # type: ignore[typeddict-item]
+
+
+def test_messages_that_end_without_a_question_are_refused(settings: Settings, animals: Index) -> None:
+    with pytest.raises(QuestionError, match="HumanMessage"):
+        chatbot(settings, animals, scripted()).as_runnable().invoke([HumanMessage("Hi"), AIMessage("Hello.")])
+
+
+def test_a_tool_finds_passages(settings: Settings, animals: Index) -> None:
+    call = {"name": "search_documents", "args": {"question": FISH}, "id": "1", "type": "tool_call"}
+    message = chatbot(settings, animals, scripted()).as_tool().invoke(call)
+    assert message.content.startswith("[1] 2.txt\nFish swim") and message.artifact[0].passage.text == ANIMALS[2]

@@ -64,7 +64,7 @@ def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFi
     ("command", "environment", "sentence"),
     [
         (["-m", "rag", "Who?"], {}, "There is no index in 'index'; build it with: python ingest.py"),
-        (["-m", "rag", "Who?"], {"RAG_PORT": "x"}, "The setting RAG_PORT cannot be 'x'"),
+        (["-m", "rag", "Who?"], {"RAG_PASSAGES": "x"}, "The setting RAG_PASSAGES cannot be 'x'"),
         ([str(ROOT / "ingest.py"), "nowhere"], {}, "There is no file or folder 'nowhere'"),
         ([str(ROOT / "ingest.py"), "empty"], {}, "No document was found in 'empty'"),
         ([str(ROOT / "ingest.py"), "bad"], {}, "No document could be read"),

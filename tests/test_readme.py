@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from inspect import signature
 from pathlib import Path
 
 import httpx
@@ -65,13 +64,6 @@ class FakeChatbot(Chatbot):
         return super().open(settings, **fakes | options)
 
 
-OFFERED = {
-    "retriever=": "retriever" in signature(Chatbot.open).parameters,
-    "bot.as_runnable()": hasattr(Chatbot, "as_runnable"),
-    "bot.as_tool()": hasattr(Chatbot, "as_tool"),
-}
-
-
 @pytest.mark.parametrize("program", LOCAL, ids=range(len(LOCAL)))
 def test_a_python_example_runs(
     settings: Settings,
@@ -80,8 +72,6 @@ def test_a_python_example_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if any(call in program and not there for call, there in OFFERED.items()):
-        pytest.skip("The Chatbot does not offer this.")
     monkeypatch.setattr(rag.chatbot, "Chatbot", FakeChatbot)
     exec(compile(program, "example", "exec"), {"__name__": "example"})
     assert capsys.readouterr().out

@@ -11,6 +11,7 @@ from typing import Any, Self
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableConfig
 
 from rag.answer.answer_type import mistyped
 from rag.answer.citations import unfounded
@@ -115,10 +116,10 @@ def declines(answer: str) -> bool:
     return bool(_DECLINES.search(answer.replace("’", "'").lower()))
 
 
-def yes_probability(model: BaseChatModel, prompt: PromptValue) -> float:
+def yes_probability(model: BaseChatModel, prompt: PromptValue, config: RunnableConfig | None = None) -> float:
     """The probability of Yes against No as the model's next word; a typical one where the model gives none."""
     options: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10}
-    said = model.invoke(prompt, **(options if LOGPROBS in (model.tags or []) else {}))
+    said = model.invoke(prompt, config, **(options if LOGPROBS in (model.tags or []) else {}))
     match said.response_metadata:
         case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}}:
             pass

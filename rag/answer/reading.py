@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from langchain_core.embeddings import Embeddings
+from langchain_core.runnables import RunnableConfig
 
 from rag.answer.evidence import Evidence
 from rag.errors import DamagedError, QuestionError, StoreError
@@ -57,7 +58,13 @@ class Reader:
         self._evidence = Evidence(embedder)
         self.now = self._read(index)
 
-    def find(self, question: str, also: Sequence[str] = (), documents: Sequence[str] = ()) -> tuple[Reading, list[Hit]]:
+    def find(
+        self,
+        question: str,
+        also: Sequence[str] = (),
+        documents: Sequence[str] = (),
+        config: RunnableConfig | None = None,
+    ) -> tuple[Reading, list[Hit]]:
         """The newest index and what is found there for the question, put in other words `also`.
 
         With ids of `documents` only these are searched, and those that are no longer there are
@@ -66,9 +73,9 @@ class Reader:
         """
         reading = self.newest()
         try:
-            return _found(self._among(reading, documents), question, also)
+            return _found(self._among(reading, documents), question, also, config)
         except DamagedError:
-            return _found(self._among(self._instead_of(reading), documents), question, also)
+            return _found(self._among(self._instead_of(reading), documents), question, also, config)
 
     def _among(self, reading: Reading, documents: Sequence[str]) -> Reading:
         """The reading of these documents alone; the same where they are none or all that there are."""
@@ -144,8 +151,10 @@ class Reader:
         return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
 
 
-def _found(reading: Reading, question: str, also: Sequence[str]) -> tuple[Reading, list[Hit]]:
-    return reading, [document.metadata["hit"] for document in reading.retriever.invoke(question, also=also)]
+def _found(
+    reading: Reading, question: str, also: Sequence[str], config: RunnableConfig | None
+) -> tuple[Reading, list[Hit]]:
+    return reading, [document.metadata["hit"] for document in reading.retriever.invoke(question, config, also=also)]
 
 
 def open_reported(settings: Settings) -> Index:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
 
 from rag.answer.answer_type import AnswerType, circular
 from rag.answer.citations import Numbers, cite, contradicts, quotes, settle
@@ -82,7 +83,7 @@ class Answerer:
 
     def draft(
         self, kind: AnswerType, wording: Wording, context: Context, hits: list[Hit], numbers: Numbers,
-        wrote: Callable[[], None],
+        wrote: Callable[[], None], config: RunnableConfig | None = None,
     ) -> Generator[str, None, Draft]:  # fmt: skip
         """Gives the pieces of the answer as they are written, and returns the draft. Raises ModelError.
 
@@ -95,13 +96,13 @@ class Answerer:
         confidence = self._confidence[context.whole]
         if kind is not AnswerType.SUMMARY:
             with explained(self._settings):
-                stated = yes_probability(self._model, CHECK.invoke(read))
+                stated = yes_probability(self._model, CHECK.invoke(read), config)
             before = {WHOLE: float(context.whole)} | known_before(wording.typed, stated, hits, context)
             if confidence.hopeless(before, self._settings.abstain_below):
                 return Draft((), confidence.early.probability(before), before)
         written, chances, reason = "", list[float](), None
         prompt = read | {"question": wording.asked}
-        with explained(self._settings), closing(self._answer[kind].stream(prompt)) as pieces:  # type: ignore[type-var]
+        with explained(self._settings), closing(self._answer[kind].stream(prompt, config)) as pieces:  # type: ignore[type-var]
             # A server may send more than the tokens that it was asked for, and pieces without a text for good.
             for piece in islice(pieces, LONGEST_ANSWER):
                 chances += token_chances(piece)
@@ -118,15 +119,15 @@ class Answerer:
         if kind is AnswerType.SUMMARY:
             draft = Draft(sentences, _supported(sentences), {})
         else:
-            draft = self._weighed(confidence, wording, written, sentences, before, chances)
+            draft = self._weighed(confidence, wording, written, sentences, before, chances, config)
         if kind is AnswerType.POLAR and draft.citations and draft.confidence >= self._settings.abstain_below:
-            draft = self._sided(wording, draft)
+            draft = self._sided(wording, draft, config)
         cut = incomplete(self._model, reason)
         return _cut_short(draft, cut, context) if cut else draft
 
     def _weighed(
         self, confidence: Confidence, wording: Wording, written: str, sentences: tuple[Sentence, ...],
-        before: dict[str, float], chances: list[float],
+        before: dict[str, float], chances: list[float], config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
         """The draft with its confidence; while that is open, the model is asked about the cited sentences alone."""
         unheld = Draft(sentences, UNHELD * confidence.early.probability(before), before)
@@ -138,11 +139,13 @@ class Answerer:
             return Draft(sentences, confidence.written.probability(signals), signals)
         cited = " ".join(_quoted(unheld))
         with explained(self._settings):
-            grounded = yes_probability(self._model, GROUND.invoke({"cited": cited, "question": wording.searched}))
+            grounded = yes_probability(
+                self._model, GROUND.invoke({"cited": cited, "question": wording.searched}), config
+            )
         signals |= {"grounded": log_odds(grounded)}
         return Draft(sentences, confidence.late.probability(signals), signals)
 
-    def _sided(self, wording: Wording, draft: Draft) -> Draft:
+    def _sided(self, wording: Wording, draft: Draft, config: RunnableConfig | None) -> Draft:
         """The draft with a Yes or a No before it, where what it cites surely says so; else what is said must do.
 
         Without a Yes a sentence that only repeats the question is replaced by the first that it cites.
@@ -152,7 +155,7 @@ class Answerer:
             return draft
         cited = {"cited": " ".join(_quoted(draft)), "question": wording.searched}
         with explained(self._settings):
-            odds = log_odds(yes_probability(self._model, VERDICT.invoke(cited)))
+            odds = log_odds(yes_probability(self._model, VERDICT.invoke(cited), config))
         denied = odds <= _DENIED or contradicts(wording.typed, first.text)
         text = first.text
         if (denied or odds < _AFFIRMED) and content_words(text) <= content_words(wording.searched):

@@ -235,4 +235,4 @@ def test_no_file_stays_open_of_an_index_that_was_replaced(settings: Settings, te
     for _ in range(60):
         roll_back(settings.index)
         found(reader)
-    assert files() <= before + 2
+    assert files() <= before + 10  # A leak would be of hundreds.

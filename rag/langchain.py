@@ -1,0 +1,118 @@
+"""The chatbot as LangChain knows it: a Runnable that gives an AIMessage with citations, and a retrieval tool."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages.content import Citation, create_citation
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool
+
+from rag.errors import QuestionError
+from rag.types import Answer, Hit
+
+History = Sequence[tuple[str, str]]
+Asked = str | Mapping[str, Any] | Sequence[BaseMessage]
+"""A question, {"question", "history"}, or messages that end with the question."""
+
+
+class Bot(Protocol):
+    """What is needed of a Chatbot."""
+
+    def stream(
+        self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
+    ) -> Iterator[list[Hit] | str | Answer]: ...
+
+    def search(self, question: str, config: RunnableConfig | None = None) -> list[Hit]: ...
+
+
+class ChatbotRunnable(Runnable[Asked, AIMessage]):
+    """Answers in an AIMessage, whose text block carries the citations as LangChain's annotations."""
+
+    def __init__(self, bot: Bot) -> None:
+        self._bot = bot
+
+    def invoke(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> AIMessage:
+        """The answer. Raises QuestionError and ModelError like `Chatbot.ask`."""
+        *_events, answer = self._bot.stream(*turns(input), config=config)
+        assert isinstance(answer, Answer)
+        return AIMessage(content=[_block(answer, answer.text, 0)], response_metadata=_metadata(answer))
+
+    def stream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> Iterator[AIMessage]:
+        """The pieces, then the citations; if the pieces do not hold, a second text block with the answer that does."""
+        written = ""
+        for event in self._bot.stream(*turns(input), config=config):
+            if isinstance(event, str):
+                written += event
+                yield AIMessageChunk(content=[{"type": "text", "text": event, "index": 0}])
+            elif isinstance(event, Answer):
+                holds = written.rstrip() == event.text
+                block = _block(event, "", 0) if holds else _block(event, event.text, int(bool(written)))
+                yield AIMessageChunk(content=[block], response_metadata=_metadata(event))
+
+
+def turns(asked: Asked) -> tuple[str, History]:
+    """The question and the (question, answer) pairs before it. Raises QuestionError if the last message is no question.
+
+    Messages of other kinds than the user's and the assistant's are passed over.
+    """
+    if isinstance(asked, str):
+        return asked, ()
+    if isinstance(asked, Mapping):
+        return asked["question"], asked.get("history", ())
+    pairs: list[tuple[str, str]] = []
+    said = [message for message in asked if isinstance(message, HumanMessage | AIMessage)]
+    for message in said:
+        if isinstance(message, HumanMessage):
+            pairs.append((str(message.text), ""))
+        elif pairs:
+            pairs[-1] = (pairs[-1][0], str(message.text))
+    if not said or not isinstance(said[-1], HumanMessage):
+        raise QuestionError("The last message is not the user's; end the list with a HumanMessage that asks.")
+    return pairs[-1][0], pairs[:-1]
+
+
+def annotations(answer: Answer) -> list[Citation]:
+    """A Citation for each source of each sentence; its indices count characters of the answer's text."""
+    made: list[Citation] = []
+    start = 0
+    for sentence in answer.sentences:
+        end = start + len(sentence.text)
+        for one in sentence.citations:
+            own: dict[str, Any] = {"doc_id": one.doc_id, "source": one.source, "start": one.start, "end": one.end}
+            made.append(
+                create_citation(
+                    title=one.title,
+                    start_index=start,
+                    end_index=end,
+                    cited_text=one.quote,
+                    number=one.number,
+                    page=one.page,
+                    **own,
+                )
+            )
+        start = end + 1
+    return made
+
+
+def retrieval_tool(bot: Bot) -> BaseTool:
+    """The search alone: the numbered passages as text, and the list of Hits as the artifact."""
+
+    def search_documents(question: str, config: RunnableConfig) -> tuple[str, list[Hit]]:
+        hits = bot.search(question, config)
+        texts = [f"[{i}] {hit.passage.source}\n{hit.passage.text}" for i, hit in enumerate(hits, 1)]
+        return "\n\n".join(texts), hits
+
+    return StructuredTool.from_function(
+        search_documents,
+        description="Finds the passages of the documents that are nearest to a question.",
+        response_format="content_and_artifact",
+    )
+
+
+def _block(answer: Answer, text: str, index: int) -> dict[str, Any]:
+    return {"type": "text", "text": text, "annotations": annotations(answer), "index": index}
+
+
+def _metadata(answer: Answer) -> dict[str, Any]:
+    return {"abstained": answer.abstained, "confidence": answer.confidence}
