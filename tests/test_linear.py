@@ -99,14 +99,14 @@ class EndlessError(Exception):
 
 
 @contextmanager
-def ended() -> Iterator[None]:
-    """Raise EndlessError after five seconds of computing, even in the midst of a pattern."""
+def ended(seconds: float) -> Iterator[None]:
+    """Raise EndlessError after so many seconds of computing, even in the midst of a pattern."""
 
     def stop(*_: object) -> None:
         raise EndlessError
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 5)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
@@ -117,22 +117,24 @@ def ended() -> Iterator[None]:
 def is_slow(read: Callable[[str], object], run: Run, seconds: float) -> bool:
     """Whether reading LONG characters takes more than `seconds` of computing.
 
-    So many are read only where fewer took so long that a time which grows with the square
-    would be too much. A busy machine gets three tries.
+    So many are read only where of fewer neither the time was so short that not even its
+    square would be too much, nor that for twice as many about twice as long. A busy machine
+    gets three tries.
     """
-    for part in (10, 2, 1, 1, 1):
-        text, begun, computed = run.text(LONG // part), time.perf_counter(), time.process_time()
-        try:
-            with ended():
-                read(text)
-        except EndlessError:
-            return True
-        passed, computed = time.perf_counter() - begun, time.process_time() - computed
-        if passed < seconds / part**2 or (part == 1 and computed < seconds):
+
+    def took(length: int) -> float:
+        text, begun = run.text(length), time.thread_time()  # That of the process is coarse while a timer runs.
+        with ended(5 * seconds):
+            read(text)
+        return time.thread_time() - begun
+
+    try:
+        double = took(LONG // 10)
+        if double < seconds / 100 or (double < seconds / 20 and double < 2.5 * took(LONG // 20)):
             return False
-        if part > 1 and computed > seconds:
-            return True
-    return True
+        return took(LONG // 4) > seconds or all(took(LONG) > seconds for _ in range(3))
+    except EndlessError:
+        return True
 
 
 def patterns(value: object) -> Iterator[re.Pattern[str]]:
@@ -239,7 +241,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_function_is_slow_on_any_run(function: str) -> None:
-    assert not [run for run in RUNS if is_slow(FUNCTIONS[function], run, seconds=2)]
+    assert next((run for run in RUNS if is_slow(FUNCTIONS[function], run, seconds=2)), None) is None
 
 
 def distinct(name: str, count: int) -> str:
