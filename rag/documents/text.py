@@ -57,7 +57,7 @@ def _decode_other(raw: bytes, fault: int, charset: str | None) -> str:
     if charset is not None:
         try:
             return raw.decode(charset)
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, ValueError):
             pass  # Servers are often wrong about it.
     import chardet
 
@@ -73,7 +73,7 @@ def _decode_other(raw: bytes, fault: int, charset: str | None) -> str:
 def _decoded(raw: bytes, encoding: str) -> str:
     try:
         return raw.decode(encoding)
-    except (LookupError, UnicodeDecodeError) as error:
+    except (LookupError, ValueError) as error:
         raise FormatError("is not a text in an encoding that could be told; save it as UTF-8") from error
 
 

@@ -113,17 +113,22 @@ class Editor(Passages):
         )
         for passage in cut(document, loaded.spans):
             embedded = embedded_text(document.title, document.titled, passage.text)
-            hashed = hashlib.sha256(embedded.encode()).digest()
-            self.database.execute("INSERT OR IGNORE INTO embedded (hash) VALUES (?)", [hashed])
             row = self.database.execute(
-                "INSERT INTO passages (doc_id, start, end, text, page, page_breaks, words, vector_id) "
-                "SELECT ?, ?, ?, ?, ?, ?, ?, vector_id FROM embedded WHERE hash = ?",
+                "INSERT INTO passages (doc_id, start, end, text, page, page_breaks, vector_id, words) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     passage.doc_id, passage.start, passage.end, passage.text, passage.page,
-                    json.dumps(passage.page_breaks), len(passage.text.split()), hashed,
+                    json.dumps(passage.page_breaks), self._vector_id(hashlib.sha256(embedded.encode()).digest()),
+                    len(passage.text.split()),
                 ],
             )  # fmt: skip
             self._add_words(row.lastrowid, document.title, passage.text)
+
+    def _vector_id(self, hashed: bytes) -> int | None:
+        """The number of the vector of what has this hash, a new one where there is none."""
+        for (vector_id,) in self.rows("SELECT vector_id FROM embedded WHERE hash = ?", [hashed]):
+            return int(vector_id)
+        return self.database.execute("INSERT INTO embedded (hash) VALUES (?)", [hashed]).lastrowid
 
     def _add_words(self, passage_id: int | None, title: str, text: str) -> None:
         terms = " ".join(map(term, tokenize(f"{title}\n{text}")))

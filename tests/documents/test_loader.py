@@ -2,6 +2,8 @@ import functools
 import hashlib
 import json
 import os
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -328,3 +330,99 @@ def test_the_loader_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
         assert process is not None
     assert not process.alive()
     assert os.listdir(tmp_path) == ["a.pdf"]
+
+
+_N = 15_000
+HOSTILE: dict[str, tuple[bytes, str]] = {
+    "tokens.txt": (b"<|" * _N + b"|>" * _N, "is empty|took longer"),
+    "tokens.md": (b"[IN" * _N + b"ST]" * _N, "is empty|took longer"),
+    "lines.jsonl": (
+        b'{"text": "%s"}\n{"text": "Fish swim."}\n' % (b"<|" * _N + b"|>" * _N),
+        r"(#1' (is empty|took longer).*|1 passages)",
+    ),
+    "deep.jsonl": (b"[" * 10**6 + b'\n{"text": "Fish swim."}\n', "#1' is not JSON|1 passages"),
+    "headings.md": (b"# h\n" * 300_000, "5,45. passages"),
+    "headings.epub": (corpus.epub(["<h1>h</h1>" * 33_000]), "600 passages"),
+    "line.txt": (b"x" * 10_000_000, "9[01]. passages"),
+    "chinese.txt": ("漢字。".encode() * 100_000, "9.. passages"),
+    "quotes.txt": ("“".encode() * 300_000, "27 passages"),
+    "words.txt": (b"word " * 1_000_000, "8,... passages"),
+    "blanks.txt": (b"a" + b" " * 5_000_000 + b"b", "1 passages"),
+    "large.txt": (b"x" * 20_000_001, "holds more than 20,000,000 characters"),
+    "bold.html": (b"<p>" + b"<b>x</b> " * 20_000, "170 passages"),
+}
+"""Documents by their names, and what becomes of them."""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_document_gives_passages_or_one_sentence_and_costs_this_process_little(
+    tmp_path: Path, name: str
+) -> None:
+    """Here they took up to 95 s, and for good; now the other process has the work, and the limit of time holds."""
+    content, outcomes = HOSTILE[name]
+    (tmp_path / name).write_bytes(content)
+    with Loader(seconds=5 if "took" in outcomes else 30) as loader:
+        began = time.process_time()
+        found = list(loader.load(f"{tmp_path}/{name}"))
+        assert time.process_time() - began < 1.5
+    for one in found:
+        said = f"{len(one.spans):,} passages" if isinstance(one, Loaded) else str(one)
+        assert re.search(outcomes, said), said
+        assert len(said) < 300 + len(str(tmp_path))
+    assert len(found) == (2 if name.endswith(".jsonl") else 1)
+
+
+def test_a_name_or_address_without_end_is_shown_in_part(loader: Loader) -> None:
+    for source in ("a" * 10**6, "http://a.example/" + "a" * 10**6):
+        assert len(refusal(loader, source)) < 1_200
+    with pytest.raises(DocumentError, match=r"a…'; name one that exists") as caught:
+        find_sources(["a" * 10**6])
+    assert len(str(caught.value)) < 1_200
+
+
+def test_a_file_that_cannot_be_looked_at_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loader: Loader
+) -> None:
+    fill(tmp_path, "a.txt", "b.txt")
+    is_file = Path.is_file
+
+    def closed(path: Path) -> bool:
+        if path.name == "b.txt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert below(tmp_path, find_sources([str(tmp_path)])) == ["a.txt", "b.txt"]
+
+
+ODD_NAMES = [
+    "a b.txt",
+    "a'b.txt",
+    "a\nb.txt",
+    "a#1.txt",
+    "ü.txt",
+    "\u202ecod.txt",
+    "-.txt",
+    "http:.txt",
+    "~.txt",
+    "%00.txt",
+]
+
+
+def test_sources_with_odd_names_are_read(tmp_path: Path, loader: Loader) -> None:
+    names = [*ODD_NAMES, "x" * 251 + ".txt", os.fsdecode(b"\xff\xfe.txt")]
+    for name in names:
+        (tmp_path / name).write_text("Fish swim.")
+    sources = find_sources([str(tmp_path)])
+    assert len(sources) == len(names)
+    for number, source in enumerate(sources):
+        [loaded] = loader.load(source, 110, sources[number + 1 :])
+        assert isinstance(loaded, Loaded) and loaded.document.text == "Fish swim."
+        assert loaded.document.title and len(loaded.document.title) <= 200
+
+
+def test_what_is_loaded_next_is_read_meanwhile(tmp_path: Path, loader: Loader) -> None:
+    fill(tmp_path, "a.txt", "c.txt")
+    sources = [f"{tmp_path}/{name}" for name in ("a.txt", "gone.txt", "c.txt")]
+    found = [next(iter(loader.load(source, 110, sources[number + 1 :]))) for number, source in enumerate(sources)]
+    assert [isinstance(one, Loaded) for one in found] == [True, False, True]

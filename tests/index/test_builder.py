@@ -1,14 +1,19 @@
+import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import EMBEDDER, TopicEmbedder, publish, write
+from servers import STRANGE, strange_server
+from trials.library import HashEmbedder, vector
 
 from rag.errors import DocumentError, StoreError
-from rag.index.builder import Maker
+from rag.index.builder import Maker, update
 from rag.index.index import Index, open_index
 from rag.index.lock import one_writer
 from rag.index.manifest import Corpus
@@ -255,6 +260,60 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     for options in ({"rebuild": True}, {"maker": with_(TopicEmbedder(), passage_words=30)}):
         publish(tmp_path / "index", tmp_path / "texts", address, **options)
         assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
+
+
+def test_whatever_web_servers_send_the_update_goes_on(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rag.documents import fetch as web
+    from rag.documents.loader import Loader
+
+    sound = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=%s\r\n\r\n"
+    french = "Ça va très bien, merci. Déjà vu à l'hôtel – « bien sûr »."
+    charsets = (b"undefined", b"rot13", b"idna", b"unicode_escape", b"x" * 5_000, b"us-ascii")
+    pages = {
+        f"page {number}": sound % one + f"{french} {number}".encode("cp1252") for number, one in enumerate(charsets)
+    }
+    monkeypatch.setattr(web, "fetch", partial(web.fetch, allowed=lambda _: True))
+    with ExitStack() as stack:
+        strange, good = (
+            {name: stack.enter_context(strange_server(sent)) for name, sent in servers.items()}
+            for servers in (STRANGE, pages)
+        )
+        loader = stack.enter_context(Loader(online=True))
+        corpus = Corpus((str(folder), "http://xn--/", *strange.values(), *good.values()))
+        outcome = update(tmp_path / "index", corpus, with_(TopicEmbedder()), loader, verify=verify)
+    named = [problem.split("'")[1] for problem in outcome.problems]
+    assert sorted(named) == sorted(["http://xn--/", *strange.values()])
+    assert texts(tmp_path / "index") == sorted(
+        [*TEXTS.values(), *(f"{french} {number}" for number in range(len(pages)))]
+    )
+
+
+def test_equal_passages_of_a_document_hide_no_other_and_pass_the_check(tmp_path: Path, folder: Path) -> None:
+    """One word a million times: 8,300 equal passages, and few others were found by their vectors."""
+    write(folder, {"word.txt": "word " * 1_000_000} | {f"{number}.txt": f"Number {number}." for number in range(60)})
+    outcome = publish(tmp_path / "index", folder, maker=Maker(110, EMBEDDER, HashEmbedder))
+    assert outcome.problems == () and outcome.manifest.passages > 8_000
+    assert outcome.embedded < 100
+    opened = open_index(tmp_path / "index", EMBEDDER)
+    for number in range(60):
+        (found, cosine) = opened.by_meaning(vector(f"Number {number}.").tolist(), 1)[0]
+        assert opened.passages([found])[0].text == f"Number {number}." and cosine > 0.999
+    assert verify(opened.path, full=True) == []
+
+
+def test_a_passage_of_many_documents_has_one_vector_that_goes_with_the_last(tmp_path: Path) -> None:
+    same = "All rights of the pond are reserved, and no frog may be copied without the heron."
+    lines = [json.dumps({"text": f"{same}\n\n# {number}\n\nFrog {number} sings. {same}"}) for number in range(300)]
+    write(tmp_path / "texts", {"many.jsonl": "\n".join(lines), "cat.txt": f"{same}\n\n# Cat\n\nThe cat sleeps."})
+    assert publish(tmp_path / "index", tmp_path / "texts", maker=with_(TopicEmbedder(), 10)).embedded < 700
+    counts = open_index(tmp_path / "index", EMBEDDER).manifest
+    assert (counts.documents, counts.stale) == (301, 0)
+    (tmp_path / "texts" / "many.jsonl").unlink()
+    outcome = publish(tmp_path / "index", tmp_path / "texts", maker=Maker(10, EMBEDDER, never))
+    assert (outcome.manifest.documents, outcome.embedded, outcome.manifest.stale) == (1, 0, 0)
+    assert verify(open_index(tmp_path / "index", EMBEDDER).path, full=True) == []
 
 
 def test_removed_sources_stay_out(index: Path, folder: Path) -> None:

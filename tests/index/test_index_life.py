@@ -16,6 +16,7 @@ from rag.index.builder import Maker
 from rag.index.index import Index, open_index
 from rag.index.snapshot import roll_back, snapshots, soundest
 from rag.index.words import tokenize
+from rag.types import Passage
 
 WORDS = ["cat", "dog", "fish", "sleeps", "eats", "swims", "black", "pond", "Rex", "é", "42", "🙂"]
 TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=60).map(lambda words: " ".join(words) + ".")
@@ -119,15 +120,16 @@ class IndexLife(RuleBasedStateMachine):
             assert index.documents[passage.doc_id].text[passage.start : passage.end] == passage.text
             assert passage.text in "\n".join(expected.values())
             assert index.documents.has_words(passage.passage_id, passage.text)
-            assert passage.passage_id in self.ids_like(index, passage.text, passage.title)
+            assert self.is_near(index, passage)
         gone = {word for text in self.texts_of_others(expected) for word in tokenize(text)}
         for word in gone - set(tokenize(" ".join(expected.values()))):
             assert index.by_words(word, 50) == []
 
-    def ids_like(self, index: Index, text: str, title: str) -> set[int]:
-        """The ids whose vector is that of the text; after a new name the title before may still be in it."""
-        near = index.by_meaning(TopicEmbedder().embed_query(f"{title}\n{text}"), index.manifest.passages)
-        return {i for i, cosine in near if cosine > 0.999}
+    def is_near(self, index: Index, passage: Passage) -> bool:
+        """Whether its vector is that of its text; after a new name the title before may still be in it."""
+        vector = TopicEmbedder().embed_query(f"{passage.title}\n{passage.text}")
+        near = dict(index.by_meaning(vector, index.manifest.passages, (), [passage.passage_id]))
+        return near.get(passage.passage_id, 0.0) > 0.999
 
     def texts_of_others(self, expected: dict[str, str]) -> Iterator[str]:
         for texts in [*self.published.values(), self.files]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rag.documents.splitter import passage_spans
 from rag.index.editor import Editor
 from rag.index.passages import Counts, Listed, Passages
-from rag.types import Document, Loaded
+from rag.types import Document, Loaded, Span
 
 CATS = Document("cats", "cats.pdf", "Cats", "The black cat sleeps. It eats at night. A dog barks.", (0, 22))
 
@@ -96,6 +96,17 @@ def test_another_title_of_its_own_makes_the_passages_anew(path: Path) -> None:
     assert passages.by_words("felines", 5) == [4]
 
 
+def test_a_document_with_another_title_keeps_its_passages(path: Path) -> None:
+    """Only the process that read it may divide a text."""
+    passages = Editor.edit(path)
+    odd = (Span(0, 4), Span(5, 20))
+    passages.add("b.txt", "d3", [Loaded(Document("b", "b.txt", "B", "One. Two. Three. Fo."), odd)])
+    passages.add("a.txt", "d3", [Loaded(Document("b", "a.txt", "A", "One. Two. Three. Fo."), (Span(0, 20),))])
+    passages.tidy()
+    assert passages["b"].title == "A"
+    assert [one.spans for one in passages.of_file("a.txt")] == [odd]
+
+
 def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path: Path) -> None:
     passages = Editor.edit(path)
     passages.remove("many.jsonl")
@@ -111,6 +122,44 @@ def test_the_documents_of_a_file(path: Path) -> None:
     passages = Passages.read(path)
     assert passages.of_file("cats.pdf") == loaded(CATS)
     assert [one.document.text for one in passages.of_file("many.jsonl")] == ["Fish swim.", "A dog eats."]
+
+
+EQUAL = "Frogs wait in the old pond. "
+
+
+def test_equal_passages_share_a_vector_until_the_last_of_them_is_gone(path: Path) -> None:
+    passages = Editor.edit(path)
+    assert (passages.vector_count(), passages.last_vector()) == (3, 3)
+    frogs = Document("frogs", "frogs.txt", "Frogs", EQUAL * 3 + "The heron sleeps.", titled=False)
+    toads = Document("toads", "toads.txt", "Toads", EQUAL + "Nothing else is here.", titled=False)
+    passages.add("frogs.txt", "d3", loaded(frogs, words=6))
+    passages.add("toads.txt", "d4", loaded(toads, words=6))
+    assert len(passages.passage_ids()) == 3 + 4 + 2 and passages.vector_count() == 3 + 2 + 1
+    assert [text.text for batch in passages.pending(3, 10) for text in batch] == [
+        EQUAL.strip(), "The heron sleeps.", "Nothing else is here.",
+    ]  # fmt: skip
+    assert passages.count_after(3) == len(list(passages.all_hashes())) - 3 == 3
+    assert passages.by_vectors([4, 5]) == {4: 4, 5: 7}
+    assert passages.by_vectors([4, 5], preferred=[6, 8]) == {4: 6, 5: 7}
+    assert passages.by_vectors([4, 5], ["toads"]) == passages.by_vectors([4], ["toads"], [6]) == {4: 8}
+    assert passages.vectors_of(["toads", "cats"]) == [1, 4, 6]
+    passages.remove("frogs.txt")
+    assert passages.tidy() == [5]
+    assert passages.by_vectors([4]) == {4: 8}
+    passages.remove("toads.txt")
+    assert passages.tidy() == [4, 6]
+    assert list(passages.problems()) == []
+
+
+def test_equal_passages_leave_room_for_others_among_those_with_a_word(path: Path) -> None:
+    passages = Editor.edit(path)
+    passages.add("frogs.txt", "d3", loaded(Document("frogs", "f", "F", EQUAL * 300, titled=False), words=6))
+    reeds = " ".join(f"The pond has {number} reeds." for number in range(30))
+    passages.add("pond.txt", "d4", loaded(Document("pond", "p", "P", reeds, titled=False)))
+    found = passages.by_words("frogs of the old pond", 5)
+    assert found[0] == 4 and len(found) == 5 and set(found[1:]) <= set(passages.passage_ids("pond"))
+    assert passages.by_words("frogs", 5) == passages.by_words("frogs", 5, ["frogs"]) == [4]
+    assert passages.by_words("frogs", 5, ["pond"]) == []
 
 
 def test_complaints_are_remembered_by_file(path: Path) -> None:
@@ -134,9 +183,11 @@ def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path
     passages = Editor.edit(path)
     passages.database.execute("UPDATE passages SET start = start + 1 WHERE passage_id = 2")
     passages.database.execute("DELETE FROM words WHERE rowid = 3")
+    passages.database.execute("DELETE FROM embedded WHERE vector_id = 1")
     assert list(passages.problems()) == [
         "1 passages are not what '0.txt' holds at their place",
         "1 passages have no words",
+        "1 passages have no vector",
     ]
 
 

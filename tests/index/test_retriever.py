@@ -51,6 +51,23 @@ def test_other_words_for_the_question_are_fused_with_it(animals: Index) -> None:
     assert retriever.invoke("Rex", also=["Where do fish swim?"])[0].metadata["hit"] == both[0]
 
 
+def test_the_same_text_is_found_once_where_its_words_fit_best(tmp_path: Path) -> None:
+    same = "The black cat sleeps all day and eats at night in the old house by the river over there. "
+    report = "The dog of the report barks all night, as dogs do where nobody is at home to let them in. "
+    write(tmp_path / "texts", {"a.txt": same * 40, "report_2024.txt": same + report, "z.txt": same * 2})
+    publish(tmp_path / "index", tmp_path / "texts")
+    opened = open_index(tmp_path / "index", EMBEDDER)
+    retriever = HybridRetriever(index=opened, embedder=TopicEmbedder(), k=5)
+    hits = retriever.search("Does a black cat sleep?")
+    assert sorted(hit.passage.text for hit in hits) == sorted([same.strip(), report.strip()])
+    assert (hits[0].passage.text, hits[0].dense_rank, hits[0].word_rank) == (same.strip(), 1, 1)
+    named = retriever.search("Does a black cat sleep in the report of 2024?")
+    assert [Path(hit.passage.source).name for hit in named if hit.passage.text == same.strip()] == ["report_2024.txt"]
+    (chosen,) = [doc_id for doc_id, one in opened.documents.items() if one.source.endswith("z.txt")]
+    only = HybridRetriever(index=opened, embedder=TopicEmbedder(), k=5, documents=[chosen]).search("black cat")
+    assert [(hit.passage.doc_id, hit.dense_rank, hit.word_rank) for hit in only] == [(chosen, 1, 1)]
+
+
 def alone_rank(hits: list[Hit], source: str) -> int:
     return next(hit.dense_rank or 0 for hit in hits if hit.passage.source == source)
 

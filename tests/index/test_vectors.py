@@ -110,3 +110,17 @@ def test_equal_vectors_hide_no_other(tmp_path: Path) -> None:
     others = [i for i in range(len(rows)) if i % 10][:900]
     assert [i for i in others if i not in dict(vectors.nearest(rows[i], 10))] == []
     vectors.close()
+
+
+def test_thousands_of_vectors_that_are_alike_hide_few_others(tmp_path: Path) -> None:
+    """Their cosine is .96. With Chroma's own number of links 27 of the others are out of reach, with ours 2."""
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(9_000, 384)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows[500:8_500] = rows[500] + random.normal(scale=0.01, size=(8_000, 384))
+    vectors = Vectors.edit(tmp_path)
+    vectors.add(range(9_000), rows)
+    others = [*range(500), *range(8_500, 9_000)]
+    lost = [i for i in others if i not in dict(vectors.nearest(rows[i], 1))]
+    vectors.close()
+    assert len(lost) <= 12

@@ -59,6 +59,18 @@ def test_missing_vectors_are_counted(snapshot: Path) -> None:
     assert found[1].startswith("a passage of") and found[1].endswith("dog.txt' has no vector")
 
 
+def test_a_search_may_miss_one_vector_in_ten_but_not_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "texts", {f"{number}.txt": f"Cat number {number}." for number in range(20)})
+    publish(tmp_path / "index", tmp_path / "texts")
+    nearest = Vectors.nearest
+    for lost, problems in ((2, 0), (3, 3)):
+        asked = iter(range(20))
+        monkeypatch.setattr(
+            Vectors, "nearest", lambda *of, asked=asked, lost=lost: [] if next(asked) < lost else nearest(*of)
+        )
+        assert len(verify(snapshots(tmp_path / "index")[0])) == problems
+
+
 def test_missing_words_are_found(snapshot: Path) -> None:
     passages = Editor.edit(snapshot / "passages.sqlite")
     passages.database.execute("DELETE FROM words WHERE rowid = 1")
