@@ -57,7 +57,7 @@ def republished(folder: Path, short: bool) -> Finding:
             publishing = side.submit(_publish, folder, library, times, published, not short)
             busy = _ask(address, questions, _CLIENTS, until=published)
             wrong = [*quiet.wrong, *busy.wrong, *publishing.result()]
-    if busy.minute < quiet.minute / 2:
+    if busy.minute < quiet.minute / (4 if short else 2):  # The short form has few answers, on a busy machine perhaps.
         wrong.append(f"{busy.minute:.0f} answers a minute while documents were published, {quiet.minute:.0f} without")
     return Finding(
         f"{times} publications while {_CLIENTS} clients ask without a pause",
@@ -81,7 +81,7 @@ def hostile(folder: Path, short: bool) -> Finding:
             ended.set()
             statuses, slowest, wrong = attacking.result()
     wrong = [*alone.wrong, *beside.wrong, *wrong]
-    if beside.p95 > 2 * alone.p95:
+    if beside.p95 > (4 if short else 2) * alone.p95:
         wrong.append(f"p95 {beside.p95:.2f} s beside it, {alone.p95:.2f} s alone")
     told = ", ".join(f"{number} times {status}" for status, number in sorted(statuses.items()))
     return Finding(
