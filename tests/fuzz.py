@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asking import WAIT, logged, make_page, serving
+from fakes import WAIT
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from serving import logged, make_page, serving
 
 from rag.server.log import LINE
 from rag.settings import ServerSettings

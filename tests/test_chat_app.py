@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asking import FakeBot
+from fakes import FakeBot
 
 import chat_app
 from chat_app import main, make_app

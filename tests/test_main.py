@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, ScriptedModel, TopicEmbedder
+from fakes import ANIMALS, ScriptedModel, TopicEmbedder
 
 from rag import __main__ as terminal
 from rag.chatbot import Chatbot

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asking import FakeBot, make_app, serving
-from conftest import TopicEmbedder, scripted
+from fakes import FakeBot, TopicEmbedder, scripted
+from serving import make_app, serving
 
 import rag.chatbot
 from rag.chatbot import Chatbot

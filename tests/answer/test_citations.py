@@ -1,5 +1,5 @@
 import pytest
-from conftest import ANIMALS, TopicEmbedder, documents_of
+from fakes import ANIMALS, TopicEmbedder, documents_of
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st

@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-from conftest import ScriptedModel, TopicEmbedder
+from fakes import ScriptedModel, TopicEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import GenericFakeChatModel

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDER, TopicEmbedder, publish, write
+from fakes import EMBEDDER, TopicEmbedder, publish, write
 
 from rag.answer import reading as reading_module
 from rag.answer.reading import Reader, Reading
@@ -191,22 +191,15 @@ def test_after_a_refresh_every_question_is_answered_from_what_was_published_befo
 
 
 def test_the_sentences_of_a_passage_are_embedded_once_for_all_indexes(settings: Settings, texts: Path) -> None:
-    class Counting(TopicEmbedder):
-        seen: list[str] = []  # noqa: RUF012
-
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            self.seen += texts
-            return super().embed_documents(texts)
-
     publish(settings.index, texts)
-    embedder = Counting()
+    embedder = TopicEmbedder()
     reader = Reader(settings, open_index(settings.index, EMBEDDER), embedder, lambda _: None)
     reader.now.evidence.sentences(reader.now.whole)
     write(texts, {"b.txt": "A dog eats."})
     publish(settings.index, texts)
     reader.refresh()
     assert [one.text for one in reader.now.evidence.sentences(reader.now.whole)] == ["A cat sleeps.", "A dog eats."]
-    assert embedder.seen == ["A cat sleeps.", "A dog eats."]
+    assert embedder.texts == ["A cat sleeps.", "A dog eats."]
 
 
 def test_a_text_that_is_the_same_is_not_told_of_again(

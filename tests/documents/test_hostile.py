@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from corpus import epub
+from formats import epub
 
 from rag.documents import sandbox
 from rag.documents.loader import Loader

@@ -10,10 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from attacked import ATTACKED, NAME, NAP, POND, row, saved
-from conftest import EMBEDDER, TopicEmbedder
+from fakes import EMBEDDER, TopicEmbedder
 from langchain_core.language_models import FakeListChatModel
-from records import record
+from records import ATTACKED, NAME, NAP, POND, record, row, saved
 
 from eval.__main__ import main
 from eval.attack import Outcome, judge, rate, summary, table

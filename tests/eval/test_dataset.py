@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, write
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, ScriptedModel, TopicEmbedder, documents_of, write
+from fakes import ANIMALS, EMBEDDER, ScriptedModel, TopicEmbedder, documents_of, write
 from hypothesis import given
 from hypothesis import strategies as st
 

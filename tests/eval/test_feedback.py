@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from eval.dataset import CORPUS, QUESTIONS, DatasetError, Place, Question, build, load, locate, mapped
 from eval.feedback import OPEN, main, write_set

@@ -6,7 +6,7 @@ from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDER, TopicEmbedder, publish, write
+from fakes import EMBEDDER, TopicEmbedder, publish, write
 
 from eval.dataset import Question, locate
 from eval.retrieve import rows_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EMBEDDER, TopicEmbedder, publish, write
-from servers import STRANGE, strange_server
+from fakes import EMBEDDER, TopicEmbedder, publish, write
+from serving import STRANGE, strange_server
 from trials.library import HashEmbedder, vector
 
 from rag.errors import DocumentError, StoreError
@@ -25,17 +25,16 @@ TEXTS = {"cat.txt": "The black cat sleeps.", "sub/dog.md": "# Dogs\n\nA dog eats
 
 
 class Counting(TopicEmbedder):
-    """Remembers what it embedded; breaks after `most` calls."""
+    """Breaks after `most` calls."""
 
     def __init__(self, most: int = 1000) -> None:
-        self.texts: list[str] = []
+        super().__init__()
         self.most = most
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         if self.most == 0:
             raise KeyboardInterrupt
         self.most -= 1
-        self.texts += texts
         return super().embed_documents(texts)
 
 

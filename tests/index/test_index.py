@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from rag.errors import DamagedError, StoreError
 from rag.index.index import Index, is_sound, open_index

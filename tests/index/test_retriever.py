@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st

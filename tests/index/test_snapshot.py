@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import publish, write
+from fakes import publish, write
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Corpus, check_files, read_manifest

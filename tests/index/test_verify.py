@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EMBEDDER, publish, write
+from fakes import EMBEDDER, publish, write
 
 from rag.index.editor import Editor
 from rag.index.manifest import read_manifest, seal

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from conftest import TopicEmbedder, publish, write
+from fakes import TopicEmbedder, publish, write
 from fastapi import FastAPI
 from playwright.sync_api import Page, expect, sync_playwright
 

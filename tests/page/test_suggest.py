@@ -1,8 +1,9 @@
 """Suggested questions."""
 
+from fakes import answer, hit
 from hypothesis import given
 from hypothesis import strategies as st
-from markup import answer, asked, hit
+from markup import asked
 
 from rag.page.suggest import AFTERWARDS, AT_THE_START, first_questions, next_questions
 from rag.server.turns import Turn
@@ -24,7 +25,7 @@ def test_names_of_the_documents_are_asked_for_and_no_word_that_only_begins_a_sen
 
 
 def test_after_an_answer_names_are_offered_that_nobody_spoke_of() -> None:
-    turn = asked(answer(Sentence("Tom met her.", (), True), hits=(hit(0, len(TEXT), TEXT),)))
+    turn = asked(answer(Sentence("Tom met her.", (), True), hits=(hit(Document("d", "a.txt", "A trip", TEXT)),)))
     assert next_questions([turn]) == [
         "What is said about Anna Berg?", "What is said about the Blue House?", "What is said about Oslo?",
     ]  # fmt: skip
@@ -41,4 +42,4 @@ def test_no_word_is_in_two_suggestions_and_no_name_is_endless() -> None:
 @given(st.text())
 def test_any_text_gives_a_few_questions(text: str) -> None:
     assert len(first_questions({"d": Document("d", "a.txt", text, text)})) <= AT_THE_START
-    assert len(next_questions([asked(answer(hits=(hit(0, len(text), text),)))])) <= AFTERWARDS
+    assert len(next_questions([asked(answer(hits=(hit(Document("d", "a.txt", "A", text)),)))])) <= AFTERWARDS

@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
-from asking import WAIT, FakeBot, MemoryStore, make_app, make_blocks, serving
+from fakes import WAIT, FakeBot
 from fastapi.testclient import TestClient
+from serving import MemoryStore, make_app, make_blocks, serving
 from starlette.routing import Route
 
 from rag.errors import ModelError, SettingsError

@@ -12,9 +12,10 @@ from typing import Any
 import gradio_client
 import httpx
 import pytest
-from asking import HIT, WAIT, Event, FakeBot, answered, logged, make_app, serving, sse
+from fakes import HIT, WAIT, Event, FakeBot, answered
 from fastapi.testclient import TestClient
 from mcp import Client
+from serving import logged, make_app, serving, sse
 
 from rag import bounds
 from rag.errors import DamagedError, ModelError, QuestionError, RagError, for_readers

@@ -13,10 +13,11 @@ from typing import Any
 import bcrypt
 import httpx
 import pytest
-from asking import WAIT, FakeBot, MemoryStore, make_app, serving
+from fakes import WAIT, FakeBot
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import MemoryStore, make_app, serving
 
 from rag.errors import SettingsError, StoreError
 from rag.server import database as database_module

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from corpus import SOUND, fuzz, write_mixed
+from formats import SOUND, fuzz, write_mixed
 
 from rag.documents.loader import Loader, find_sources
 from rag.errors import DocumentError
