@@ -61,7 +61,7 @@ def test_the_passages_come_before_the_answer_and_the_answer_grows(open_page: Ope
     steps["search"].set()
     expect(page.locator("#source .card")).to_have_count(len(HITS))
     expect(page.locator("#t1-p1")).to_have_text(HITS[0].passage.text)
-    expect(page.locator("#source .card").first).to_contain_text("The <i>sea</i>, 1st by meaning and 1st by words")
+    expect(page.locator("#source .card").first).to_contain_text("The <i>sea</i>, 1st by meaning and 2nd by words")
     expect(reply(page)).to_have_text(f"Reading {len(HITS)} passages …")
     steps["read"].set()
     expect(reply(page)).to_have_text("It speaks")
