@@ -190,6 +190,7 @@ def sample(part: Any, turn: int) -> str:
 MODULES = sorted({module.name for module in pkgutil.walk_packages(rag.__path__, "rag.")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_no_pattern_is_slow_on_any_run(module: str) -> None:
     """Tried by `findall`, which searches every place as `sub` does, and by `fullmatch`."""
@@ -203,6 +204,7 @@ def test_no_pattern_is_slow_on_any_run(module: str) -> None:
     assert not slow
 
 
+@pytest.mark.slow
 def test_a_pattern_that_is_slow_is_found() -> None:
     for pattern in (r"\s+x", r"\w+@", r"b(?:a|aa)+$", r"so .*differ"):
         slow = (
@@ -239,6 +241,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_function_is_slow_on_any_run(function: str) -> None:
     assert next((run for run in RUNS if is_slow(FUNCTIONS[function], run, seconds=2)), None) is None
