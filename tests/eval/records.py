@@ -58,6 +58,7 @@ HELD_BACK = record(
     times=Times(3.0, None, 5.0),
     correct=False,
     f1=0.0,
+    signals={"stated": -1.5, "unknown": 0.0},
 )
 REFUSED = record(OUTSIDE, abstained=True, times=Times(2.0, None, 4.0))
 FAILED = record(
