@@ -2,12 +2,14 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from records import DOCUMENT, FACT, FAILED, OUTSIDE, record
+from threadpoolctl import threadpool_limits
 
 from eval.__main__ import main
 from eval.fit import FitError, examples_of, weights
@@ -41,8 +43,11 @@ TWO = [example(False, 10), example(True, 20)]
 
 
 @pytest.fixture(autouse=True)
-def three_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+def three_folds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of small matrices threads only wait for each other."""
     monkeypatch.setattr("eval.trial.FOLDS", 3)
+    with threadpool_limits(1):
+        yield
 
 
 def test_the_standardisation_is_folded_into_the_weights() -> None:
