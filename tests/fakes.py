@@ -165,6 +165,9 @@ class FakeBot:
         self.checked = 0
         self.fault: Exception | None = None
 
+    def refresh(self) -> None:
+        """The documents are what they are."""
+
     def check(self) -> None:
         self.checked += 1
         if self.fault:

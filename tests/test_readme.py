@@ -36,6 +36,7 @@ def test_the_examples_are_there() -> None:
     assert len(REMOTE) == 3 and len(LOCAL) >= 4 and all("Chatbot.open(" in program for program in LOCAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", REMOTE, ids=["httpx", "gradio_client", "mcp"])
 def test_a_program_prints_the_answer(settings: Settings, program: str) -> None:
     with serving(make_app(FakeBot(), settings)) as address:

@@ -203,6 +203,7 @@ print([main(arguments) for arguments in (["report"], ["fit", "x"], ["--baseline"
 """
 
 
+@pytest.mark.slow
 def test_what_needs_the_extra_says_so() -> None:
     ran = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
     assert ran.stdout == "[1, 1, 1, 1]\n"
