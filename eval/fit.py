@@ -123,7 +123,10 @@ def weights(examples: Sequence[Example], of: Mapping[str, Tried]) -> dict[str, A
         name: {"answerable": sum(labels), "unanswerable": len(labels) - sum(labels)} for name, labels in sets.items()
     }
     shipped = {
-        stage: {"bias": _short(one.bias), "weights": {name: _short(value) for name, value in one.weights.items()}}
+        stage: {
+            "bias": _short(one.bias),
+            "weights": {name: short for name, value in one.weights.items() if (short := _short(value))},
+        }
         for stage, one in models.items()
     }
     return {**shipped, "fitted": {"sets": fitted, **figures}}

@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 from eval.statistics import SEED, auc, figure, interval, share
 from eval.table import Rows, aligned
-from rag.answer.confidence import AFTER, AGAINST, BEFORE, WRITTEN, Logistic
+from rag.answer.confidence import AFTER, AGAINST, BEFORE, Logistic
 
-STAGES = {"before": BEFORE, "written": WRITTEN, "after": AFTER}
-"""The signals of each model: those known before the answer is written, when it is written, and all."""
+STAGES = {"before": BEFORE, "after": AFTER}
+"""The signals of each model: those known before the answer is written, and all."""
 LEAVE_ONE_OUT = "each set by a model of the other sets"
 TEN_FOLDS = "each tenth by a model of the other nine"
 FOLDS = 10
