@@ -21,17 +21,17 @@ from rag.answer.citations import Numbers
 from rag.answer.condense import Wording, points_back, word
 from rag.answer.context import gather
 from rag.answer.prompts import ABSTENTION
-from rag.answer.reading import Reader, Reading, open_reported
+from rag.answer.reading import Finder, Reading
 from rag.answer.writer import Answerer, Draft, citations_of, holds, kept
 from rag.bounds import QUESTION
 from rag.documents.clean import clean
 from rag.errors import QuestionError, RagError
-from rag.index.index import Index
+from rag.index.index import Index, open_index
 from rag.index.passages import Passages
 from rag.index.retriever import HybridRetriever
 from rag.langchain import Asked, ChatbotRunnable, History, retrieval_tool
 from rag.models.chat_model import explained, is_embedded, open_model
-from rag.models.embedder import make_embedder
+from rag.models.embedder import embedder_name, make_embedder
 from rag.models.weights import Progress, silent
 from rag.settings import Settings
 from rag.types import Answer, Hit, Timings
@@ -49,7 +49,8 @@ class Chatbot:
         self.settings = settings
         self.model = model
         self.embedder = embedder
-        self._reader = Reader(settings, index, embedder, self._read_ahead)
+        self._finder = Finder(settings, index, embedder, self._read_ahead)
+        self._reader = self._finder.reader
         self._reads_ahead = False
         self._reading_ahead = threading.Lock()
         self._answerer = Answerer(settings, model)
@@ -71,7 +72,7 @@ class Chatbot:
         missing or damaged.
         """
         with ExitStack() as stack, ThreadPoolExecutor(1) as side:
-            index = open_reported(settings)
+            index = open_index(settings.index, embedder_name(settings))
             loading = side.submit(lambda: embedder or make_embedder(settings))
             chat_model = model or stack.enter_context(open_model(settings, progress))
             bot = cls(settings, index, chat_model, loading.result())
@@ -151,7 +152,7 @@ class Chatbot:
 
     def search(self, question: str, config: RunnableConfig | None = None) -> list[Hit]:
         """The passages nearest to the question, best first. Raises QuestionError like `ask`."""
-        return self._reader.find(checked(question), config=config)[1][: self.settings.passages]
+        return self._finder.find(checked(question), config=config)[1][: self.settings.passages]
 
     def ask(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
@@ -201,7 +202,7 @@ class Chatbot:
         whole, other = word(checked(question), history)
         wordings = _divided(whole)
         clock.mark("rewrite")
-        reading, ranked = self._reader.find(
+        reading, ranked = self._finder.find(
             whole.searched, [other, *(one.typed for one in wordings[1:])], documents, config
         )
         hits = ranked[: self.settings.passages]

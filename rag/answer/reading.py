@@ -1,6 +1,5 @@
 """The index as it was last published, with what is made of it for answering."""
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +8,9 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import RunnableConfig
 
 from rag.answer.evidence import Evidence
-from rag.errors import DamagedError, QuestionError, StoreError
-from rag.index.index import Index, open_index
+from rag.errors import DamagedError, QuestionError
+from rag.index.index import Index, Reader
 from rag.index.retriever import HybridRetriever
-from rag.index.snapshot import current_name
-from rag.models.embedder import embedder_name
 from rag.settings import Settings
 from rag.types import Hit, Passage
 
@@ -40,11 +37,8 @@ class Reading:
     warmed: threading.Event
 
 
-class Reader:
-    """Opens the index, and a newer one as soon as it is published, beside the one that questions are answered from.
-
-    Threads may share it: the one that notices a publication opens it, the others go on with what is open.
-    """
+class Finder:
+    """Finds the passages for a question in the newest index. Threads may share it."""
 
     def __init__(
         self, settings: Settings, index: Index, embedder: Embeddings, opened: Callable[[Reading], None]
@@ -53,10 +47,8 @@ class Reader:
         self._settings = settings
         self._embedder = embedder
         self._opened = opened
-        self._opening = threading.Lock()
-        self._seen = index.current
         self._evidence = Evidence(embedder)
-        self.now = self._read(index)
+        self.reader = Reader(index, self._read, self._swapped)
 
     def find(
         self,
@@ -71,11 +63,11 @@ class Reader:
         left out. Where files were damaged meanwhile, a sound index is taken. Raises QuestionError
         where none of `documents` is there, DamagedError where no index is sound.
         """
-        reading = self.newest()
+        reading = self.reader.newest()
         try:
             return _found(self._among(reading, documents), question, also, config)
         except DamagedError:
-            return _found(self._among(self._instead_of(reading), documents), question, also, config)
+            return _found(self._among(self.reader.instead_of(reading), documents), question, also, config)
 
     def _among(self, reading: Reading, documents: Sequence[str]) -> Reading:
         """The reading of these documents alone; the same where they are none or all that there are."""
@@ -89,57 +81,18 @@ class Reader:
         whole = self._short(reading.index.passages_of(chosen, self._settings.whole_article_words))
         return replace(reading, retriever=self._retriever(reading.index, whole, chosen), whole=whole)
 
-    def newest(self) -> Reading:
-        """The index as it was last published, or while somebody else opens it the one before.
-
-        One that cannot be opened is reported, and the one before stays.
-        """
-        if self._is_behind() and self._opening.acquire(blocking=False):
-            try:
-                self._catch_up()
-            finally:
-                self._opening.release()
-        return self.now
-
-    def refresh(self) -> None:
-        """Have the index open as it was last published, also where somebody else opens it at the moment."""
-        with self._opening:
-            self._catch_up()
-
-    def _instead_of(self, damaged: Reading) -> Reading:
-        """What can be opened where the files of this one were damaged since."""
-        with self._opening:
-            if self.now is damaged:
-                self._open()
-            return self.now
-
-    def _is_behind(self) -> bool:
-        return current_name(self._settings.index) not in {self._seen, None}
-
-    def _catch_up(self) -> None:
-        if self._is_behind():
-            self._open()
-
-    def _open(self) -> None:
-        """Under the lock `_opening`."""
-        self._seen = current_name(self._settings.index)
-        try:
-            reading = self._read(open_reported(self._settings))
-        except StoreError as error:
-            logging.getLogger(__name__).warning("The index stays as it was opened: %s", error)
-            return
-        before = self.now
-        same = [passage.text for passage in reading.whole] == [passage.text for passage in before.whole]
-        self.now = replace(reading, warmed=before.warmed) if same else reading
-        if not same:
-            self._opened(reading)
-
-    def _read(self, index: Index) -> Reading:
+    def _read(self, index: Index, before: Reading | None) -> Reading:
         short = index.manifest.words <= self._settings.whole_article_words
         whole = self._short(index.all_passages()) if short else []
-        warmed = threading.Event()
-        warmed.set()
+        same = before and [passage.text for passage in whole] == [passage.text for passage in before.whole]
+        warmed = before.warmed if before and same else threading.Event()
+        if not same:
+            warmed.set()
         return Reading(index, self._retriever(index, whole), self._evidence, whole, warmed)
+
+    def _swapped(self, before: Reading, now: Reading) -> None:
+        if now.warmed is not before.warmed:
+            self._opened(now)
 
     def _short(self, passages: Sequence[Passage]) -> list[Passage]:
         """All of them, or none where they do not fit into the context."""
@@ -155,14 +108,6 @@ def _found(
     reading: Reading, question: str, also: Sequence[str], config: RunnableConfig | None
 ) -> tuple[Reading, list[Hit]]:
     return reading, [document.metadata["hit"] for document in reading.retriever.invoke(question, config, also=also)]
-
-
-def open_reported(settings: Settings) -> Index:
-    """Open the index of the settings; where an older one has to stand in, a warning says so. Raises StoreError."""
-    index = open_index(settings.index, embedder_name(settings))
-    if index.notice:
-        logging.getLogger(__name__).warning(index.notice)
-    return index
 
 
 def fitting(passages: Sequence[Passage], settings: Settings, all_or_none: bool = False) -> list[Passage]:

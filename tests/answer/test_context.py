@@ -5,7 +5,7 @@ from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from rag.answer.answer_type import AnswerType
 from rag.answer.context import EXCERPTS, Context, gather
-from rag.answer.reading import AGAIN, Reader, tokens
+from rag.answer.reading import AGAIN, Finder, tokens
 from rag.index.index import Index, open_index
 from rag.settings import Settings
 
@@ -13,7 +13,7 @@ LONG = {"whole_article_words": 0, "passages": 1}
 
 
 def context(settings: Settings, index: Index, question: str, kind: AnswerType = AnswerType.FACT) -> Context:
-    reading, ranked = Reader(settings, index, TopicEmbedder(), lambda _: None).find(question)
+    reading, ranked = Finder(settings, index, TopicEmbedder(), lambda _: None).find(question)
     return gather(kind, reading, ranked, settings)
 
 
