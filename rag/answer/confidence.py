@@ -69,18 +69,24 @@ class Confidence:
 
     Both are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
     with the sets they were fitted on and how good they are on questions they had not seen.
-    There are two pairs of them, because the signals weigh differently where the model reads a
-    whole short text (WHOLE) and where it reads the passages found in a long one (PASSAGES).
+    The signals weigh differently where the model reads a whole short text (WHOLE) and where it
+    reads the passages found in a long one (PASSAGES). With the whole text before it what the
+    model says before it answers is as good as what it says afterwards, which is not asked: `after` is None.
     """
 
     before: Logistic
-    after: Logistic
+    after: Logistic | None
 
     @classmethod
     def shipped(cls, reading: str) -> Self:
         """The fitted models that come with this package, for WHOLE or PASSAGES."""
         values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))[reading]
-        return cls(*(Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "after")))
+        before, after = (
+            Logistic(values[name]["bias"], values[name]["weights"]) if name in values else None
+            for name in ("before", "after")
+        )
+        assert before
+        return cls(before, after)
 
     def is_hopeless(self, outlook: float, threshold: float) -> bool:
         """Whether an answer is so improbable before it is written that none needs to be."""

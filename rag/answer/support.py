@@ -64,7 +64,8 @@ def unsupported(
     own = content_words(OPENING.sub("", text))
     missing = words - held - asked if own - asked else own - held
     if len(missing) > (1 - _COVERED) * len(own):
-        return f"Its sources lack {_listed(missing)}."
+        lacking = [word for word in _WORD.findall(text) if content_words(word) & missing]
+        return f"Its sources lack {_listed(lacking)}."
     # A name of the question may stand for the source's "he", but not be put into a text that lacks it.
     # A number of the question may not: it can be the year of something else, or of the answer before.
     said, plain = " ".join(source.text for source in sources), _plain(text)
@@ -79,7 +80,7 @@ def unsupported(
 
 
 def _listed(words: Iterable[str]) -> str:
-    return ", ".join(f"“{word}”" for word in sorted(words)[:_NAMED])
+    return ", ".join(f"“{word}”" for word in list(words)[:_NAMED])
 
 
 def contradicts(text: str, source: str) -> bool:

@@ -139,10 +139,12 @@ class Writer:
         self, draft: Draft, confidence: Confidence, wording: Wording, written: str, likelihoods: list[float],
         config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
-        """The draft with its confidence, for which the model is asked about the cited sentences alone."""
+        """The draft with its confidence; for found passages the model is asked about the cited sentences alone."""
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
             return replace(draft, confidence=UNHELD * draft.confidence)
+        if confidence.after is None:
+            return draft
         grounded = self._asked(self._grounded, _cited(draft, wording), config)
         signals = {**draft.signals, "likelihood": mean_likelihood(likelihoods), "grounded": log_odds(grounded)}
         return replace(draft, confidence=confidence.after.probability(signals), signals=signals)

@@ -1,6 +1,10 @@
 import pytest
+from conftest import TopicEmbedder, documents_of
 
+from rag.answer.citations import cite
+from rag.answer.evidence import Evidence
 from rag.answer.support import adds_nothing, contradicts, misattributed, speakers, unfounded
+from rag.documents.splitter import split
 
 
 @pytest.mark.parametrize(
@@ -107,3 +111,21 @@ def test_an_answer_that_only_repeats_the_question_adds_nothing() -> None:
     assert adds_nothing("The dog eats at night.", "What does the dog eat at night?")
     assert not adds_nothing("The dog eats bones.", "What does the dog eat at night?")
     assert not adds_nothing("", "What does it eat?")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "why"),
+    [
+        ("Fish swim in the pond.", ""),
+        ("Dogs and cats.", "No sentence of the documents is like it."),
+        ("Fish swim in ponds of plain old yellow concrete.", "Its sources lack “plain”, “old”, “yellow”, “concrete”."),
+        ("There are 13 fish.", "The documents lack “13”."),
+        ("Fish do not swim in the pond.", "A source says the opposite."),
+        ("Ann said that fish swim in the pond.", "A source lets somebody else say it."),
+    ],
+)
+def test_the_reason_is_given(sentence: str, why: str) -> None:
+    evidence = Evidence(TopicEmbedder())
+    (document,) = documents_of(["Ann looked at Tom. Tom said much. Fish swim in the pond. There are 12 fish."])
+    (cited,) = cite(sentence, "?", evidence.sentences(split(document, 40)), evidence)
+    assert cited.why == why and cited.supported is not bool(why)
