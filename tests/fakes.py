@@ -17,10 +17,9 @@ from rag.documents.loader import Loader
 from rag.index.builder import Maker, Outcome, update
 from rag.index.index import Index
 from rag.index.manifest import Corpus
-from rag.index.passages import Listed
 from rag.index.verify import verify
 from rag.settings import Settings
-from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
+from rag.types import Answer, Citation, Document, Documents, Hit, Listed, Passage, Sentence, Timings
 
 WAIT = 10  # seconds until a test that hangs fails
 Event = list[Hit] | str | Answer
@@ -105,7 +104,7 @@ def publish(index: Path, *paths: str | Path, **options: Any) -> Outcome:
         return update(index, corpus, options.pop("maker", Maker(20, EMBEDDER, TopicEmbedder)), loader, **options)
 
 
-class Library(dict[str, Document]):
+class Library(dict[str, Document], Documents):
     """Documents by id, as an open index gives them."""
 
     def listed(self) -> list[Listed]:

@@ -83,7 +83,6 @@ def test_a_user_is_added(
 CTRL_C = """
 import contextlib, sys
 import chat_app
-from fakes import FakeBot
 
 @contextlib.contextmanager
 def opened(*_, **__):

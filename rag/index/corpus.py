@@ -7,9 +7,10 @@ from pathlib import Path
 from rag.errors import DamagedError, DocumentError
 from rag.index.index import PASSAGES
 from rag.index.manifest import Corpus
-from rag.index.passages import Listed, Passages
+from rag.index.passages import Passages
 from rag.index.snapshot import last_corpus, soundest
 from rag.settings import Settings
+from rag.types import Listed
 
 
 def next_corpus(

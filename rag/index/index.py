@@ -1,10 +1,13 @@
 """The published index as its readers see it: documents, passages by words, passages by meaning."""
 
+import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from chromadb.errors import ChromaError
 
@@ -14,6 +17,8 @@ from rag.index.passages import Passages
 from rag.index.snapshot import REPAIR, current_name, soundest
 from rag.index.vectors import Vectors
 from rag.types import Passage
+
+Prepared = TypeVar("Prepared")
 
 PASSAGES = "passages.sqlite"
 VECTORS = "vectors"
@@ -78,7 +83,7 @@ class Index:
 
 
 def open_index(folder: Path, embedder_name: str) -> Index:
-    """Open the current snapshot, or where it is damaged the newest sound one.
+    """Open the current snapshot, or where it is damaged the newest sound one, with a warning in the log.
 
     Raises StoreError when there is none, when another embedder built it, or when nothing is sound.
     """
@@ -92,7 +97,74 @@ def open_index(folder: Path, embedder_name: str) -> Index:
     with explained(folder):
         documents, vectors = open_files(sound.path)
         vectors.warm()
+    if sound.notice:
+        logging.getLogger(__name__).warning(sound.notice)
     return Index(sound.path, current, sound.manifest, sound.notice, documents, vectors)
+
+
+class Reader(Generic[Prepared]):
+    """Has the newest index open: one published later is opened beside it, then swapped.
+
+    Threads may share it: the one that notices a publication opens it, the others go on with what is open.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        prepare: Callable[[Index, Prepared | None], Prepared],
+        swapped: Callable[[Prepared, Prepared], None],
+    ) -> None:
+        """`prepare` makes what is needed of an index, given what was made of the one before, if any.
+
+        `swapped` is told both after the newer took the place of the older.
+        """
+        self._folder, self._embedder_name = index.path.parent, index.manifest.embedder
+        self._prepare, self._swapped = prepare, swapped
+        self._opening = threading.Lock()
+        self._seen = index.current
+        self.now = prepare(index, None)
+
+    def newest(self) -> Prepared:
+        """The index as it was last published, or while another thread opens it the one before.
+
+        One that cannot be opened is reported in the log, and the one before stays.
+        """
+        if self._is_behind() and self._opening.acquire(blocking=False):
+            try:
+                self._catch_up()
+            finally:
+                self._opening.release()
+        return self.now
+
+    def refresh(self) -> None:
+        """Have the index open as it was last published, also where another thread is opening it."""
+        with self._opening:
+            self._catch_up()
+
+    def instead_of(self, damaged: Prepared) -> Prepared:
+        """What can be opened where the files of this one were damaged since."""
+        with self._opening:
+            if self.now is damaged:
+                self._open()
+            return self.now
+
+    def _is_behind(self) -> bool:
+        return current_name(self._folder) not in {self._seen, None}
+
+    def _catch_up(self) -> None:
+        if self._is_behind():
+            self._open()
+
+    def _open(self) -> None:
+        """Under the lock `_opening`."""
+        self._seen = current_name(self._folder)
+        before = self.now
+        try:
+            self.now = self._prepare(open_index(self._folder, self._embedder_name), before)
+        except StoreError as error:
+            logging.getLogger(__name__).warning("The index stays as it was opened: %s", error)
+        else:
+            self._swapped(before, self.now)
 
 
 def is_sound(folder: Path) -> bool:

@@ -3,14 +3,14 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 from rag.index.words import tokenize
-from rag.types import Document, Loaded, Passage, Span
+from rag.types import Document, Documents, Listed, Loaded, Passage, Span
 
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
 _PASSAGE = f"""
@@ -21,19 +21,6 @@ FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 
 _LISTED = "(SELECT value FROM json_each(?))"
 """A list of any length as one value of a query; SQLite takes at most 32,766 values."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A document as `--list` shows it: where it came from, its title, its number of passages, its id.
-
-    A text that came from two places is there twice, with the same id.
-    """
-
-    source: str
-    title: str
-    passages: int
-    doc_id: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ def term(stem: str) -> str:
     return stem if stem.isascii() else f"u{stem.encode().hex()}"
 
 
-class Passages(Mapping[str, Document]):
+class Passages(Documents):
     """The documents by id, read when asked for; the passages are found by `passages` and `by_words`.
 
     Every method may raise sqlite3.Error, where the file is damaged.

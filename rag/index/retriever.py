@@ -16,7 +16,7 @@ RRF_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)."""
 ALSO = 0.5
 """The weight of a question's other wording. On MTRAG's follow-ups (272, recall@5): the question alone 0.783, with the
-turn before in front always 0.764 or by the rule of rag/answer/condense.py 0.814, the two fused by this weight 0.836."""
+turn before in front always 0.764 or by the rule of rag/answer/question.py 0.814, the two fused by this weight 0.836."""
 POOL = 50
 """Places of each list that are fused."""
 

@@ -18,7 +18,6 @@ from rag.errors import DocumentError, SettingsError
 from rag.index.builder import Maker, update
 from rag.index.corpus import listed, next_corpus
 from rag.index.manifest import Corpus
-from rag.index.passages import Listed
 from rag.index.status import counted
 from rag.index.verify import verify_apart
 from rag.models.embedder import embedder_name, make_embedder
@@ -26,6 +25,7 @@ from rag.models.weights import Progress
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.server.files import FOLDER, is_placed, place_file, place_text
 from rag.settings import ServerSettings
+from rag.types import Listed
 
 
 @dataclass(frozen=True)

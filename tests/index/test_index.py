@@ -1,15 +1,20 @@
+import gc
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from rag.errors import DamagedError, StoreError
-from rag.index.index import Index, is_sound, open_index
-from rag.index.snapshot import snapshots, soundest
+from rag.index import index as index_module
+from rag.index.index import Index, Reader, is_sound, open_index
+from rag.index.snapshot import roll_back, snapshots, soundest
 
 
 def test_what_was_built_is_there_when_opened(animals: Index) -> None:
@@ -100,3 +105,129 @@ def test_a_reader_that_is_killed_harms_nothing(animals: Index) -> None:
     code = f"import os; from pathlib import Path; from rag.index.index import open_index; index = open_index(Path({str(animals.path.parent)!r}), {EMBEDDER!r}); os.kill(os.getpid(), {signal.SIGKILL:d})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert soundest(animals.path.parent).path == snapshots(animals.path.parent)[0] == animals.path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of an index; what it is made of is beside it."""
+    edit(tmp_path / "index", "A cat sleeps.")
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def reader(folder: Path) -> Reader[Index]:
+    return reader_of(folder)
+
+
+def reader_of(folder: Path) -> Reader[Index]:
+    return Reader(open_index(folder, EMBEDDER), lambda index, _: index, lambda *_: None)
+
+
+def edit(folder: Path, text: str) -> None:
+    """Publish an index of this text alone."""
+    write(folder.parent / "texts", {"a.txt": text})
+    publish(folder, folder.parent / "texts")
+
+
+def read(reader: Reader[Index]) -> str:
+    return reader.newest().all_passages()[0].text
+
+
+def test_what_was_prepared_of_the_index_before_is_handed_on_and_the_swap_is_told(folder: Path) -> None:
+    told: list[tuple[list[str], list[str]]] = []
+    reader: Reader[list[str]] = Reader(
+        open_index(folder, EMBEDDER),
+        lambda index, before: [*(before or []), index.all_passages()[0].text],
+        lambda before, now: told.append((before, now)),
+    )
+    assert (reader.now, told) == (["A cat sleeps."], [])
+    edit(folder, "A dog eats.")
+    assert reader.now == ["A cat sleeps."]
+    assert reader.newest() == reader.now == ["A cat sleeps.", "A dog eats."]
+    assert told == [(["A cat sleeps."], reader.now)]
+
+
+def test_an_index_that_cannot_be_opened_is_reported_once_and_the_one_before_stays(
+    folder: Path, reader: Reader[Index], caplog: pytest.LogCaptureFixture
+) -> None:
+    edit(folder, "A dog eats.")
+    for snapshot in snapshots(folder):
+        (snapshot / "manifest.json").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert read(reader) == read(reader) == "A cat sleeps."
+    (record,) = caplog.records
+    assert "The index stays as it was opened" in record.message and "python ingest.py" in record.message
+
+
+def test_if_a_newer_one_is_damaged_the_one_before_is_used_and_a_repaired_one_is_moved_to(
+    folder: Path, reader: Reader[Index], caplog: pytest.LogCaptureFixture
+) -> None:
+    edit(folder, "A dog eats.")
+    (snapshots(folder)[0] / "passages.sqlite").write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        assert read(reader) == "A cat sleeps."
+    assert "so the one of" in caplog.text
+    edit(folder, "A dog eats.")
+    assert read(reader) == "A dog eats."
+
+
+WAIT = 10  # seconds until a test that hangs fails
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Opening a further index says that it has begun, and waits for the second event."""
+    begun, released = threading.Event(), threading.Event()
+
+    def slowly(folder: Path, embedder_name: str) -> Index:
+        begun.set()
+        assert released.wait(WAIT)
+        return open_index(folder, embedder_name)
+
+    monkeypatch.setattr(index_module, "open_index", slowly)
+    return begun, released
+
+
+def test_while_one_thread_opens_what_was_published_others_go_on_with_what_is_open(
+    folder: Path, reader: Reader[Index], held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, released = held
+    edit(folder, "A dog eats.")
+    with ThreadPoolExecutor(1) as side:
+        first = side.submit(read, reader)
+        assert begun.wait(WAIT)
+        assert read(reader) == "A cat sleeps."
+        released.set()
+        assert first.result(WAIT) == "A dog eats."
+    assert read(reader) == "A dog eats."
+
+
+def test_after_a_refresh_everything_is_read_from_what_was_published_before_it(
+    folder: Path, reader: Reader[Index], held: tuple[threading.Event, threading.Event]
+) -> None:
+    begun, released = held
+    edit(folder, "A dog eats.")
+    with ThreadPoolExecutor(2) as side:
+        side.submit(read, reader)
+        assert begun.wait(WAIT)
+        refreshed = side.submit(reader.refresh)
+        released.set()
+        refreshed.result(WAIT)
+        assert read(reader) == "A dog eats."
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
+def test_no_file_stays_open_of_an_index_that_was_replaced(folder: Path) -> None:
+    reader = reader_of(folder)
+    edit(folder, "A dog eats.")
+
+    def files() -> int:
+        read(reader)
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = files()
+    for _ in range(60):
+        roll_back(folder)
+        read(reader)
+    assert files() <= before + 10  # A leak would be of hundreds.
