@@ -29,7 +29,7 @@ from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
 from rag.answer.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
 from rag.bounds import ANSWER as LONGEST_ANSWER
-from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete
+from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete, streamed
 from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence
 
@@ -102,7 +102,7 @@ class Answerer:
                 return Draft((), confidence.early.probability(before), before)
         written, chances, reason = "", list[float](), None
         prompt = read | {"question": wording.asked}
-        with explained(self._settings), closing(self._answer[kind].stream(prompt, config)) as pieces:  # type: ignore[type-var]
+        with closing(streamed(self._settings, self._answer[kind].stream(prompt, config))) as pieces:
             # A server may send more than the tokens that it was asked for, and pieces without a text for good.
             for piece in islice(pieces, LONGEST_ANSWER):
                 chances += token_chances(piece)

@@ -2,15 +2,17 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
+from pydantic import ValidationError
 
 from rag.errors import ModelError, RagError
-from rag.models.weights import Progress, find_weights, silent
+from rag.models.progress import Progress, silent
+from rag.models.weights import find_weights
 from rag.settings import Settings
 from rag.types import Incomplete
 
@@ -27,6 +29,7 @@ LENGTH = "length"
 _LENGTH = frozenset({LENGTH, "max_tokens", "model_length"})
 """What they say of one that a limit of length ended."""
 _REFUSED = "content_filter"
+Piece = TypeVar("Piece")
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -59,9 +62,7 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
     params.api_keys = [key]
     params.n_ctx = settings.context * SLOTS
     params.n_parallel = SLOTS
-    threads = os.cpu_count() or 1
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
     params.no_extra_bufts = True  # Repacked weights take 0.6 GB more and read no faster.
     params.cache_ram_mib = 512
     params.ui = False
@@ -97,45 +98,38 @@ def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
 
 
 def _remote(settings: Settings) -> BaseChatModel:
+    """A provider's model where one is named, else what an OpenAI-compatible server calls by that name."""
     key = settings.api_key.get_secret_value()
-    if settings.base_url and not _names_provider(settings.model):
-        return _openai(settings, settings.base_url, key or "none", settings.model or "default")
-    from langchain.chat_models import init_chat_model
+    provider, colon, name = settings.model.partition(":")
+    if colon or not settings.base_url:
+        from langchain.chat_models import init_chat_model
 
-    options: dict[str, Any] = {
-        "temperature": 0,
-        "max_tokens": settings.max_tokens,
-        "timeout": settings.timeout,
-        "max_retries": RETRIES,
-        **({"base_url": settings.base_url} if settings.base_url else {}),
-        **({"api_key": key} if key else {}),
-    }
-    try:
-        model: BaseChatModel = init_chat_model(settings.model, **options)
-    except Exception as error:
-        raise ModelError(
-            f"The model {settings.model!r} cannot be used ({str(error).splitlines()[0]}); set RAG_MODEL to "
-            "PROVIDER:NAME, for example openai:gpt-5-mini, install its LangChain package, and set RAG_API_KEY."
-        ) from error
-    return model
-
-
-def _names_provider(model: str) -> bool:
-    """Whether `model` is PROVIDER:NAME with a provider that LangChain knows; "llama3:8b" is not."""
-    from langchain.chat_models.base import _BUILTIN_PROVIDERS
-
-    return model.partition(":")[0] in _BUILTIN_PROVIDERS and ":" in model
+        options: dict[str, Any] = {
+            "temperature": 0,
+            "max_tokens": settings.max_tokens,
+            "timeout": settings.timeout,
+            "max_retries": RETRIES,
+            **({"base_url": settings.base_url} if settings.base_url else {}),
+            **({"api_key": key} if key else {}),
+        }
+        with explained(settings, _unusable):
+            try:
+                named = (name, provider) if settings.base_url else (settings.model, None)
+                model: BaseChatModel = init_chat_model(named[0], model_provider=named[1], **options)
+                return model
+            except ValueError as error:
+                if isinstance(error, ValidationError) or not settings.base_url:
+                    raise
+                # There is no such provider: "llama3:8b" is the whole name.
+    return _openai(settings, settings.base_url, key or "none", settings.model or "default")
 
 
 def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatModel:
+    import openai
     from langchain_openai import ChatOpenAI
 
-    if base_url.startswith(("http://127.0.0.1", "http://localhost")):
-        # A proxy set for the web must not see requests to this machine; the lower-case name wins where both are set.
-        for variable in ("NO_PROXY", "no_proxy"):
-            held = os.environ.get(variable, "")
-            if "127.0.0.1" not in held:
-                os.environ[variable] = f"{held},127.0.0.1,localhost".strip(",")
+    # A proxy set for the web must not see requests to this machine.
+    local = base_url.startswith(("http://127.0.0.1", "http://localhost"))
     return ChatOpenAI(
         model=name,
         base_url=base_url,
@@ -146,32 +140,20 @@ def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatM
         max_retries=RETRIES,
         stream_usage=False,
         tags=[LOGPROBS],
+        http_client=openai.DefaultHttpxClient(trust_env=False) if local else None,
+        http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False) if local else None,
     )
 
 
-@contextmanager
-def explained(settings: Settings) -> Iterator[None]:
-    """Turn what a model's client raises into a ModelError of one sentence.
-
-    Every provider has errors of its own, and raises built-in ones too, so they are told
-    apart from faults of this package by where they were raised: those are let through.
-    """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, RagError) or _raised_here(error):
-            raise
-        raise ModelError(_sentence(settings, error), _detail(settings, error)) from error
+def _unusable(settings: Settings, error: Exception) -> str:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return (
+        f"The model {settings.model!r} cannot be used ({reason}); set RAG_MODEL to "
+        "PROVIDER:NAME, for example openai:gpt-5-mini, install its LangChain package, and set RAG_API_KEY."
+    )
 
 
-def _raised_here(error: Exception) -> bool:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("rag.")
-
-
-def _sentence(settings: Settings, error: Exception) -> str:
+def _failed(settings: Settings, error: Exception) -> str:
     who = "The embedded model" if is_embedded(settings) else "The model"
     status, kind = getattr(error, "status_code", None), type(error).__name__
     if status in {401, 403}:
@@ -194,3 +176,23 @@ def _detail(settings: Settings, error: Exception) -> str:
     where = f" at {settings.base_url}" if settings.base_url else ""
     status = getattr(error, "status_code", None)
     return f"{settings.model or 'default'!r}{where}: {type(error).__name__}{f' {status}' if status else ''}"
+
+
+@contextmanager
+def explained(settings: Settings, sentence: Callable[[Settings, Exception], str] = _failed) -> Iterator[None]:
+    """Turn what a model's client raises into a ModelError of one sentence. Nothing but the call belongs inside.
+
+    Every provider has errors of its own and raises built-in ones too, so any is taken for the model's.
+    """
+    try:
+        yield
+    except RagError:
+        raise
+    except Exception as error:
+        raise ModelError(sentence(settings, error), _detail(settings, error)) from error
+
+
+def streamed(settings: Settings, pieces: Iterator[Piece]) -> Generator[Piece, None, None]:
+    """The pieces of a model's stream, whose errors become ModelErrors; closing it closes the stream."""
+    with explained(settings):
+        yield from pieces

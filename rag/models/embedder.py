@@ -65,7 +65,8 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    native_bf16 = torch.cpu._is_avx512_bf16_supported()
+    processor = torch.cpu.get_capabilities()
+    native_bf16 = processor.get("avx512_bf16") or processor.get("amx_bf16")
     try:
         model = SentenceTransformer(
             str(folder),

@@ -1,11 +1,16 @@
-"""A progress bar in the terminal for the steps that take a while."""
+"""How long steps tell how far they are, and the bar in the terminal that shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from rag.models.weights import Progress
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is in all."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """A Progress that says nothing."""
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from rag.errors import ModelError
+from rag.models.progress import Progress, silent
 from rag.settings import Settings
 
 FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -19,13 +20,6 @@ REVISION = "f86cb2c1fa58255f8052cc32aeede1b7482d4361"
 _PIECE = 4 << 20
 _ABANDONED = 3600
 """Seconds after which a half-written file belongs to a process that was killed."""
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, the bytes done and the bytes in all."""
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """A Progress that says nothing."""
 
 
 def find_weights(settings: Settings, progress: Progress = silent) -> Path:
