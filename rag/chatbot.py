@@ -24,7 +24,7 @@ from rag.answer.prompts import ABSTENTION
 from rag.answer.reading import Reader, Reading, open_reported
 from rag.answer.writer import Answerer, Draft, citations_of, holds, kept
 from rag.bounds import QUESTION
-from rag.documents.clean import clean
+from rag.documents.text import clean
 from rag.errors import QuestionError, RagError
 from rag.index.index import Index
 from rag.index.passages import Passages
@@ -32,7 +32,7 @@ from rag.index.retriever import HybridRetriever
 from rag.langchain import Asked, ChatbotRunnable, History, retrieval_tool
 from rag.models.chat_model import explained, is_embedded, open_model
 from rag.models.embedder import make_embedder
-from rag.models.weights import Progress, silent
+from rag.models.progress import Progress, silent
 from rag.settings import Settings
 from rag.types import Answer, Hit, Timings
 

@@ -23,7 +23,7 @@ from rag.answer.citations import _occurs, contradicts, unfounded
 from rag.answer.condense import word
 from rag.answer.context import _MARK
 from rag.answer.links import without_links
-from rag.documents.clean import clean, without
+from rag.documents.text import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import _names as suggested
 from rag.page.suggest import first_questions

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from rag.answer.prompts import ABSTENTION
 from rag.bounds import QUESTION
-from rag.documents.clean import clean
 from rag.documents.splitter import sentence_spans
+from rag.documents.text import clean
 
 _POINTS = re.compile(
     r"\b(?:(he|him|his|she|her|hers|it|its|they|them|their|theirs)|this|these|those|former|latter|else)\b|\bthat\W*$",

@@ -10,7 +10,7 @@ from rag.answer.citations import quotes
 from rag.answer.evidence import Evidence, SourceSentence, rank_sentences
 from rag.answer.reading import AGAIN, MOST, Reading, fitting, tokens
 from rag.bounds import TITLE
-from rag.documents.clean import without
+from rag.documents.text import without
 from rag.settings import Settings
 from rag.types import Hit, Passage
 

@@ -1,4 +1,4 @@
-"""Files, folders and web addresses -> Documents; what cannot be read becomes a DocumentError, and the rest goes on."""
+"""One file or web address -> its Documents, or a DocumentError that says why not."""
 
 import hashlib
 import os
@@ -9,17 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from pathspec import GitIgnoreSpec
-
 from rag.documents import fetch as web
-from rag.documents.clean import quoted
-from rag.documents.parse import Found, Request
 from rag.documents.parsers import SUFFIXES
-from rag.documents.sandbox import Worker
+from rag.documents.sandbox import Sandbox
+from rag.documents.text import quoted
+from rag.documents.worker import Found, Request
 from rag.errors import DocumentError
 from rag.types import Loaded
 
@@ -27,67 +24,6 @@ BROKEN_LINES = 20
 """Lines of a JSONL file that are named when they cannot be read; the rest is counted."""
 AHEAD = 8
 """Sources that are read while the one before them is stored."""
-
-
-def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
-    """The documents of `paths`: files, folders with all that they hold, and web addresses; sorted, each once.
-
-    In folders only files with a known suffix count; hidden ones, and links to folders, are left out.
-    `include` and `exclude` are patterns as in .gitignore, relative to the folder named; with
-    `include` only what matches is taken. A file named itself is held against them by its path
-    and by its name. What cannot be looked at is given as if it were a document, so that loading
-    reports it. Raises DocumentError when a path does not exist or nothing is found.
-    """
-    included, excluded = _patterns(include), _patterns(exclude)
-
-    def wanted(*names: str) -> bool:
-        return (not include or any(map(included.match_file, names))) and not any(map(excluded.match_file, names))
-
-    addresses = {path for path in paths if web.is_address(path)}
-    files: dict[str, str] = {}
-    for path in dict.fromkeys(path for path in paths if path not in addresses):
-        if not os.path.exists(path):
-            raise DocumentError(f"There is no file or folder {quoted(path)}; name one that exists.")
-        folder = Path(path)
-        if folder.is_dir():
-            closed: list[Path] = []
-            found = [folder / name for name in _walk(folder, excluded, closed) if wanted(name)] + closed
-        else:
-            found = [folder] if wanted(folder.as_posix(), folder.name) else []
-        for file in found:
-            files.setdefault(os.path.abspath(file), file.as_posix())
-    if not files and not addresses:
-        names = ", ".join(quoted(path) for path in paths)
-        hint = "change the patterns or " if include or exclude else ""
-        raise DocumentError(f"No document was found in {names}; {hint}put files there ({', '.join(SUFFIXES)}).")
-    return sorted(files.values()) + sorted(addresses)
-
-
-def _patterns(patterns: Sequence[str]) -> GitIgnoreSpec:
-    try:
-        return GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise DocumentError(f"A pattern of {', '.join(patterns)!r} cannot be used ({error}); correct it.") from error
-
-
-def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator[str]:
-    """The files with a known suffix, relative to `folder`; what cannot be looked at is added to `closed`."""
-    for where, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
-        below = Path(where).relative_to(folder)
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and not excluded.match_file(f"{(below / name).as_posix()}/")
-        ]
-        for name in names:
-            path = Path(where, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                continue
-            try:
-                if path.is_file():
-                    yield (below / name).as_posix()
-            except OSError:
-                closed.append(path)
 
 
 @dataclass(frozen=True)
@@ -107,7 +43,7 @@ class Loader:
         self.online = online
         self._seconds = seconds
         self._megabytes = megabytes
-        self._worker = Worker(seconds)
+        self._sandbox = Sandbox(seconds)
         self._fetched: dict[str, _File] = {}
         self._coming: dict[str, Request] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -115,10 +51,8 @@ class Loader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._worker.close()
+    def __exit__(self, *_: object) -> None:
+        self._sandbox.close()
         self._fetched.clear()
         if self._folder is not None:
             self._folder.cleanup()
@@ -153,7 +87,7 @@ class Loader:
         request = self._request(source, words)
         self._coming = dict(self._requests(coming[:AHEAD], words))
         try:
-            yield from _named(source, self._worker.read(request, list(self._coming.values())))
+            yield from _named(source, self._sandbox.read(request, list(self._coming.values())))
         finally:
             if self._fetched.pop(source, None):
                 Path(request.path).unlink(missing_ok=True)
@@ -223,7 +157,8 @@ def _named(source: str, found: Iterator[Found]) -> Iterator[Loaded | DocumentErr
             continue
         broken += line is not None
         if broken <= BROKEN_LINES or line is None:
-            yield DocumentError(f"{quoted(source if line is None else f'{source}#{line}')} {one}.")
+            name = source if line is None else f"{source}#{line}"
+            yield DocumentError(f"{quoted(name)} {one.reason}.", one.detail)
     if broken > BROKEN_LINES:
         rest = broken - BROKEN_LINES
         yield DocumentError(f"{quoted(source)} has {rest} more lines that cannot be read; correct them.")

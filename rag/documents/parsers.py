@@ -30,6 +30,8 @@ SUFFIXES = {
     ".epub": "epub",
 }
 """The kind of document that each suffix stands for."""
+PLAIN = frozenset({"text", "markdown", "jsonl"})
+"""Kinds that need no parser."""
 UNPACKED_LIMIT = 500_000_000
 """Bytes; an archive that unpacks to more is refused as a zip bomb."""
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)

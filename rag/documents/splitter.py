@@ -71,11 +71,6 @@ def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Pa
     ]
 
 
-def split(document: Document, words: int = 110, first_id: int = 0) -> list[Passage]:
-    """The passages of a document, made here: for texts that are known to be harmless."""
-    return cut(document, passage_spans(document.text, words), first_id)
-
-
 def _sections(text: str) -> Iterator[list[_Sentence]]:
     """The sentences of each section that has any."""
     starts = sorted({0, *(match.start() for match in _HEADING.finditer(text))})

@@ -6,17 +6,21 @@ from hypothesis import strategies as st
 
 from rag.answer.citations import cite, contradicts, settle, unfounded
 from rag.answer.evidence import Evidence
-from rag.documents.splitter import split
-from rag.types import Document, Sentence
+from rag.documents.splitter import cut, passage_spans
+from rag.types import Document, Passage, Sentence
 
 anything = st.text(st.characters(codec="utf-8"), max_size=200)
+
+
+def divided(document: Document, first_id: int = 0) -> list[Passage]:
+    return cut(document, passage_spans(document.text, 20), first_id)
 
 
 def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple[Sentence, ...]:
     documents = documents_of(texts)
     evidence = Evidence(TopicEmbedder())
     passages = [
-        passage for number, document in enumerate(documents) for passage in split(document, 20, first_id=10 * number)
+        passage for number, document in enumerate(documents) for passage in divided(document, first_id=10 * number)
     ]
     return cite(answer, question, evidence.sentences(passages), evidence)
 
@@ -129,7 +133,7 @@ TALKS = ["The alliance was not discussing an invitation. Rutte called it strong 
 def test_an_answer_that_its_source_denies_gives_way_to_the_source(answer: str, settled: str) -> None:
     (document,) = documents_of(TALKS)
     evidence = Evidence(TopicEmbedder())
-    assert settle(answer, evidence.sentences(split(document, 20)), evidence) == settled
+    assert settle(answer, evidence.sentences(divided(document)), evidence) == settled
 
 
 def test_nothing_cites_nothing() -> None:
@@ -194,5 +198,5 @@ def test_who_cannot_does_not() -> None:
 
 def test_lines_stay_apart_when_answers_are_settled() -> None:
     evidence = Evidence(TopicEmbedder())
-    sources = evidence.sentences(split(documents_of(ANIMALS)[2], 20))
+    sources = evidence.sentences(divided(documents_of(ANIMALS)[2]))
     assert settle("Fish swim\nThere are 12 fish", sources, evidence) == "Fish swim\nThere are 12 fish"

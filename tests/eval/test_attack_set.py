@@ -13,7 +13,7 @@ from eval.dataset import DatasetError
 from eval.metrics import says
 from eval.options import ATTACKS
 from rag.answer.prompts import ABSTENTION, CHECK
-from rag.documents.clean import clean
+from rag.documents.text import clean
 
 
 def test_the_order_goes_to_its_place(tmp_path: Path) -> None:

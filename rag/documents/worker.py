@@ -1,26 +1,27 @@
-"""One file -> its Documents and where their passages are; runs in the process of rag/documents/sandbox.py."""
+"""What runs in the process that rag/documents/sandbox.py bounds: one file -> its Documents and their passages."""
 
 import hashlib
+import json
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 from rag.bounds import TITLE
-from rag.documents.clean import clean, replace_surrogates
-from rag.documents.parsers import FormatError, Parsed, first_heading, read
+from rag.documents.parsers import PLAIN, FormatError, Parsed, first_heading, read
 from rag.documents.splitter import passage_spans
-from rag.documents.text import decode, json_line, lines
+from rag.documents.text import clean, decode, json_line, lines, replace_surrogates
 from rag.types import Document, Loaded
 
 CHARACTERS = 20_000_000
 """Of a document's text: what PASSAGES hold of the longest words."""
 PASSAGES = 20_000
 """Of a document: four times War and Peace. The embedder reads 20 to 100 passages a second, so they take it minutes."""
-
-Found = tuple[int | None, Loaded | str]
-"""A document or the reason why it is none, with the number of its line in a file of JSONL."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,59 @@ class Request:
     refusal: str | None = None
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why a document cannot be read: goes on after its name. `detail` is for the operator alone."""
+
+    reason: str
+    detail: str = ""
+
+
+Found = tuple[int | None, Loaded | Refusal]
+"""A document or why it is none, with the number of its line in a file of JSONL."""
+
+
+def serve(memory: int, seconds: float) -> None:
+    """Answer requests, one JSON object a line, until standard input ends.
+
+    A request is answered by a line for each document, and by one for the end. `memory` bounds
+    the address space, in bytes. A document that takes longer than `seconds` ends the process,
+    which matters only when the parent, who is less patient, is gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent is interrupted too, and ends this process.
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # What a parser prints must not be taken for a reply.
+
+    def reply(fields: dict[str, Any]) -> None:
+        _end_after(0)
+        replies.write(json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        replies.flush()
+
+    for line in sys.stdin.buffer:
+        request = Request(**json.loads(line))
+        # Pages nest deeply; should the stack overflow, that is one more crash.
+        sys.setrecursionlimit(1_000 if request.kind == "jsonl" else 100_000)
+        _end_after(seconds)
+        for number, found in parse(request):
+            if isinstance(found, Loaded):
+                spans = [(span.start, span.end) for span in found.spans]
+                reply({"line": number, "document": vars(found.document), "spans": spans})
+            else:
+                reply({"line": number, **vars(found)})
+            _end_after(seconds)
+        reply({"end": True})
+
+
+def _end_after(seconds: float) -> None:
+    """End this process then, where the system has an alarm for that; never where 0 is given."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 def parse(request: Request) -> Iterator[Found]:
     """The document in a file, or those in its lines. Raises MemoryError; all else becomes the reason of a refusal."""
     if request.kind != "jsonl":
@@ -52,41 +106,42 @@ def parse(request: Request) -> Iterator[Found]:
             for number, line in lines(file):
                 empty = False
                 if number > request.after:
-                    yield number, refusal or _made(request, partial(json_line, line), number)
+                    yield number, Refusal(refusal) if refusal else _made(request, partial(json_line, line), number)
                     refusal = None
     except OSError as error:
-        yield None, _reason(error)
+        yield None, _unreadable(error)
         return
     if empty:
-        yield None, "is empty; put text in it or leave it out"
+        yield None, Refusal("is empty; put text in it or leave it out")
 
 
 def _read(request: Request) -> Parsed:
     """Raises FormatError; a parser may raise anything."""
-    if request.kind not in {"text", "markdown"}:
+    if request.kind not in PLAIN:
         return read(request.path, request.kind, request.charset)
     text = decode(Path(request.path).read_bytes(), request.charset)
     return Parsed(first_heading(text) if request.kind == "markdown" else None, text)
 
 
-def _made(request: Request, read_one: Callable[[], Parsed], line: int | None = None) -> Loaded | str:
+def _made(request: Request, read_one: Callable[[], Parsed], line: int | None = None) -> Loaded | Refusal:
     try:
         return _loaded(request, read_one(), line)
     except FormatError as error:
-        return str(error)
+        return Refusal(str(error))
     except MemoryError:  # Nobody knows how much of it would be given back.
         raise
     except Exception as error:  # noqa: BLE001 - a parser may raise anything; here it becomes the reason
-        return _reason(error)
+        return _unreadable(error)
 
 
-def _reason(error: Exception) -> str:
+def _unreadable(error: Exception) -> Refusal:
     if isinstance(error, ImportError):
-        return f"needs the package {error.name!r}, which is not installed; install the requirements anew"
+        return Refusal(f"needs the package {error.name!r}, which is not installed; install the requirements anew")
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read ({error.strerror}); check its name and permissions"
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200].replace(".)", ")").rstrip(".")
-    return f"cannot be read, it seems damaged ({reason}); save it anew or leave it out"
+        return Refusal(f"cannot be read ({error.strerror}); check its name and permissions")
+    said = " ".join(str(error).split())[:200].replace(".)", ")").rstrip(".")
+    reason = f"cannot be read, it seems damaged{f' ({said})' if said else ''}; save it anew or leave it out"
+    return Refusal(reason, type(error).__name__)
 
 
 def _loaded(request: Request, parsed: Parsed, line: int | None) -> Loaded:
