@@ -48,7 +48,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True)
 class Page:
-    """What an address holds: `kind` is "html", "text", "markdown" or "pdf", `charset` the one the server named."""
+    """What an address holds, as one of KINDS; `charset` is the one that the server named."""
 
     address: str
     kind: str
@@ -62,7 +62,7 @@ def is_address(source: str) -> bool:
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether `address` is one of the public internet, also when it wraps an IPv4 address (RFC 4291, 3056, 6052)."""
+    """Whether `address`, or the IPv4 address that it wraps, is public (RFC 4291, 3056, 6052)."""
     if isinstance(address, ipaddress.IPv6Address):
         wrapped = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
@@ -112,7 +112,7 @@ def fetch(
 
 
 class _Refused(Exception):
-    """Goes on after the address: "leads to …; leave it out"."""
+    """The page cannot be taken; the message follows its address: "leads to …; leave it out"."""
 
 
 async def _get(address: str, seconds: float, megabytes: int, allowed: Check) -> Page:
@@ -161,7 +161,7 @@ class _CheckedTransport(httpx.AsyncHTTPTransport):
         raise httpx.ConnectError(f"no address is known for {host!r}")
 
     def _resolved(self, host: str) -> list[str]:
-        """The IP addresses of `host`; none where one of them is not allowed."""
+        """The IP addresses of `host`, which must all be allowed."""
         try:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -186,7 +186,7 @@ async def _page(response: httpx.Response, megabytes: int) -> Page:
 
 
 async def _body(response: httpx.Response, megabytes: int) -> bytes:
-    """The body, unpacked where a server packs it unasked; httpx would not see that one breaks off."""
+    """The body, unpacked if the server packs it unasked; httpx would not notice a cut one."""
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in {"identity", "", "gzip", "x-gzip", "deflate"}:
         raise _Refused(f"is packed in a way that cannot be read ({encoding[:NAME]!r}); save the page and name the file")

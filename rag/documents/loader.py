@@ -6,7 +6,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Self
@@ -26,17 +26,8 @@ AHEAD = 8
 """Sources that are read while the one before them is stored."""
 
 
-@dataclass(frozen=True)
-class _File:
-    """What is read: a file that was named, or the one that keeps a page of the web until it is loaded."""
-
-    path: str
-    kind: str
-    charset: str | None
-
-
 class Loader:
-    """Reads documents. Use it in a `with` statement: it may start a process and keep fetched pages."""
+    """Reads documents. Use it in a `with` statement: it starts a process and keeps fetched pages."""
 
     def __init__(self, online: bool = False, seconds: float = 60.0, megabytes: int = 200) -> None:
         """`online` is the consent to fetch web addresses; `seconds` and `megabytes` bound each document."""
@@ -44,7 +35,7 @@ class Loader:
         self._seconds = seconds
         self._megabytes = megabytes
         self._sandbox = Sandbox(seconds)
-        self._fetched: dict[str, _File] = {}
+        self._fetched: dict[str, Request] = {}
         self._coming: dict[str, Request] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -59,12 +50,12 @@ class Loader:
             self._folder = None
 
     def digest(self, source: str) -> str:
-        """The SHA-256 of the bytes of `source`, in hex. A web page is fetched, and kept for `load`.
+        """The SHA-256 of the bytes of `source`. A web page is fetched, and kept for `load`.
 
         Raises DocumentError when it cannot be read.
         """
         try:
-            with self._open(self._file(source).path, source) as file:
+            with self._open(self._located(source).path, source) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise _unreadable(source, error) from error
@@ -93,7 +84,7 @@ class Loader:
                 Path(request.path).unlink(missing_ok=True)
 
     def _requests(self, sources: Sequence[str], words: int) -> Iterator[tuple[str, Request]]:
-        """Those for the next sources, up to one that cannot be read: that is told when its turn comes."""
+        """The requests for the next sources, up to one that cannot be read."""
         with suppress(DocumentError, OSError):
             for source in sources:
                 if web.is_address(source) and source not in self._fetched:
@@ -104,24 +95,26 @@ class Loader:
         """Raises DocumentError, OSError."""
         if (made := self._coming.get(source)) and made.words == words:
             return made
-        file = self._file(source)
-        self._open(file.path, source).close()
-        return Request(os.path.abspath(file.path), file.kind, source, _name_in_words(source), words, file.charset)
+        request = replace(self._located(source), words=words)
+        self._open(request.path, source).close()
+        return request
 
-    def _file(self, source: str) -> _File:
+    def _located(self, source: str) -> Request:
+        """The request for a file that was named, or for the one that keeps a fetched page until it is loaded."""
         if not web.is_address(source):
-            return _File(source, SUFFIXES.get(Path(source).suffix.lower(), "text"), None)
+            kind = SUFFIXES.get(Path(source).suffix.lower(), "text")
+            return Request(os.path.abspath(source), kind, source, _name_in_words(source))
         if source not in self._fetched:
             page = web.fetch(source, online=self.online, seconds=min(self._seconds, 30.0))
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="rag-")
             number, path = tempfile.mkstemp(dir=self._folder.name)
             with open(number, "wb") as file:
                 file.write(page.content)
-            self._fetched[source] = _File(path, page.kind, page.charset)
+            self._fetched[source] = Request(path, page.kind, source, _name_in_words(source), charset=page.charset)
         return self._fetched[source]
 
     def _open(self, path: str, source: str) -> BufferedReader:
-        """The file, after a look at what and how large it is. Raises DocumentError."""
+        """The file, if it is an ordinary one and not too large. Raises DocumentError."""
         try:
             file = open(path, "rb", opener=_open_now)  # noqa: SIM115 - the caller closes it
             status = os.fstat(file.fileno())
@@ -149,7 +142,7 @@ def _open_now(path: str, flags: int) -> int:
 
 
 def _named(source: str, found: Iterator[Found]) -> Iterator[Loaded | DocumentError]:
-    """What was found, with a DocumentError for each refusal; of many lines that are broken the rest is counted."""
+    """What was found, with a DocumentError for each refusal; after many broken lines one counts the rest."""
     broken = 0
     for line, one in found:
         if isinstance(one, Loaded):

@@ -1,4 +1,4 @@
-"""The bounds around the process that reads documents: what hangs, crashes or eats memory there harms nothing here."""
+"""A process with bounds that reads documents (worker.py), so that a bad one harms nothing here."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from rag.documents.worker import Found, Refusal, Request
 from rag.types import Document, Loaded, Span
 
 MEMORY = 2_000_000_000
-"""Bytes of address space that a document may need, where the system can bound it."""
+"""Bytes of address space that a document may need, if the system can bound it."""
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -25,7 +25,7 @@ serve(int(sys.argv[2]), float(sys.argv[3]))
 LIFETIME = 500
 """Files that need a parser; then the process is replaced, for parsers leak."""
 STOPPED = 3
-"""Lines of a file of JSONL for which the process may have to be ended; what is behind them is not read."""
+"""How often one JSONL file may end the process; the lines after that are not read."""
 _REPLY = 250_000_000
 """Bytes; no document that is taken has a longer reply (rag/documents/worker.py)."""
 _SENT_AHEAD = 1_000
@@ -33,11 +33,11 @@ _SENT_AHEAD = 1_000
 
 
 class _StoppedError(Exception):
-    """There is no reply. Goes on after the name of the document: "took longer than …"."""
+    """There is no reply; the message follows the document's name: "took longer than …"."""
 
 
 class Sandbox:
-    """Reads documents in a process that starts with the first of them. Close it when done.
+    """Reads documents in a process that starts with the first. Close it when done.
 
     Not multiprocessing: its children import the caller's main module first, which here takes
     seconds and 200 MB, their address space could not be bounded as tightly, and what they
@@ -53,9 +53,9 @@ class Sandbox:
         self._parsed = 0
 
     def read(self, request: Request, coming: Sequence[Request] = ()) -> Iterator[Found]:
-        """What `parse` gives in the other process, and a refusal for each document for which that had to be ended.
+        """What `parse` finds in the other process, or a refusal if that had to be ended.
 
-        `coming` are the requests that follow, so that the process can go on with them meanwhile.
+        `coming` are the requests that will follow, which the process works on meanwhile.
         """
         for _ in range(STOPPED + 1):
             try:
@@ -86,7 +86,7 @@ class Sandbox:
                 self.close()
 
     def _ask(self, requests: list[Request]) -> "_Process":
-        """The process, which has been sent as many of these as it is good for."""
+        """The process, after sending it as many of the requests as fit."""
         if self._process and not (self._process.alive() and self._asked == requests[: len(self._asked)]):
             self.close()
         if self._process is None:
@@ -112,7 +112,6 @@ class _Process:
 
     def __init__(self, program: str, seconds: float) -> None:
         root = str(Path(__file__).parents[2])
-        # Alone it is a little more patient, for when this process is gone.
         command = [sys.executable, "-P", "-c", program, root, str(MEMORY), str(seconds + 10)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -13,13 +13,13 @@ from rag.errors import DocumentError
 
 
 def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
-    """The documents of `paths`: files, folders with all that they hold, and web addresses; sorted, each once.
+    """The documents of `paths`, which are files, folders and web addresses; sorted, each once.
 
-    In folders only files with a known suffix count; hidden ones, and links to folders, are left out.
-    `include` and `exclude` are patterns as in .gitignore, relative to the folder named; with
-    `include` only what matches is taken. A file named itself is held against them by its path
-    and by its name. What cannot be looked at is given as if it were a document, so that loading
-    reports it. Raises DocumentError when a path does not exist or nothing is found.
+    In folders only files with a known suffix count, and hidden ones and links to folders are
+    left out. `include` and `exclude` are patterns as in .gitignore, relative to the folder; with
+    `include` only what matches is taken. A file that is named itself is compared with them by
+    its path and by its name. What cannot be looked at is returned like a document, so that
+    loading reports it. Raises DocumentError if a path does not exist or nothing is found.
     """
     included, excluded = _patterns(include), _patterns(exclude)
 
@@ -54,7 +54,7 @@ def _patterns(patterns: Sequence[str]) -> GitIgnoreSpec:
 
 
 def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator[str]:
-    """The files with a known suffix, relative to `folder`; what cannot be looked at is added to `closed`."""
+    """The documents in `folder`, relative to it; adds what cannot be looked at to `closed`."""
     for where, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
         below = Path(where).relative_to(folder)
         folders[:] = [

@@ -1,4 +1,4 @@
-"""Bytes -> clean text: encodings, the lines of JSONL, and what no reader sees but a model obeys."""
+"""Bytes -> clean text: encodings, the lines of JSONL, tokens and characters to remove."""
 
 import codecs
 import io
@@ -25,13 +25,14 @@ _ENOUGH = 200_000
 """Bytes or characters that tell an encoding."""
 _CHARSET = re.compile(r"[A-Za-z0-9._:+-]{1,40}")
 _NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
-"""Encodings that Python alone calls so, or that are of names."""
+"""Encodings of names or of Python source, not of texts."""
 
 
 def decode(raw: bytes, charset: str | None = None) -> str:
-    """The text of `raw`, whose line ends stay: by its byte order mark, as UTF-8, in `charset`, or as chardet tells.
+    """The text of `raw`, with its line ends.
 
-    Raises FormatError when nothing fits. `charset` is one that `known_charset` gives.
+    It is read by its byte order mark, as UTF-8, in `charset` (one that `known_charset` gives),
+    or as chardet guesses. Raises FormatError if nothing fits.
     """
     encoding = next((name for bom, name in _BOMS.items() if raw.startswith(bom)), "utf-8")
     try:
@@ -53,7 +54,7 @@ def decode(raw: bytes, charset: str | None = None) -> str:
 
 
 def _decode_other(raw: bytes, fault: int, charset: str | None) -> str:
-    """`fault` is where `raw` stops being UTF-8."""
+    """The text of `raw`, which is not UTF-8 from `fault` on."""
     if charset is not None:
         try:
             return raw.decode(charset)
@@ -78,7 +79,7 @@ def _decoded(raw: bytes, encoding: str) -> str:
 
 
 def known_charset(name: str) -> str | None:
-    """`name` where it is a charset that a text can have, None for whatever else a server says."""
+    """`name` if it is a charset that a text can have, else None."""
     try:
         if not _CHARSET.fullmatch(name) or codecs.lookup(name).name in _NO_CHARSETS:
             return None
@@ -93,7 +94,7 @@ _LONGEST_LINE = 50_000_000
 
 
 def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Each line that is not blank with its number from 1; of one that is too long for JSONL only the beginning."""
+    """Each line that is not blank with its number from 1; only the beginning of one that is too long."""
     number = 0
     while line := file.readline(_LONGEST_LINE + 1):
         number += 1
@@ -107,7 +108,7 @@ def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def json_line(line: bytes) -> Parsed:
-    """The `text` and `title` of a line of JSONL. Raises FormatError with what is wrong with it."""
+    """The `text` and `title` of a line of JSONL. Raises FormatError with the reason."""
     if len(line) > _LONGEST_LINE:
         raise FormatError(f"is longer than {_LONGEST_LINE // 1_000_000} MB; divide its text or leave it out")
     try:
@@ -139,7 +140,7 @@ _INVISIBLE = re.compile(
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"  # tags and variation selectors, in which text can be hidden
 )
 _JOINERS = re.compile(r"(?<=[\x21-\x7e])[\u200c\u200d\ufe00-\ufe0f]+(?=[\x21-\x7e])")
-"""Not where a script needs them."""
+"""Joiners between ASCII letters; some scripts need them elsewhere."""
 
 
 def clean(text: str) -> str:
@@ -153,7 +154,7 @@ def clean(text: str) -> str:
 
 
 def without(token: re.Pattern[str], text: str) -> str:
-    r"""`text` without any `token`, also where one is hidden in the middle of another.
+    r"""`text` without any `token`, even one that is hidden in the middle of another.
 
     The pattern ends with > or ] and \Z. What is kept never holds a token, so a further one
     can only end with the next > or ], and one pass finds them all.
@@ -174,10 +175,10 @@ def _white(match: re.Match[str]) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """`text` with U+FFFD for what no file could hold: the undecodable bytes of a name or an argument."""
+    """`text` with U+FFFD for lone surrogates: the undecodable bytes of a name or an argument."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def quoted(name: str) -> str:
-    """The name of a file or an address as messages show it: in quotation marks, and not endless."""
+    """The name of a file or an address as messages show it: quoted, and cut if too long."""
     return repr(replace_surrogates(name[:NAME]) + ("…" if len(name) > NAME else ""))

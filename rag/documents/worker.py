@@ -1,4 +1,4 @@
-"""What runs in the process that rag/documents/sandbox.py bounds: one file -> its Documents and their passages."""
+"""Inside the bounded process of sandbox.py: one file -> its Documents and their passages."""
 
 import hashlib
 import json
@@ -19,24 +19,24 @@ from rag.documents.text import clean, decode, json_line, lines, replace_surrogat
 from rag.types import Document, Loaded
 
 CHARACTERS = 20_000_000
-"""Of a document's text: what PASSAGES hold of the longest words."""
+"""The longest text of a document: what PASSAGES hold of the longest words."""
 PASSAGES = 20_000
-"""Of a document: four times War and Peace. The embedder reads 20 to 100 passages a second, so they take it minutes."""
+"""The most that a document may have, four times War and Peace: the embedder takes minutes for them."""
 
 
 @dataclass(frozen=True)
 class Request:
     """The file at `path`, to be read as `kind` into passages of about `words` words.
 
-    `name` is its title where it has none, `charset` the one that a server named. Of JSONL the
-    lines up to `after` are passed over, and the next is refused with the reason `refusal`, if given.
+    `name` is its title if it has none, `charset` the one that a server named. Of JSONL the
+    lines up to `after` are skipped, and the next is refused with the reason `refusal`, if given.
     """
 
     path: str
     kind: str
     source: str
     name: str
-    words: int
+    words: int = 110
     charset: str | None = None
     after: int = 0
     refusal: str | None = None
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a document cannot be read: goes on after its name. `detail` is for the operator alone."""
+    """Why a document cannot be read; `reason` follows its name, `detail` is for the operator."""
 
     reason: str
     detail: str = ""
@@ -57,9 +57,9 @@ Found = tuple[int | None, Loaded | Refusal]
 def serve(memory: int, seconds: float) -> None:
     """Answer requests, one JSON object a line, until standard input ends.
 
-    A request is answered by a line for each document, and by one for the end. `memory` bounds
-    the address space, in bytes. A document that takes longer than `seconds` ends the process,
-    which matters only when the parent, who is less patient, is gone.
+    The answer is a line for each document, and one for the end. `memory` bounds the address
+    space, in bytes. A document that takes longer than `seconds` ends the process; the parent is
+    less patient, so this matters only if it is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent is interrupted too, and ends this process.
     if sys.platform != "win32":
@@ -90,13 +90,13 @@ def serve(memory: int, seconds: float) -> None:
 
 
 def _end_after(seconds: float) -> None:
-    """End this process then, where the system has an alarm for that; never where 0 is given."""
+    """End this process after so many seconds, if the system has alarms; 0 cancels that."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def parse(request: Request) -> Iterator[Found]:
-    """The document in a file, or those in its lines. Raises MemoryError; all else becomes the reason of a refusal."""
+    """The document in a file, or those in its lines. Raises nothing but MemoryError."""
     if request.kind != "jsonl":
         yield None, _made(request, partial(_read, request))
         return
@@ -168,7 +168,7 @@ def _loaded(request: Request, parsed: Parsed, line: int | None) -> Loaded:
 
 
 def _cleaned(parsed: Parsed) -> tuple[str, tuple[int, ...]]:
-    """The text without what nobody sees, and where its pages start then."""
+    """The text without what nobody sees, and the offsets of its pages then."""
     borders = [*parsed.pages, len(parsed.text)] if parsed.pages else [0, len(parsed.text)]
     parts = [clean(parsed.text[a:b]) for a, b in pairwise(borders)]
     starts = accumulate((len(part) for part in parts[:-1]), initial=0)

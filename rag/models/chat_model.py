@@ -21,13 +21,14 @@ SLOTS = 2
 RETRIES = 2
 """How often a failed request to a model is tried again."""
 LOGPROBS = "logprobs"
-"""The tag of a model whose server speaks OpenAI's protocol: it gives log-probabilities, or ignores the wish, and ends
-each stream with its finish reason."""
+"""The tag of a model whose server speaks OpenAI's protocol.
+
+It gives log-probabilities, or ignores the wish, and ends each stream with its finish reason."""
 _FINISH = ("finish_reason", "stop_reason", "done_reason", "stopReason")
-"""Where the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
+"""The fields in which the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
 LENGTH = "length"
 _LENGTH = frozenset({LENGTH, "max_tokens", "model_length"})
-"""What they say of one that a limit of length ended."""
+"""What they say if it was too long."""
 _REFUSED = "content_filter"
 Piece = TypeVar("Piece")
 
@@ -39,7 +40,7 @@ def is_embedded(settings: Settings) -> bool:
 
 @contextmanager
 def open_model(settings: Settings, progress: Progress = silent) -> Iterator[BaseChatModel]:
-    """The chat model of the settings, ready to answer; the embedded one ends with the context.
+    """The chat model, ready to answer; the embedded one ends with the context.
 
     Raises ModelError when its file is missing or damaged, its engine is not
     installed, or the provider's name or key cannot be used.
@@ -89,7 +90,7 @@ def finish_reason(piece: BaseMessage) -> str | None:
 def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
     """Why a stream that ended with this reason is not whole, if it is not.
 
-    A stream without one broke off, where the model's server is known to give reasons.
+    A stream without a reason broke off, if the model's server is known to give reasons.
     """
     if reason in _LENGTH:
         return "length"
@@ -98,51 +99,50 @@ def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
 
 
 def _remote(settings: Settings) -> BaseChatModel:
-    """A provider's model where one is named, else what an OpenAI-compatible server calls by that name."""
-    key = settings.api_key.get_secret_value()
-    provider, colon, name = settings.model.partition(":")
-    if colon or not settings.base_url:
-        from langchain.chat_models import init_chat_model
-
-        options: dict[str, Any] = {
-            "temperature": 0,
-            "max_tokens": settings.max_tokens,
-            "timeout": settings.timeout,
-            "max_retries": RETRIES,
-            **({"base_url": settings.base_url} if settings.base_url else {}),
-            **({"api_key": key} if key else {}),
-        }
-        with explained(settings, _unusable):
+    """The model that PROVIDER:NAME names, or that an OpenAI-compatible server knows by the whole name."""
+    given = {"base_url": settings.base_url, "api_key": settings.api_key.get_secret_value()}
+    options = {name: value for name, value in given.items() if value}
+    provider, _, name = settings.model.partition(":")
+    with explained(settings, _unusable):
+        if not settings.base_url:
+            return _client(settings, settings.model, None, **options)
+        if name:
             try:
-                named = (name, provider) if settings.base_url else (settings.model, None)
-                model: BaseChatModel = init_chat_model(named[0], model_provider=named[1], **options)
-                return model
-            except ValueError as error:
-                if isinstance(error, ValidationError) or not settings.base_url:
-                    raise
-                # There is no such provider: "llama3:8b" is the whole name.
-    return _openai(settings, settings.base_url, key or "none", settings.model or "default")
+                return _client(settings, name, provider, **options)
+            except ValidationError:
+                raise
+            except ValueError:  # There is no such provider: "llama3:8b" is the whole name.
+                pass
+        return _openai(settings, settings.base_url, given["api_key"] or "none", settings.model or "default")
 
 
 def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatModel:
     import openai
-    from langchain_openai import ChatOpenAI
 
-    # A proxy set for the web must not see requests to this machine.
-    local = base_url.startswith(("http://127.0.0.1", "http://localhost"))
-    return ChatOpenAI(
-        model=name,
-        base_url=base_url,
-        api_key=key,
+    options: dict[str, Any] = {}
+    if base_url.startswith(("http://127.0.0.1", "http://localhost")):
+        # A proxy set for the web must not see requests to this machine.
+        options["http_client"] = openai.DefaultHttpxClient(trust_env=False)
+        options["http_async_client"] = openai.DefaultAsyncHttpxClient(trust_env=False)
+    return _client(
+        settings, name, "openai", base_url=base_url, api_key=key, stream_usage=False, tags=[LOGPROBS], **options
+    )
+
+
+def _client(settings: Settings, name: str, provider: str | None, **options: Any) -> BaseChatModel:
+    """The provider's client; without one, `name` names it. May raise anything."""
+    from langchain.chat_models import init_chat_model
+
+    model: BaseChatModel = init_chat_model(
+        name,
+        model_provider=provider,
         temperature=0,
         max_tokens=settings.max_tokens,
         timeout=settings.timeout,
         max_retries=RETRIES,
-        stream_usage=False,
-        tags=[LOGPROBS],
-        http_client=openai.DefaultHttpxClient(trust_env=False) if local else None,
-        http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False) if local else None,
+        **options,
     )
+    return model
 
 
 def _unusable(settings: Settings, error: Exception) -> str:
@@ -180,9 +180,10 @@ def _detail(settings: Settings, error: Exception) -> str:
 
 @contextmanager
 def explained(settings: Settings, sentence: Callable[[Settings, Exception], str] = _failed) -> Iterator[None]:
-    """Turn what a model's client raises into a ModelError of one sentence. Nothing but the call belongs inside.
+    """Turn what a model's client raises into a ModelError of one sentence.
 
-    Every provider has errors of its own and raises built-in ones too, so any is taken for the model's.
+    Every provider has errors of its own and raises built-in ones too, so all are taken for
+    the model's: nothing but the call belongs inside.
     """
     try:
         yield

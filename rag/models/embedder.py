@@ -1,4 +1,4 @@
-"""The one place that makes an embedder."""
+"""The embedder: a sentence-transformers model as LangChain sees one."""
 
 import hashlib
 import importlib.util
@@ -54,7 +54,7 @@ def embedder_name(settings: Settings) -> str:
 
 
 def make_embedder(settings: Settings) -> SentenceEmbedder:
-    """The embedder that `settings.embedder` names, on the CPU, in bf16 where the processor computes with it.
+    """The embedder of the settings, on the CPU, in bf16 if the processor computes with it.
 
     Raises ModelError when it is not installed, damaged, or cannot be loaded.
     """

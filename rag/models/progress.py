@@ -1,4 +1,4 @@
-"""How long steps tell how far they are, and the bar in the terminal that shows it."""
+"""How long steps report their progress: to nobody, or as a bar in the terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is in all."""
+"""Called with what is being done, how much of it is done, and how much there is in all."""
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -15,7 +15,7 @@ def silent(_what: str, _done: int, _total: int) -> None:
 
 @contextmanager
 def terminal_progress(unit: str = "B") -> Iterator[Progress]:
-    """A Progress that draws one bar on standard error for each step, in bytes or another unit."""
+    """A Progress that draws a bar on standard error for each step."""
     bars: dict[str, tqdm] = {}
 
     def progress(what: str, done: int, total: int) -> None:
