@@ -14,6 +14,7 @@ from pydantic import Field
 
 from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
+from rag.documents.splitter import cut, passage_spans
 from rag.index.builder import Maker, Outcome, update
 from rag.index.index import Index
 from rag.index.manifest import Corpus
@@ -87,6 +88,11 @@ FISH = "Where do the fish swim?"
 
 def documents_of(texts: Sequence[str]) -> list[Document]:
     return [Document(f"d{number}", f"{number}.txt", f"Text {number}", text) for number, text in enumerate(texts)]
+
+
+def divided(document: Document, first_id: int = 0, words: int = 20) -> list[Passage]:
+    """The passages of a document."""
+    return cut(document, passage_spans(document.text, words), first_id)
 
 
 def write(folder: Path, texts: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """HTML, PDF, DOCX and EPUB files -> title, text and pages.
 
-Runs in the process of rag/documents/sandbox.py: each parser is imported when its first file comes.
+Runs in the process of worker.py; each parser is imported when its first file comes.
 """
 
 import posixpath
@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
@@ -30,6 +31,8 @@ SUFFIXES = {
     ".epub": "epub",
 }
 """The kind of document that each suffix stands for."""
+PLAIN = frozenset({"text", "markdown", "jsonl"})
+"""Kinds that need no parser."""
 UNPACKED_LIMIT = 500_000_000
 """Bytes; an archive that unpacks to more is refused as a zip bomb."""
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
@@ -41,10 +44,10 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b\ufeff\ufffe\uffff]")
 _HYPHEN_AT_LINE_END = re.compile(r"(?<=\w)(?:[\x02\ufffe]\n?|[-\u2010\u00ad]\n)(?=(\w))")
 _NOT_SHOWN = "head, script, style, template, noscript, iframe, svg, [hidden]"
 _ONLY_WRAPS = "a, b, big, code, del, em, font, i, s, small, span, strong, sub, sup, u, pre:has(> pre)"
-"""Left out of the Markdown; the last is how trafilatura gives code."""
+"""Tags that leave no trace in the Markdown; the last is how trafilatura gives code."""
 _AROUND = "nav, footer, aside, form, button, [role=navigation]"
 _ENOUGH = 0.4
-"""The share of a page's text (outside of links and of what stands around) that its main text must hold."""
+"""The share of a page's text, without links and navigation, that its main text must hold."""
 _NO_TITLE = re.compile(
     r"\A(untitled|unknown|(document|slide|presentation)\s*\d*|microsoft (word|powerpoint) - .*"
     r"|.*\.(docx?|dvi|html?|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|txt))\Z",
@@ -53,12 +56,12 @@ _NO_TITLE = re.compile(
 
 
 class FormatError(Exception):
-    """A file that cannot be read; the message goes on after its name: "is empty; leave it out"."""
+    """A file that cannot be read; the message follows its name: "is empty; leave it out"."""
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A document's title (None: it names none), its text, and the offsets at which its pages start."""
+    """A document's title, if it names one, its text, and the offsets of its pages."""
 
     title: str | None
     text: str
@@ -94,7 +97,7 @@ def read(path: str, kind: str, charset: str | None = None) -> Parsed:
 
 
 def _check_start(start: bytes, kind: str) -> None:
-    """A wrong suffix is told by the first bytes, before a parser makes something of them."""
+    """Raises FormatError if the first bytes show that the suffix is wrong."""
     if len(start) < _START and not start.strip():
         raise FormatError("is empty; put text in it or leave it out")
     if start.startswith(b"\xd0\xcf\x11\xe0"):
@@ -112,7 +115,7 @@ def _check_start(start: bytes, kind: str) -> None:
 
 
 def read_html(content: bytes, charset: str | None = None) -> Parsed:
-    """The main text of a page, found by trafilatura, or all that it shows where that leaves out too much.
+    """The main text of a page by trafilatura, or all its text if that leaves out too much.
 
     Raises FormatError when it is not a text.
     """
@@ -157,7 +160,7 @@ def soup(html: str | bytes) -> "BeautifulSoup":
 
 
 def markdown(soup: "BeautifulSoup") -> str:
-    """What `soup` shows, as plain paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
+    """`soup` as paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
     from markdownify import MarkdownConverter
 
     _reduce(soup, _NOT_SHOWN, _ONLY_WRAPS)
@@ -174,9 +177,10 @@ def markdown(soup: "BeautifulSoup") -> str:
 
 
 def _reduce(soup: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -> None:
-    """Take out the tags that are `dropped`, put what the `unwrapped` hold in their place, and join the strings there.
+    """Remove the tags that `dropped` selects, and replace the `unwrapped` ones by their content.
 
-    The time of bs4's own methods for that grows with the square of the number of tags.
+    The strings around them are joined. The time of bs4's own methods for that grows with the
+    square of the number of tags.
     """
     from bs4.element import NavigableString, PreformattedString
 
@@ -223,10 +227,7 @@ def _read_pdf(file: IO[bytes]) -> Parsed:
     with document:
         texts = list(_page_texts(document))
         title = str(document.get_metadata_value("Title")).strip()
-    pages, at = [], 0
-    for text in texts:
-        pages.append(at)
-        at += len(text) + 2
+    pages = accumulate((len(text) + 2 for text in texts[:-1]), initial=0)
     whole = "\n\n".join(texts)
     if not whole.strip():
         raise FormatError("holds no text, probably only images of pages; run OCR on it first")
@@ -247,10 +248,6 @@ def _page_texts(document: "PdfDocument") -> Iterator[str]:
 
 
 def _read_archive(file: IO[bytes], kind: str) -> Parsed:
-    """Read `file` as `kind`, "docx" or "epub".
-
-    Raises FormatError with the reason; on a broken file a parser may raise anything else.
-    """
     with zipfile.ZipFile(file) as archive:
         if sum(info.file_size for info in archive.infolist()) > UNPACKED_LIMIT:
             raise FormatError(f"unpacks to more than {UNPACKED_LIMIT // 1_000_000} MB; leave it out")
@@ -260,14 +257,14 @@ def _read_archive(file: IO[bytes], kind: str) -> Parsed:
 
 
 def _xml(archive: zipfile.ZipFile, name: str) -> Element | None:
-    """The parsed member, None where there is none; entities are refused."""
+    """The parsed member, None if there is none; entities are refused."""
     from defusedxml.ElementTree import fromstring
 
     return cast(Element, fromstring(archive.read(name))) if name in archive.namelist() else None
 
 
 def _read_docx(file: IO[bytes], archive: zipfile.ZipFile) -> Parsed:
-    """By mammoth, whose own XML parser expands entities: each part goes through the strict one first."""
+    """The document by mammoth, whose XML parser expands entities: a strict one reads each part first."""
     import mammoth
 
     for name in archive.namelist():

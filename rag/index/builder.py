@@ -11,7 +11,8 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
 
-from rag.documents.loader import AHEAD, Loader, find_sources
+from rag.documents.loader import AHEAD, Loader
+from rag.documents.sources import find_sources
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.index.cache import EmbeddingCache
 from rag.index.editor import Editor
@@ -22,7 +23,7 @@ from rag.index.manifest import FORMAT, Corpus, Manifest, seal
 from rag.index.passages import Passages
 from rag.index.snapshot import Sound, new_snapshot, publish, remove_others, remove_unfinished, snapshots, soundest
 from rag.index.verify import verify_apart
-from rag.models.weights import Progress, silent
+from rag.models.progress import Progress, silent
 from rag.types import Loaded
 
 _MOST_STALE = 0.2

@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 from rag.index.cache import EmbeddingCache, Vector
 from rag.index.editor import Editor, Pending
 from rag.index.vectors import Vectors
-from rag.models.weights import Progress
+from rag.models.progress import Progress
 
 BATCH = 512
 """Passages embedded and stored at once."""
