@@ -287,6 +287,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 """Documents by their names, and what becomes of them."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_gives_passages_or_one_sentence_and_costs_this_process_little(
     tmp_path: Path, name: str
@@ -350,6 +351,7 @@ def test_what_is_loaded_next_is_read_meanwhile(tmp_path: Path, loader: Loader) -
     assert [isinstance(one, Loaded) for one in found] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_a_line_that_ends_the_process_is_named_and_the_others_are_read(
     tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

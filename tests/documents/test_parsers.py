@@ -8,12 +8,9 @@ import formats
 import pytest
 from defusedxml import EntitiesForbidden
 
-from rag.documents.loader import Loader
 from rag.documents.parsers import FormatError, Parsed, read, read_html
 from rag.documents.sandbox import Sandbox
-from rag.documents.sources import find_sources
 from rag.documents.worker import Refusal, Request
-from rag.errors import DocumentError
 from rag.types import Loaded
 
 
@@ -147,25 +144,3 @@ def test_the_worker_starts_without_the_large_libraries() -> None:
     assert (
         subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "set()\n"
     )
-
-
-def test_of_mixed_files_exactly_the_broken_ones_are_reported(tmp_path: Path) -> None:
-    broken = formats.write_mixed(tmp_path, 260)
-    sources = find_sources([str(tmp_path)])
-    assert len(sources) == 260
-    with Loader(seconds=20) as loader:
-        reported = {s for s in sources if any(isinstance(result, DocumentError) for result in loader.load(s))}
-    assert reported == broken
-
-
-@pytest.mark.parametrize("name", formats.SOUND)
-def test_damaged_files_give_documents_or_reasons(tmp_path: Path, name: str) -> None:
-    suffix, make = formats.SOUND[name]
-    sound = make(random.Random(1))
-    file = tmp_path / f"a{suffix}"
-    with Loader(seconds=20) as loader:
-        for seed in range(5 if name == "deep" else 60):
-            file.write_bytes(formats.fuzz(sound, seed))
-            for result in loader.load(file.as_posix()):
-                assert isinstance(result, Loaded | DocumentError)
-                assert not isinstance(result, DocumentError) or "longer than" not in str(result), (name, seed)
