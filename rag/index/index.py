@@ -13,8 +13,8 @@ from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Manifest
-from rag.index.passages import Passages
-from rag.index.snapshot import REPAIR, current_name, soundest
+from rag.index.passages import Listed, Passages
+from rag.index.snapshot import REPAIR, current_name, newest_sound
 from rag.index.vectors import Vectors
 from rag.types import Passage
 
@@ -88,7 +88,7 @@ def open_index(folder: Path, embedder_name: str) -> Index:
     Raises StoreError when there is none, when another embedder built it, or when nothing is sound.
     """
     current = current_name(folder)
-    sound = soundest(folder)
+    sound = newest_sound(folder)
     if sound.manifest.embedder != embedder_name:
         raise StoreError(
             f"The index in {str(folder)!r} was built with the embedder {sound.manifest.embedder!r}, "
@@ -170,10 +170,15 @@ class Reader(Generic[Prepared]):
 def is_sound(folder: Path) -> bool:
     """Whether there is an index in `folder` that can be opened, the current one or one before it."""
     try:
-        soundest(folder)
+        newest_sound(folder)
     except (NoIndexError, DamagedError):
         return False
     return True
+
+
+def list_documents(folder: Path) -> list[Listed]:
+    """The documents of the index in `folder`. Raises StoreError when there is none that is sound."""
+    return Passages.read(newest_sound(folder).path / PASSAGES).listed()
 
 
 def open_files(snapshot: Path) -> tuple[Passages, Vectors]:

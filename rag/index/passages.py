@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 from rag.types import Document, Loaded, Passage, Span
 
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
@@ -79,7 +79,7 @@ class Passages(Mapping[str, Document]):
         return bool(self.rows("SELECT 1 FROM documents WHERE doc_id = ?", [doc_id]))
 
     def __iter__(self) -> Iterator[str]:
-        return (doc_id for (doc_id,) in self.rows("SELECT doc_id FROM documents ORDER BY rowid"))
+        return iter(self.column("SELECT doc_id FROM documents ORDER BY rowid"))
 
     def __len__(self) -> int:
         return self.counts().documents
@@ -87,17 +87,16 @@ class Passages(Mapping[str, Document]):
     def held(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that there is a document of, each once, in the order of the documents."""
         query = f"SELECT doc_id FROM documents WHERE doc_id IN {_LISTED} ORDER BY rowid"
-        return [doc_id for (doc_id,) in self.rows(query, [json.dumps(list(doc_ids))])]
+        return self.column(query, [json.dumps(list(doc_ids))])
 
     def word_count(self, doc_ids: Sequence[str]) -> int:
         """How many words the passages of these documents have."""
         query = f"SELECT coalesce(sum(words), 0) FROM passages WHERE doc_id IN {_LISTED}"
-        ((words,),) = self.rows(query, [json.dumps(list(doc_ids))])
-        return int(words)
+        return int(self.column(query, [json.dumps(list(doc_ids))])[0])
 
     def counts(self) -> Counts:
         """How much there is."""
-        ((documents,),) = self.rows("SELECT count(*) FROM documents")
+        (documents,) = self.column("SELECT count(*) FROM documents")
         ((passages, words),) = self.rows("SELECT count(*), coalesce(sum(words), 0) FROM passages")
         return Counts(documents, passages, words)
 
@@ -112,16 +111,13 @@ class Passages(Mapping[str, Document]):
         """The passages with these ids, in this order. Raises KeyError for an id that is not there."""
         marks = ",".join("?" * len(passage_ids))
         rows = self.rows(f"{_PASSAGE} WHERE passage_id IN ({marks})", passage_ids)
-        found = {row[0]: _passage(*row) for row in rows}
+        found = {row[0]: replace(Passage(*row), page_breaks=tuple(json.loads(row[-1]))) for row in rows}
         return [found[passage_id] for passage_id in passage_ids]
 
     def passage_ids(self, *doc_ids: str) -> list[int]:
         """The id of every passage, or of these documents'; those of a document follow each other in its order."""
         where, values = (f"WHERE doc_id IN {_LISTED}", [json.dumps(doc_ids)]) if doc_ids else ("", [])
-        return [
-            passage_id
-            for (passage_id,) in self.rows(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
-        ]
+        return self.column(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
         """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5).
@@ -136,7 +132,7 @@ class Passages(Mapping[str, Document]):
         found = f"SELECT rowid FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
         limit = k
         while query:
-            ids = [passage_id for (passage_id,) in self.rows(found, [*values, limit])]
+            ids = self.column(found, [*values, limit])
             vector_of = self.vector_ids(ids)
             first = {vector_of[passage_id]: passage_id for passage_id in reversed(ids)}
             best = [passage_id for passage_id in ids if first[vector_of[passage_id]] == passage_id]
@@ -152,13 +148,12 @@ class Passages(Mapping[str, Document]):
 
     def vector_count(self) -> int:
         """How many vectors there are."""
-        ((count,),) = self.rows("SELECT count(*) FROM embedded")
-        return int(count)
+        return int(self.column("SELECT count(*) FROM embedded")[0])
 
     def vectors_of(self, doc_ids: Sequence[str]) -> list[int]:
         """The numbers of the vectors of the passages of these documents."""
         query = f"SELECT DISTINCT vector_id FROM passages WHERE doc_id IN {_LISTED} ORDER BY vector_id"
-        return [vector_id for (vector_id,) in self.rows(query, [json.dumps(list(doc_ids))])]
+        return self.column(query, [json.dumps(list(doc_ids))])
 
     def by_vectors(
         self, vector_ids: Sequence[int], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
@@ -182,20 +177,18 @@ class Passages(Mapping[str, Document]):
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the file, found by reading all of it."""
-        for (message,) in self.rows("PRAGMA integrity_check"):
-            if message != "ok":
-                yield str(message)
+        yield from (message for message in self.column("PRAGMA integrity_check") if message != "ok")
         for doc_id, document in self.items():
             places = self.rows("SELECT start, end, text FROM passages WHERE doc_id = ?", [doc_id])
-            wrong = sum(document.text[start:end] != text for start, end, text in places)
-            if wrong:
+            if wrong := sum(document.text[start:end] != text for start, end, text in places):
                 yield f"{wrong} passages are not what {document.source!r} holds at their place"
-        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE passage_id NOT IN (SELECT rowid FROM words)")
-        if count:
-            yield f"{count} passages have no words"
-        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE vector_id NOT IN (SELECT vector_id FROM embedded)")
-        if count:
-            yield f"{count} passages have no vector"
+        without = {
+            "words": "passage_id NOT IN (SELECT rowid FROM words)",
+            "vector": "vector_id NOT IN (SELECT vector_id FROM embedded)",
+        }
+        for what, where in without.items():
+            if count := self.column(f"SELECT count(*) FROM passages WHERE {where}")[0]:
+                yield f"{count} passages have no {what}"
 
     def files(self) -> dict[str, str]:
         """The digest of every file that was read, by its path."""
@@ -212,7 +205,7 @@ class Passages(Mapping[str, Document]):
         places = self.rows("SELECT start, end FROM passages WHERE doc_id = ? ORDER BY passage_id", [doc_id])
         return Loaded(document, tuple(Span(start, end) for start, end in places))
 
-    def complaints(self) -> dict[str, list[str]]:
+    def problems_by_file(self) -> dict[str, list[str]]:
         """What could not be read in the files of which the rest was."""
         rows = self.rows("SELECT file, problems FROM files WHERE problems != '[]'")
         return {os.fsdecode(file): json.loads(problems) for file, problems in rows}
@@ -221,20 +214,10 @@ class Passages(Mapping[str, Document]):
         """The hash of each text that was embedded, one by one."""
         return (hashed for (hashed,) in self.database.execute("SELECT hash FROM embedded"))
 
+    def column(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """The only column of what a query gives."""
+        return [value for (value,) in self.rows(query, values)]
+
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """What a query gives."""
         return self.database.execute(query, values).fetchall()
-
-
-def _passage(
-    passage_id: int,
-    doc_id: str,
-    source: str,
-    title: str,
-    start: int,
-    end: int,
-    text: str,
-    page: int | None,
-    breaks: str,
-) -> Passage:
-    return Passage(passage_id, doc_id, source, title, start, end, text, page, tuple(json.loads(breaks)))

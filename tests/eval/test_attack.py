@@ -23,8 +23,8 @@ from eval.record import Record
 from rag.answer.prompts import ABSTENTION
 from rag.errors import ModelError
 from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import open_index
-from rag.index.verify import verify
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Passage, Timings
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from rag.documents.splitter import cut
 from rag.index.passages import FIRST_SOURCE, Passages, term
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 from rag.types import Loaded
 
 _SCHEMA = """
@@ -52,7 +52,7 @@ def embedded_text(title: str, titled: int, text: str) -> str:
     return f"{title}\n{text}" if titled else text
 
 
-class Editor(Passages):
+class PassageEditor(Passages):
     """Passages in a file that nobody reads yet."""
 
     @classmethod
@@ -83,13 +83,11 @@ class Editor(Passages):
 
     def count_after(self, vector_id: int) -> int:
         """How many vectors have a higher number."""
-        ((count,),) = self.rows("SELECT count(*) FROM embedded WHERE vector_id > ?", [vector_id])
-        return int(count)
+        return int(self.column("SELECT count(*) FROM embedded WHERE vector_id > ?", [vector_id])[0])
 
     def last_vector(self) -> int:
         """The highest number that a vector ever had, 0 where there was none: numbers are not used again."""
-        rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'")
-        return int(rows[0][0]) if rows else 0
+        return max(self.column("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'"), default=0)
 
     def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
         """Take in the documents of a file; the passages of a text that is known already stay. Returns how many."""
@@ -126,7 +124,7 @@ class Editor(Passages):
 
     def _vector_id(self, hashed: bytes) -> int | None:
         """The number of the vector of what has this hash, a new one where there is none."""
-        for (vector_id,) in self.rows("SELECT vector_id FROM embedded WHERE hash = ?", [hashed]):
+        for vector_id in self.column("SELECT vector_id FROM embedded WHERE hash = ?", [hashed]):
             return int(vector_id)
         return self.database.execute("INSERT INTO embedded (hash) VALUES (?)", [hashed]).lastrowid
 
@@ -134,7 +132,7 @@ class Editor(Passages):
         terms = " ".join(map(term, tokenize(f"{title}\n{text}")))
         self.database.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)", [passage_id, terms])
 
-    def complain(self, file: str, problems: Sequence[str]) -> None:
+    def set_problems(self, file: str, problems: Sequence[str]) -> None:
         """Remember what could not be read in a file of which the rest was."""
         self.database.execute(
             "UPDATE files SET problems = ? WHERE file = ?", [json.dumps(list(problems)), os.fsencode(file)]
@@ -163,7 +161,7 @@ class Editor(Passages):
                     self.database.execute("DELETE FROM words WHERE rowid = ?", [passage_id])
                     self._add_words(passage_id, document.title, text)
         unused = "vector_id NOT IN (SELECT vector_id FROM passages)"
-        gone = [vector_id for (vector_id,) in self.rows(f"SELECT vector_id FROM embedded WHERE {unused}")]
+        gone = self.column(f"SELECT vector_id FROM embedded WHERE {unused}")
         self.database.execute(f"DELETE FROM embedded WHERE {unused}")
         self.database.execute("INSERT INTO words (words) VALUES ('optimize')")
         self.database.commit()
@@ -178,7 +176,7 @@ class Editor(Passages):
     def _retitled(self) -> list[str]:
         title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in ("title", "titled"))
         changed = f"SELECT doc_id FROM documents WHERE title != {title} OR titled != {titled}"
-        return [doc_id for (doc_id,) in self.rows(changed)]
+        return self.column(changed)
 
     def _as_first_named(self, doc_id: str) -> Loaded:
         query = "SELECT source, title, titled FROM sources WHERE doc_id = ? ORDER BY source LIMIT 1"

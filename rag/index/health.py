@@ -1,6 +1,7 @@
-"""Whether a snapshot is what its manifest says: files, counts, and canaries found by word and by vector.
+"""Whether the index is sound: its status, the check of a snapshot, the way back to the one before.
 
-`python -m rag.index.verify SNAPSHOT` runs it apart, so that a damaged file cannot end the process that asks.
+A snapshot is sound if it is what its manifest says: files, counts, and canaries found by word and by vector.
+`python -m rag.index.health SNAPSHOT` checks it in a process of its own, which a damaged file may end.
 """
 
 import argparse
@@ -13,9 +14,20 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError
-from rag.index.index import open_files
-from rag.index.manifest import Manifest, check_files, read_manifest
+from rag.index.index import EMBEDDINGS, list_documents, open_files
+from rag.index.manifest import Manifest, check_files, count, read_manifest
 from rag.index.passages import Passages
+from rag.index.snapshot import (
+    REPAIR,
+    current_name,
+    newest_sound,
+    others,
+    roll_back,
+    some_snapshots,
+    unwritable,
+    write_lock,
+    writer,
+)
 from rag.index.vectors import Rows, Vectors
 
 CANARIES = 50
@@ -28,9 +40,67 @@ _MISSED = 0.1
 damaged files most."""
 
 
+def status_lines(folder: Path) -> tuple[list[str], bool]:
+    """What there is, when and of what it was made, its size and health; and whether the current index is sound.
+
+    Raises NoIndexError where there is none, DamagedError where nothing is sound.
+    """
+    sound = newest_sound(folder)
+    manifest = sound.manifest
+    back = sum(path.name != sound.path.name for path, _ in others(folder))
+    size = sum(size for size, _ in manifest.files.values())
+    cached = (folder / EMBEDDINGS).stat().st_size if (folder / EMBEDDINGS).exists() else 0
+    facts = {
+        "Snapshot": sound.path.name + (f" (and {back} to go back to)" if back else ""),
+        "Published": manifest.created,
+        "Made of": ", ".join(manifest.corpus.paths),
+        "Kept out": ", ".join(manifest.corpus.removed),
+        "Documents": f"{manifest.documents:,}",
+        "Passages": f"{manifest.passages:,} of about {manifest.passage_words} words",
+        "Embedder": manifest.embedder,
+        "Size": f"{size / 1e6:,.1f} MB, and {cached / 1e6:,.1f} MB of cached vectors",
+        "Health": sound.notice or "sound",
+        "Written by": writer(folder) or "nobody now",
+    }
+    return [f"{name:<11} {_one_line(fact)}" for name, fact in facts.items() if fact], sound.notice is None
+
+
+def check(folder: Path) -> str:
+    """Check every file, passage and vector of the current snapshot. Raises DamagedError with all that is wrong."""
+    current = some_snapshots(folder)[0]
+    wrong = [] if current_name(folder) == current.name else ["CURRENT does not name a snapshot"]
+    if wrong := wrong + verify_apart(current, full=True):
+        raise DamagedError(f"The index {current.name} is damaged ({'; '.join(wrong)}); {REPAIR}")
+    return f"The index {current.name} is sound: {read_manifest(current).summary()}."
+
+
+def list_lines(folder: Path) -> list[str]:
+    """The documents: source, title, number of passages, divided by tabs. Raises StoreError."""
+    return [
+        "\t".join([_one_line(one.source), _one_line(one.title), count(one.passages, "passage")])
+        for one in list_documents(folder)
+    ]
+
+
+def go_back(folder: Path) -> str:
+    """Make the snapshot before the current one the current one. Raises StoreError."""
+    some_snapshots(folder)
+    with write_lock(folder):
+        try:
+            manifest = roll_back(folder)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+    return f"The index is the one of {manifest.created} again: {manifest.summary()}."
+
+
+def _one_line(text: str) -> str:
+    """`text` on one line, whatever a file's name holds."""
+    return " ".join(text.split())
+
+
 def verify_apart(snapshot: Path, full: bool = False) -> list[str]:
     """What is wrong with a snapshot, as found by another process; empty when it is sound."""
-    command = [sys.executable, "-m", "rag.index.verify", str(snapshot.resolve()), *(["--full"] if full else [])]
+    command = [sys.executable, "-m", "rag.index.health", str(snapshot.resolve()), *(["--full"] if full else [])]
     done = subprocess.run(
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True, encoding="utf-8", check=False
     )
@@ -44,8 +114,7 @@ def verify_apart(snapshot: Path, full: bool = False) -> list[str]:
 def verify(snapshot: Path, full: bool = False) -> list[str]:
     """What is wrong with a snapshot; empty when it is sound. `full` reads every passage and looks for 1,000."""
     try:
-        manifest = read_manifest(snapshot)
-        check_files(snapshot, manifest)
+        manifest = check_files(snapshot)
         passages, vectors = open_files(snapshot)
         return [
             *(passages.problems() if full else ()),
@@ -89,14 +158,14 @@ def _finds_itself(vectors: Vectors, vector_id: int, vector: Rows) -> bool:
 
 def main() -> int:
     """Print what is wrong, a line each; the exit code is 0 or 1."""
-    parser = argparse.ArgumentParser(prog="python -m rag.index.verify", description="Check a snapshot of the index.")
+    parser = argparse.ArgumentParser(prog="python -m rag.index.health", description="Check a snapshot of the index.")
     parser.add_argument("snapshot", type=Path)
     parser.add_argument("--full", action="store_true", help="read every passage")
     arguments = parser.parse_args()
     found = verify(arguments.snapshot, arguments.full)
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for problem in found:
-        print(" ".join(problem.split()))
+        print(_one_line(problem))
     return 1 if found else 0
 
 
