@@ -10,8 +10,9 @@ from rag.documents.loader import Loader
 from rag.errors import RagError, whole
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
-from rag.index.health import check, go_back, list_lines, status_lines
+from rag.index.health import check, list_lines, status_lines
 from rag.index.manifest import Corpus
+from rag.index.snapshot import roll_back
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import terminal_progress
 from rag.settings import Settings, read_settings
@@ -44,7 +45,8 @@ def _run(settings: Settings, arguments: argparse.Namespace) -> int:
     elif arguments.check:
         print(check(settings.index))
     elif arguments.rollback:
-        print(go_back(settings.index))
+        manifest = roll_back(settings.index)
+        print(f"The index is the one of {manifest.created} again: {manifest.summary()}.")
     else:
         named = {name: getattr(arguments, name) for name in ("paths", "add", "remove", "include", "exclude")}
         return ingest(settings, lambda: next_corpus(settings, **named), arguments.rebuild)

@@ -178,14 +178,7 @@ class _Update:
                     "No document could be read, so the index stays as it was "
                     f"(to be without one, delete {str(self.folder)!r}); {reason}"
                 )
-            stale = self.base.manifest.stale + len(removed) if self.base else 0
-            if stale > _MOST_STALE * passages.vector_count():
-                shutil.rmtree(snapshot / VECTORS)
-                last_vector, stale, removed = 0, 0, []
-            with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
-                embedded = store_vectors(
-                    snapshot / VECTORS, passages, cache, self.options.load_embedder, last_vector, removed, self.progress
-                )
+            stale, embedded = self._store_vectors(snapshot / VECTORS, passages, last_vector, removed)
         manifest = Manifest(
             FORMAT, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", self.options.embedder, self.options.passage_words,
             counts.documents, counts.passages, counts.words, stale, self.corpus,
@@ -220,6 +213,21 @@ class _Update:
                 wrong.append(str(found))
             elif found.document.source not in self.corpus.removed:
                 yield found
+
+    def _store_vectors(
+        self, folder: Path, passages: PassageEditor, last: int, removed: Sequence[int]
+    ) -> tuple[int, int]:
+        """Bring the vectors up to the passages; `last` is the highest number of one that is stored.
+
+        Returns how many are stale, and how many had to be embedded.
+        """
+        stale = self.base.manifest.stale + len(removed) if self.base else 0
+        if stale > _MOST_STALE * passages.vector_count():
+            shutil.rmtree(folder)
+            last, stale, removed = 0, 0, []
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
+            load = self.options.load_embedder
+            return stale, store_vectors(folder, passages, cache, load, last, removed, self.progress)
 
     def _forget_vectors(self) -> None:
         """Keep in the cache what the kept snapshots hold."""

@@ -8,14 +8,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from rag.index.passage_editor import PassageEditor
-from rag.index.vectors import Vectors
+from rag.index.vectors import Floats, Vectors
 from rag.models.weights import Progress
 
-Vector = npt.NDArray[np.float32]
 BATCH = 512
 """Passages embedded and stored at once."""
 _SCHEMA = """
@@ -36,20 +34,14 @@ class EmbeddingCache:
 
     def __init__(self, path: Path, embedder: str) -> None:
         """Open or make the file. Raises sqlite3.OperationalError when it cannot be written."""
-        self._path = path
-        self._embedder = embedder
-        try:
-            self._database = _open(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            self._begin_anew()
+        self._path, self._embedder = path, embedder
+        self._open()
 
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
 
-    def get(self, hashes: Sequence[bytes]) -> dict[bytes, Vector]:
+    def get(self, hashes: Sequence[bytes]) -> dict[bytes, Floats]:
         """The vectors that are there."""
         marks = ",".join("?" * len(hashes))
         query = f"SELECT hash, vector, checksum FROM vectors WHERE embedder = ? AND hash IN ({marks})"
@@ -58,7 +50,7 @@ class EmbeddingCache:
             rows = self._database.execute(query, [self._embedder, *hashes]).fetchall()
         return {key: np.frombuffer(raw, np.float32) for key, raw, checksum in rows if zlib.crc32(key + raw) == checksum}
 
-    def put(self, vectors: Mapping[bytes, Vector]) -> None:
+    def put(self, vectors: Mapping[bytes, Floats]) -> None:
         """Store vectors, so that they are there after a crash too."""
         rows = [(key, vector.astype(np.float32).tobytes()) for key, vector in vectors.items()]
         with self._healing(), self._database:
@@ -79,25 +71,21 @@ class EmbeddingCache:
 
     @contextmanager
     def _healing(self) -> Iterator[None]:
-        """Where the file turns out to be damaged, an empty one takes its place: what it held can be made again."""
+        """If the file turns out to be damaged, an empty one takes its place: what it held can be made again."""
         try:
             yield
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
             self._database.close()
-            self._begin_anew()
+            for part in self._path.parent.glob(f"{self._path.name}*"):
+                part.unlink()
+            self._open()
 
-    def _begin_anew(self) -> None:
-        for part in self._path.parent.glob(f"{self._path.name}*"):
-            part.unlink()
-        self._database = _open(self._path)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=0, isolation_level="IMMEDIATE")
-    database.executescript(_SCHEMA)
-    return database
+    def _open(self) -> None:
+        self._database = sqlite3.connect(self._path, timeout=0, isolation_level="IMMEDIATE")
+        with self._healing():
+            self._database.executescript(_SCHEMA)
 
 
 def store_vectors(
@@ -112,7 +100,7 @@ def store_vectors(
     """Drop the vectors with the numbers `removed` and store those with numbers above `after`.
 
     Chroma stores a batch while the next one is embedded. Returns how many had to be
-    embedded; the embedder is loaded when there is the first of them.
+    embedded; the embedder is loaded for the first of them.
     """
     total, done, embedded = passages.count_after(after), 0, 0
     embedder: Embeddings | None = None

@@ -1,4 +1,4 @@
-"""Whether the index is sound: its status, the check of a snapshot, the way back to the one before.
+"""What the index holds, and whether it is sound.
 
 A snapshot is sound if it is what its manifest says: files, counts, and canaries found by word and by vector.
 `python -m rag.index.health SNAPSHOT` checks it in a process of its own, which a damaged file may end.
@@ -16,19 +16,9 @@ from chromadb.errors import ChromaError
 from rag.errors import DamagedError
 from rag.index.index import EMBEDDINGS, list_documents, open_files
 from rag.index.manifest import Manifest, check_files, count, read_manifest
-from rag.index.passages import Passages
-from rag.index.snapshot import (
-    REPAIR,
-    current_name,
-    newest_sound,
-    others,
-    roll_back,
-    some_snapshots,
-    unwritable,
-    write_lock,
-    writer,
-)
-from rag.index.vectors import Rows, Vectors
+from rag.index.passages import Counts, Passages
+from rag.index.snapshot import REPAIR, current_name, newest_sound, others, some_snapshots, writer
+from rag.index.vectors import Floats, Vectors
 
 CANARIES = 50
 """Passages that are looked for, spread evenly, with the newest among them."""
@@ -43,7 +33,7 @@ damaged files most."""
 def status_lines(folder: Path) -> tuple[list[str], bool]:
     """What there is, when and of what it was made, its size and health; and whether the current index is sound.
 
-    Raises NoIndexError where there is none, DamagedError where nothing is sound.
+    Raises NoIndexError if there is none, DamagedError if nothing is sound.
     """
     sound = newest_sound(folder)
     manifest = sound.manifest
@@ -82,17 +72,6 @@ def list_lines(folder: Path) -> list[str]:
     ]
 
 
-def go_back(folder: Path) -> str:
-    """Make the snapshot before the current one the current one. Raises StoreError."""
-    some_snapshots(folder)
-    with write_lock(folder):
-        try:
-            manifest = roll_back(folder)
-        except OSError as error:
-            raise unwritable(folder, error) from error
-    return f"The index is the one of {manifest.created} again: {manifest.summary()}."
-
-
 def _one_line(text: str) -> str:
     """`text` on one line, whatever a file's name holds."""
     return " ".join(text.split())
@@ -127,7 +106,7 @@ def verify(snapshot: Path, full: bool = False) -> list[str]:
 
 def _counts(manifest: Manifest, passages: Passages, vectors: Vectors) -> Iterator[str]:
     counts = passages.counts()
-    if (counts.documents, counts.passages, counts.words) != (manifest.documents, manifest.passages, manifest.words):
+    if counts != Counts(manifest.documents, manifest.passages, manifest.words):
         yield f"{counts} were counted, where the manifest has {manifest.documents:,} and {manifest.passages:,}"
     if len(vectors) != passages.vector_count():
         yield f"there are {len(vectors):,} vectors for {passages.vector_count():,} different passages"
@@ -151,7 +130,7 @@ def _canaries(passages: Passages, vectors: Vectors, count: int) -> Iterator[str]
         yield from missed
 
 
-def _finds_itself(vectors: Vectors, vector_id: int, vector: Rows) -> bool:
+def _finds_itself(vectors: Vectors, vector_id: int, vector: Floats) -> bool:
     found = vectors.nearest(vector, _AMONG)
     return vector_id in {i for i, cosine in found if cosine > _SAME} or bool(found and found[-1][1] > _SAME)
 

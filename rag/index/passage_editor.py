@@ -86,7 +86,7 @@ class PassageEditor(Passages):
         return int(self.column("SELECT count(*) FROM embedded WHERE vector_id > ?", [vector_id])[0])
 
     def last_vector(self) -> int:
-        """The highest number that a vector ever had, 0 where there was none: numbers are not used again."""
+        """The highest number that a vector ever had, 0 if there was none: numbers are not used again."""
         return max(self.column("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'"), default=0)
 
     def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
@@ -123,7 +123,7 @@ class PassageEditor(Passages):
             self._add_words(row.lastrowid, document.title, passage.text)
 
     def _vector_id(self, hashed: bytes) -> int | None:
-        """The number of the vector of what has this hash, a new one where there is none."""
+        """The number of the vector of what has this hash, a new one if there is none."""
         for vector_id in self.column("SELECT vector_id FROM embedded WHERE hash = ?", [hashed]):
             return int(vector_id)
         return self.database.execute("INSERT INTO embedded (hash) VALUES (?)", [hashed]).lastrowid
@@ -149,17 +149,16 @@ class PassageEditor(Passages):
         Returns the numbers of the vectors that are not needed any more.
         """
         self._drop("doc_id NOT IN (SELECT doc_id FROM sources)")
-        for doc_id in self._retitled():
-            loaded = self._as_first_named(doc_id)
-            document = loaded.document
-            if document.titled or self[doc_id].titled:
+        for doc_id, source, title, titled in self._retitled():
+            if titled or self[doc_id].titled:
+                loaded = self.loaded(doc_id, source, title, titled)
                 self._drop("doc_id = ?", doc_id)
                 self._add(loaded)
             else:  # The title is in the words alone, so the vectors stay.
-                self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [document.title, doc_id])
+                self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [title, doc_id])
                 for passage_id, text in self.rows("SELECT passage_id, text FROM passages WHERE doc_id = ?", [doc_id]):
                     self.database.execute("DELETE FROM words WHERE rowid = ?", [passage_id])
-                    self._add_words(passage_id, document.title, text)
+                    self._add_words(passage_id, title, text)
         unused = "vector_id NOT IN (SELECT vector_id FROM passages)"
         gone = self.column(f"SELECT vector_id FROM embedded WHERE {unused}")
         self.database.execute(f"DELETE FROM embedded WHERE {unused}")
@@ -173,12 +172,9 @@ class PassageEditor(Passages):
         for delete in (words, f"DELETE FROM passages WHERE {where}", f"DELETE FROM documents WHERE {where}"):
             self.database.execute(delete, values)
 
-    def _retitled(self) -> list[str]:
-        title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in ("title", "titled"))
-        changed = f"SELECT doc_id FROM documents WHERE title != {title} OR titled != {titled}"
-        return self.column(changed)
-
-    def _as_first_named(self, doc_id: str) -> Loaded:
-        query = "SELECT source, title, titled FROM sources WHERE doc_id = ? ORDER BY source LIMIT 1"
-        ((source, title, titled),) = self.rows(query, [doc_id])
-        return self.loaded(doc_id, source, title, titled)
+    def _retitled(self) -> list[tuple[str, str, str, int]]:
+        """Documents whose first source has another title now: id, source, title, and whether that is its own."""
+        names = ("source", "title", "titled")
+        source, title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in names)
+        changed = f"title != {title} OR titled != {titled}"
+        return self.rows(f"SELECT doc_id, {source}, {title}, {titled} FROM documents WHERE {changed}")

@@ -19,8 +19,8 @@ SELECT passage_id, passages.doc_id, {FIRST_SOURCE.format(column="source")}, titl
 FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 """
 
-_LISTED = "(SELECT value FROM json_each(?))"
-"""A list of any length as one value of a query; SQLite takes at most 32,766 values."""
+_VALUES = "(SELECT value FROM json_each(?))"
+"""A `_list` of any length in a query; SQLite takes at most 32,766 values."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,14 @@ def term(stem: str) -> str:
     return stem if stem.isascii() else f"u{stem.encode().hex()}"
 
 
+def _list(values: Sequence[object]) -> str:
+    return json.dumps(list(values))
+
+
 class Passages(Mapping[str, Document]):
     """The documents by id, read when asked for; the passages are found by `passages` and `by_words`.
 
-    Every method may raise sqlite3.Error, where the file is damaged.
+    Every method may raise sqlite3.Error, if the file is damaged.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -86,13 +90,13 @@ class Passages(Mapping[str, Document]):
 
     def held(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that there is a document of, each once, in the order of the documents."""
-        query = f"SELECT doc_id FROM documents WHERE doc_id IN {_LISTED} ORDER BY rowid"
-        return self.column(query, [json.dumps(list(doc_ids))])
+        query = f"SELECT doc_id FROM documents WHERE doc_id IN {_VALUES} ORDER BY rowid"
+        return self.column(query, [_list(doc_ids)])
 
     def word_count(self, doc_ids: Sequence[str]) -> int:
         """How many words the passages of these documents have."""
-        query = f"SELECT coalesce(sum(words), 0) FROM passages WHERE doc_id IN {_LISTED}"
-        return int(self.column(query, [json.dumps(list(doc_ids))])[0])
+        query = f"SELECT coalesce(sum(words), 0) FROM passages WHERE doc_id IN {_VALUES}"
+        return int(self.column(query, [_list(doc_ids)])[0])
 
     def counts(self) -> Counts:
         """How much there is."""
@@ -109,14 +113,13 @@ class Passages(Mapping[str, Document]):
 
     def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
         """The passages with these ids, in this order. Raises KeyError for an id that is not there."""
-        marks = ",".join("?" * len(passage_ids))
-        rows = self.rows(f"{_PASSAGE} WHERE passage_id IN ({marks})", passage_ids)
+        rows = self.rows(f"{_PASSAGE} WHERE passage_id IN {_VALUES}", [_list(passage_ids)])
         found = {row[0]: replace(Passage(*row), page_breaks=tuple(json.loads(row[-1]))) for row in rows}
         return [found[passage_id] for passage_id in passage_ids]
 
     def passage_ids(self, *doc_ids: str) -> list[int]:
         """The id of every passage, or of these documents'; those of a document follow each other in its order."""
-        where, values = (f"WHERE doc_id IN {_LISTED}", [json.dumps(doc_ids)]) if doc_ids else ("", [])
+        where, values = (f"WHERE doc_id IN {_VALUES}", [_list(doc_ids)]) if doc_ids else ("", [])
         return self.column(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
@@ -127,8 +130,8 @@ class Passages(Mapping[str, Document]):
         """
         query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
         # The plus keeps SQLite from searching the words once for each passage of the documents.
-        among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_LISTED})" if doc_ids else ""
-        values = [query, *([json.dumps(list(doc_ids))] if doc_ids else [])]
+        among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_VALUES})" if doc_ids else ""
+        values = [query, *([_list(doc_ids)] if doc_ids else [])]
         found = f"SELECT rowid FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
         limit = k
         while query:
@@ -143,8 +146,8 @@ class Passages(Mapping[str, Document]):
 
     def vector_ids(self, passage_ids: Sequence[int]) -> dict[int, int]:
         """The number of the vector of each of these passages; equal ones have it together."""
-        query = f"SELECT passage_id, vector_id FROM passages WHERE passage_id IN {_LISTED}"
-        return dict(self.rows(query, [json.dumps(list(passage_ids))]))
+        query = f"SELECT passage_id, vector_id FROM passages WHERE passage_id IN {_VALUES}"
+        return dict(self.rows(query, [_list(passage_ids)]))
 
     def vector_count(self) -> int:
         """How many vectors there are."""
@@ -152,20 +155,20 @@ class Passages(Mapping[str, Document]):
 
     def vectors_of(self, doc_ids: Sequence[str]) -> list[int]:
         """The numbers of the vectors of the passages of these documents."""
-        query = f"SELECT DISTINCT vector_id FROM passages WHERE doc_id IN {_LISTED} ORDER BY vector_id"
-        return self.column(query, [json.dumps(list(doc_ids))])
+        query = f"SELECT DISTINCT vector_id FROM passages WHERE doc_id IN {_VALUES} ORDER BY vector_id"
+        return self.column(query, [_list(doc_ids)])
 
     def by_vectors(
         self, vector_ids: Sequence[int], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
     ) -> dict[int, int]:
         """A passage, of all or these documents, for each vector: one that is `preferred`, or else the first."""
-        among = f"AND doc_id IN {_LISTED}" if doc_ids else ""
+        among = f"AND doc_id IN {_VALUES}" if doc_ids else ""
         query = (
-            f"SELECT vector_id, coalesce(min(iif(passage_id IN {_LISTED}, passage_id, NULL)), min(passage_id)) "
-            f"FROM passages WHERE vector_id IN {_LISTED} {among} GROUP BY vector_id"
+            f"SELECT vector_id, coalesce(min(iif(passage_id IN {_VALUES}, passage_id, NULL)), min(passage_id)) "
+            f"FROM passages WHERE vector_id IN {_VALUES} {among} GROUP BY vector_id"
         )
         lists = [preferred, vector_ids, *([doc_ids] if doc_ids else [])]
-        return dict(self.rows(query, [json.dumps(list(values)) for values in lists]))
+        return dict(self.rows(query, [_list(values) for values in lists]))
 
     def has_words(self, passage_id: int, text: str) -> bool:
         """Whether the longest words of `text` find this passage."""

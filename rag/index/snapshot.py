@@ -69,7 +69,7 @@ def make_current(snapshot: Path, corpus: Corpus) -> None:
 
 
 def current_name(folder: Path) -> str | None:
-    """The name of the current snapshot, None where CURRENT is not there or is not as it was written."""
+    """The name of the current snapshot, None if CURRENT is not there or is not as it was written."""
     current = _read_current(folder)
     return current and current[0]
 
@@ -83,7 +83,7 @@ def _read_current(folder: Path) -> tuple[str, Corpus] | None:
 
 
 def last_corpus(folder: Path) -> Corpus | None:
-    """What the index was made of, as CURRENT or a manifest has it; None where nothing was published.
+    """What the index was made of, as CURRENT or a manifest has it; None if nothing was published.
 
     Raises DamagedError when it can no longer be told.
     """
@@ -102,7 +102,7 @@ def last_corpus(folder: Path) -> Corpus | None:
 
 
 def snapshots(folder: Path, current: str | None = None) -> list[Path]:
-    """The published snapshots: the one that is (or is given as) current first, then the newest first.
+    """The published snapshots: the one that is current, or given as `current`, first; then the newest first.
 
     Raises StoreError when the folder cannot be read.
     """
@@ -120,7 +120,7 @@ def snapshots(folder: Path, current: str | None = None) -> list[Path]:
 
 
 def some_snapshots(folder: Path, current: str | None = None) -> list[Path]:
-    """The same. Raises NoIndexError where nothing was published."""
+    """The published snapshots, in the same order. Raises NoIndexError if there are none."""
     if not (found := snapshots(folder, current)):
         raise NoIndexError(f"There is no index in {str(folder)!r}; build it with: python ingest.py")
     return found
@@ -143,10 +143,10 @@ class SoundSnapshot:
 
 
 def newest_sound(folder: Path) -> SoundSnapshot:
-    """The current snapshot, or where it is damaged the newest one that is not.
+    """The current snapshot, or if it is damaged the newest one that is not.
 
-    Raises NoIndexError where nothing was published, DamagedError where nothing is sound,
-    StoreError where the folder cannot be read.
+    Raises NoIndexError if nothing was published, DamagedError if nothing is sound,
+    StoreError if the folder cannot be read.
     """
     while True:
         current = current_name(folder)
@@ -184,17 +184,6 @@ def others(folder: Path) -> list[tuple[Path, Manifest]]:
             if snapshot.name != current_name(folder):
                 found.append((snapshot, check_files(snapshot)))
     return found
-
-
-def roll_back(folder: Path) -> Manifest:
-    """Make the newest sound snapshot that is not current the current one; returns its manifest.
-
-    Raises StoreError when there is none, OSError when the folder cannot be written.
-    """
-    for snapshot, manifest in others(folder):
-        make_current(snapshot, manifest.corpus)
-        return manifest
-    raise StoreError(f"The index in {str(folder)!r} has no other sound snapshot to go back to.")
 
 
 @contextmanager
@@ -254,3 +243,19 @@ def unwritable(folder: Path, error: Exception) -> StoreError:
         f"The index cannot be written in {str(folder)!r} ({getattr(error, 'strerror', None) or error}); "
         "see that there is room and that you may write there, or set RAG_INDEX to another folder."
     )
+
+
+def roll_back(folder: Path) -> Manifest:
+    """Make the newest sound snapshot that is not current the current one; returns its manifest.
+
+    Raises StoreError if there is none, or the folder cannot be written, NoIndexError if there is no index.
+    """
+    some_snapshots(folder)
+    with write_lock(folder):
+        for snapshot, manifest in others(folder):
+            try:
+                make_current(snapshot, manifest.corpus)
+            except OSError as error:
+                raise unwritable(folder, error) from error
+            return manifest
+    raise StoreError(f"The index in {str(folder)!r} has no other sound snapshot to go back to.")
