@@ -15,8 +15,7 @@ from rag.types import Hit
 RRF_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)."""
 ALSO = 0.5
-"""The weight of a question's other wording. On MTRAG's follow-ups (272, recall@5): the question alone 0.783, with the
-turn before in front always 0.764 or by the rule of rag/answer/condense.py 0.814, the two fused by this weight 0.836."""
+"""The weight of a question's other wording, chosen on MTRAG's follow-ups (docs/results.md)."""
 POOL = 50
 """Places of each list that are fused."""
 

@@ -20,14 +20,11 @@ _COPY = "article-chat-"
 _MOST = 5000
 """Rows that Chroma takes at once (its limit is 5,461)."""
 _SEARCHED = 1000
-"""Candidates weighed in a search. Of 1,000 random vectors among 100,000, Chroma's own 100 finds 959 and 400 all, but
-after 60 updates of 52,500 with 400 one was no longer found. 1,000 take about 8 ms."""
+"""Candidates weighed in a search; with fewer, vectors are lost after many updates (docs/results.md)."""
 _LINKS = 32
-"""Of each vector in the search graph. Of 3,000 among 8,300 others that are nearly alike (cosine .96) Chroma's own 16
-leave 53 out of reach, and 32 leave 15; with a cosine of .9999 they leave 19 and 1."""
+"""Of each vector in the search graph; with fewer, thousands that are alike hide others (docs/results.md)."""
 _FEW = 250
-"""Rows of a choice up to which their vectors are compared one by one. Of 20,000 random vectors of 384 dimensions: 20 in
-1.5 ms, 200 in 12 ms; Chroma's search among a choice takes 18 to 60 ms (20 ids to all but 20), and finds the same."""
+"""Up to so many chosen vectors are compared one by one, which is faster than Chroma's search (docs/results.md)."""
 _NOISE = 1e-4
 """Its standard deviation in each component; it changes a cosine by about as much."""
 

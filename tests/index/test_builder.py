@@ -17,7 +17,6 @@ from rag.index.builder import BuildOptions, update
 from rag.index.health import verify
 from rag.index.index import Index, open_index
 from rag.index.manifest import Corpus
-from rag.index.retriever import HybridRetriever
 from rag.index.snapshot import newest_sound, roll_back, snapshots, write_lock
 
 TEXTS = {"cat.txt": "The black cat sleeps.", "sub/dog.md": "# Dogs\n\nA dog eats.", "fish.txt": "Fish swim."}
@@ -355,22 +354,3 @@ def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:
         assert np.allclose(
             opened._vectors.get([number[passage.passage_id]])[number[passage.passage_id]], vector, atol=1e-3
         )
-
-
-def test_a_text_of_equal_passages_stops_nothing_and_hides_nothing(tmp_path: Path) -> None:
-    """ "word " a million times failed the check of the whole index."""
-    write(tmp_path / "texts", {"equal.txt": "word " * 475_000, "fish.txt": "Fish swim in the pond."})
-    outcome = publish(tmp_path / "index", tmp_path / "texts")
-    assert outcome.problems == () and outcome.manifest.passages > 8_000
-    index = open_index(tmp_path / "index", EMBEDDER)
-    assert verify(index.path, full=True) == []
-    found = HybridRetriever(index=index, embedder=TopicEmbedder()).search("Where do fish swim? word")
-    texts = [hit.passage.text for hit in found]
-    assert texts[0] == "Fish swim in the pond." and len(set(texts)) == len(texts)
-
-
-def test_equal_texts_in_two_documents_take_one_place_among_the_hits(tmp_path: Path) -> None:
-    write(tmp_path / "texts", {"a.txt": "Fish swim.\n\nOne.", "b.txt": "Fish swim.\n\nTwo.", "c.txt": "A dog eats."})
-    publish(tmp_path / "index", tmp_path / "texts")
-    index = open_index(tmp_path / "index", EMBEDDER)
-    assert len(HybridRetriever(index=index, embedder=TopicEmbedder()).search("Where do fish swim?")) == 3
