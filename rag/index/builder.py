@@ -1,4 +1,4 @@
-"""Documents -> a new snapshot of the index, made of what the one before has and of what changed since."""
+"""Documents -> a new snapshot, made of the one before and of what has changed."""
 
 import shutil
 import sqlite3
@@ -39,7 +39,7 @@ _MOST_STALE = 0.2
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How an index is made: words in a passage, the embedder's name, and how to get the embedder."""
+    """How an index is made: words in a passage, the embedder and its name."""
 
     passage_words: int
     embedder: str
@@ -48,7 +48,10 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an update did: `problems` names what could not be read, `embedded` counts the passages that had to be."""
+    """What an update did.
+
+    `problems` names what could not be read, `embedded` counts the texts that had to be embedded.
+    """
 
     manifest: Manifest
     changed: bool
@@ -66,13 +69,13 @@ def update(
     progress: Progress = silent,
     verify: Callable[[Path], list[str]] = verify_apart,
 ) -> Outcome:
-    """Publish an index of exactly what `corpus` holds now; what is unchanged is taken from the one before.
+    """Publish an index of exactly what `corpus` holds now.
 
-    A `corpus` that goes on from what was named last is given as a function, which is called under
-    the lock. With `rebuild` every document is read and split anew. Readers see nothing until the
-    end, and if it fails the index stays as it was. Raises DocumentError when there is nothing to
-    read, StoreError when another process is writing, the folder cannot be written, or the result
-    does not pass its check; ModelError from the embedder.
+    What is unchanged is taken from the index before. A `corpus` that goes on from what was named last
+    is given as a function, which is called under the lock. With `rebuild` every document is read and
+    split anew. Readers see nothing until the end, and if it fails the index stays as it was. Raises
+    DocumentError when there is nothing to read, StoreError when another process is writing, the folder
+    cannot be written, or the result does not pass its check; ModelError from the embedder.
     """
     with write_lock(folder):
         corpus = corpus() if callable(corpus) else corpus
@@ -92,7 +95,10 @@ def update(
 
 @dataclass
 class _Update:
-    """One run of `update`: `before` is what readers have now, `base` the same if the new snapshot starts from it."""
+    """One run of `update`, under the lock.
+
+    `before` is the snapshot that readers have now, `base` the same if the new one starts from it.
+    """
 
     folder: Path
     corpus: Corpus
@@ -123,13 +129,13 @@ class _Update:
             shutil.rmtree(snapshot, ignore_errors=True)
 
     def _unchanged(self) -> Outcome | None:
-        """What is said if the files are those of the base; None if there is something to publish all the same."""
+        """The outcome if the files are those of the base and nothing else has changed."""
         if self.base and not self.base.notice and self.base.manifest.corpus == self.corpus:
             return Outcome(self.base.manifest, False, tuple(self.problems), 0)
         return None
 
     def _changes(self, known: dict[str, str]) -> tuple[dict[str, str], set[str]]:
-        """The files to read, with their digests, and the files of the base that are gone or will be read anew.
+        """The files to read with their digests, and those of the base to remove.
 
         `known` are the files of the snapshot before. A web address that is out of reach is kept as it was there.
         """
@@ -217,9 +223,9 @@ class _Update:
     def _store_vectors(
         self, folder: Path, passages: PassageEditor, last: int, removed: Sequence[int]
     ) -> tuple[int, int]:
-        """Bring the vectors up to the passages; `last` is the highest number of one that is stored.
+        """Store the vectors that are missing, and drop those `removed`.
 
-        Returns how many are stale, and how many had to be embedded.
+        `last` is the highest number of a stored one. Returns how many are stale, and how many had to be embedded.
         """
         stale = self.base.manifest.stale + len(removed) if self.base else 0
         if stale > _MOST_STALE * passages.vector_count():

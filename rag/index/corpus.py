@@ -1,4 +1,4 @@
-"""Which documents the index is to be made of: those named now, those named last, or those of the settings."""
+"""Which documents the index is made of: named now, named last, or by the settings."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -20,11 +20,11 @@ def next_corpus(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
 ) -> Corpus:
-    """Exactly `paths`, or without them what was named last, or else RAG_DATA; with `add`, and without `remove`.
+    """Exactly `paths`, or else what was named last, or else RAG_DATA.
 
-    What was removed earlier stays out until it is named. Patterns go with the paths that
-    they were given for. Raises DocumentError if a source to remove is not there, or if
-    what was named last is not to be found from here; DamagedError if that is lost.
+    With `add`, and without `remove`. What was removed earlier stays out until it is named. Patterns go
+    with the paths that they were given for. Raises DocumentError if a source to remove is not there, or
+    if what was named last is not to be found from here; DamagedError if that is lost.
     """
     try:
         last = last_corpus(settings.index) or Corpus()
@@ -51,7 +51,7 @@ def next_corpus(
 
 
 def _is_named(source: str, named: Iterable[str]) -> bool:
-    """Whether `source`, or the file that it is a part of, is among `named`, however they are spelled."""
+    """Whether `source`, or the file it is a part of, is `named`, in any spelling."""
     file = source.partition("#")[0]
     if "://" in file:
         return file in named
@@ -59,16 +59,17 @@ def _is_named(source: str, named: Iterable[str]) -> bool:
 
 
 def _sources(folder: Path, wanted: str, paths: Iterable[str]) -> list[str]:
-    """The sources that `wanted` names: a document, a part of a file, a file with its parts, a folder with all in it.
+    """The sources that `wanted` names.
 
+    It may name a document, a part of a file, a file with its parts, or a folder with all in it.
     None if it only names one of `paths`.
     """
-    place = Path(os.path.abspath(wanted))
+    path = Path(os.path.abspath(wanted))
     found = [
         one.source
         for one in list_documents(folder)
         if _is_named(one.source, [wanted])
-        or ("://" not in one.source and place in Path(os.path.abspath(one.source)).parents)
+        or ("://" not in one.source and path in Path(os.path.abspath(one.source)).parents)
     ]
     if not found and not _is_named(wanted, paths):
         raise DocumentError(f"There is no document {wanted!r} in the index; see the names with --list.")
@@ -76,7 +77,7 @@ def _sources(folder: Path, wanted: str, paths: Iterable[str]) -> list[str]:
 
 
 def _check_paths(paths: Sequence[str], place: str) -> None:
-    """Raises DocumentError if paths that were named in the folder `place` are not to be found from here."""
+    """Raises DocumentError if paths named in the folder `place` are not found from here."""
     if place not in {"", os.getcwd()} and any(not os.path.isabs(path) for path in paths):
         raise DocumentError(f"The documents were named in {place!r}; go there, or name them again.")
     for path in paths:

@@ -1,4 +1,4 @@
-"""Passages -> their vectors in Chroma, from a cache, so that no text is embedded twice, or from the embedder."""
+"""Passages -> their vectors in Chroma, from a cache or from the embedder."""
 
 import sqlite3
 import zlib
@@ -71,7 +71,7 @@ class EmbeddingCache:
 
     @contextmanager
     def _healing(self) -> Iterator[None]:
-        """If the file turns out to be damaged, an empty one takes its place: what it held can be made again."""
+        """Put an empty file in place of a damaged one: the vectors can be made again."""
         try:
             yield
         except sqlite3.OperationalError:

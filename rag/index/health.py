@@ -31,7 +31,7 @@ damaged files most."""
 
 
 def status_lines(folder: Path) -> tuple[list[str], bool]:
-    """What there is, when and of what it was made, its size and health; and whether the current index is sound.
+    """What the index holds, a fact a line, and whether the current snapshot is sound.
 
     Raises NoIndexError if there is none, DamagedError if nothing is sound.
     """
@@ -56,7 +56,10 @@ def status_lines(folder: Path) -> tuple[list[str], bool]:
 
 
 def check(folder: Path) -> str:
-    """Check every file, passage and vector of the current snapshot. Raises DamagedError with all that is wrong."""
+    """Check every file, passage and vector of the current snapshot.
+
+    Raises DamagedError with all that is wrong.
+    """
     current = some_snapshots(folder)[0]
     wrong = [] if current_name(folder) == current.name else ["CURRENT does not name a snapshot"]
     if wrong := wrong + verify_apart(current, full=True):
@@ -78,7 +81,7 @@ def _one_line(text: str) -> str:
 
 
 def verify_apart(snapshot: Path, full: bool = False) -> list[str]:
-    """What is wrong with a snapshot, as found by another process; empty when it is sound."""
+    """What is wrong with a snapshot, as another process finds it."""
     command = [sys.executable, "-m", "rag.index.health", str(snapshot.resolve()), *(["--full"] if full else [])]
     done = subprocess.run(
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True, encoding="utf-8", check=False
@@ -91,7 +94,10 @@ def verify_apart(snapshot: Path, full: bool = False) -> list[str]:
 
 
 def verify(snapshot: Path, full: bool = False) -> list[str]:
-    """What is wrong with a snapshot; empty when it is sound. `full` reads every passage and looks for 1,000."""
+    """What is wrong with a snapshot; empty if it is sound.
+
+    `full` reads every passage and looks for 1,000.
+    """
     try:
         manifest = check_files(snapshot)
         passages, vectors = open_files(snapshot)

@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: what it holds and what it is made of, with the digest of its every file."""
+"""The manifest of a snapshot: what it is made of, and the digest of every file."""
 
 import hashlib
 import json
@@ -16,10 +16,11 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Corpus:
-    """What an index is made of: files, folders and web addresses, and patterns of what to take and leave there.
+    """What an index is made of: files, folders and web addresses.
 
-    `named` tells paths that were named for it from those of the settings, and `place` is
-    where they were named. `removed` are sources that stay out until they are named.
+    `include` and `exclude` are patterns of what to take from folders and leave there. `named` tells
+    paths that were named for it from those of the settings, and `place` is where they were named.
+    `removed` are sources that stay out until they are named.
     """
 
     paths: tuple[str, ...] = ()
@@ -32,9 +33,10 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a snapshot holds. `files` has the size in bytes and the SHA-256 of each by its relative path.
+    """What a snapshot holds.
 
-    `stale` counts the vectors that were removed but still take up room.
+    `files` has the size in bytes and the SHA-256 of each file by its relative path. `stale` counts the
+    vectors that were removed but still take up room.
     """
 
     format: int
@@ -59,7 +61,7 @@ def count(number: int, noun: str) -> str:
 
 
 def seal(snapshot: Path, manifest: Manifest) -> None:
-    """Write the manifest with the digests of all files, and have everything on the disk. Raises OSError."""
+    """Write the manifest, and have every file on the disk. Raises OSError."""
     paths = sorted(path for path in snapshot.rglob("*") if path.is_file())
     files = {path.relative_to(snapshot).as_posix(): (path.stat().st_size, _digest(path)) for path in paths}
     content = json.dumps(asdict(manifest) | {"files": files})
@@ -115,7 +117,7 @@ def _digest(path: Path) -> str:
 
 
 def to_disk(path: Path) -> None:
-    """Have a file or a folder on the disk, not only in the system's memory. Raises OSError."""
+    """Have a file or a folder on the disk for certain. Raises OSError."""
     if os.name == "nt":  # Windows cannot sync what is not open for writing.
         return
     handle = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Making the texts of a new snapshot of those of the one before: what is added, removed, renamed."""
+"""Passages of a new snapshot: those of the one before, with documents added, removed, renamed."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ CREATE VIRTUAL TABLE words USING fts5 (stems, tokenize = "ascii");
 
 @dataclass(frozen=True)
 class Pending:
-    """A text that awaits its vector, whose number that is, and its hash; equal passages have it together."""
+    """A text that awaits its vector; equal passages share it."""
 
     vector_id: int
     hash: bytes
@@ -45,9 +45,9 @@ class Pending:
 
 
 def embedded_text(title: str, titled: int, text: str) -> str:
-    """What is embedded: the passage, and before it the title, unless that is only the name of the file.
+    """What is embedded: the passage, and before it the title of its document.
 
-    A file's name may change from day to day, and must not cost a new vector.
+    Not if that is only the name of the file: a file's name may change from day to day, and must not cost a new vector.
     """
     return f"{title}\n{text}" if titled else text
 
@@ -57,7 +57,7 @@ class PassageEditor(Passages):
 
     @classmethod
     def edit(cls, path: Path) -> Self:
-        """Open or make a file that nobody reads yet. `close` it to have it all on the disk."""
+        """Open or make a file that nobody reads yet; `close` keeps what was written."""
         new = not path.exists()
         database = sqlite3.connect(path)
         # A crash throws the whole unpublished snapshot away, so there is nothing to journal.
@@ -86,11 +86,14 @@ class PassageEditor(Passages):
         return int(self.column("SELECT count(*) FROM embedded WHERE vector_id > ?", [vector_id])[0])
 
     def last_vector(self) -> int:
-        """The highest number that a vector ever had, 0 if there was none: numbers are not used again."""
+        """The highest number a vector ever had, or 0: numbers are not used again."""
         return max(self.column("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'"), default=0)
 
     def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
-        """Take in the documents of a file; the passages of a text that is known already stay. Returns how many."""
+        """Take in the documents of a file, and return how many.
+
+        The passages of a text that is known already stay.
+        """
         raw, count = os.fsencode(file), 0
         for loaded in documents:
             document = loaded.document
@@ -123,7 +126,7 @@ class PassageEditor(Passages):
             self._add_words(row.lastrowid, document.title, passage.text)
 
     def _vector_id(self, hashed: bytes) -> int | None:
-        """The number of the vector of what has this hash, a new one if there is none."""
+        """The number of the vector for this hash, a new one if need be."""
         for vector_id in self.column("SELECT vector_id FROM embedded WHERE hash = ?", [hashed]):
             return int(vector_id)
         return self.database.execute("INSERT INTO embedded (hash) VALUES (?)", [hashed]).lastrowid
@@ -173,7 +176,7 @@ class PassageEditor(Passages):
             self.database.execute(delete, values)
 
     def _retitled(self) -> list[tuple[str, str, str, int]]:
-        """Documents whose first source has another title now: id, source, title, and whether that is its own."""
+        """Id, source, title and `titled` of documents whose first source has another title."""
         names = ("source", "title", "titled")
         source, title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in names)
         changed = f"title != {title} OR titled != {titled}"

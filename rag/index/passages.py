@@ -1,4 +1,4 @@
-"""The texts of a snapshot in one SQLite file: documents, the files they came from, passages and their words."""
+"""The texts of a snapshot in one SQLite file: documents, passages and their words."""
 
 import json
 import os
@@ -25,7 +25,7 @@ _VALUES = "(SELECT value FROM json_each(?))"
 
 @dataclass(frozen=True)
 class Listed:
-    """A document as `--list` shows it: where it came from, its title, its number of passages, its id.
+    """A document as `--list` shows it.
 
     A text that came from two places is there twice, with the same id.
     """
@@ -55,7 +55,7 @@ def _list(values: Sequence[object]) -> str:
 
 
 class Passages(Mapping[str, Document]):
-    """The documents by id, read when asked for; the passages are found by `passages` and `by_words`.
+    """The documents by id, read when asked for, and their passages.
 
     Every method may raise sqlite3.Error, if the file is damaged.
     """
@@ -89,7 +89,7 @@ class Passages(Mapping[str, Document]):
         return self.counts().documents
 
     def held(self, doc_ids: Sequence[str]) -> list[str]:
-        """Those of the ids that there is a document of, each once, in the order of the documents."""
+        """Those of the ids that have a document, in the order of the documents."""
         query = f"SELECT doc_id FROM documents WHERE doc_id IN {_VALUES} ORDER BY rowid"
         return self.column(query, [_list(doc_ids)])
 
@@ -112,18 +112,18 @@ class Passages(Mapping[str, Document]):
         ]
 
     def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
-        """The passages with these ids, in this order. Raises KeyError for an id that is not there."""
+        """The passages with these ids, in this order. Raises KeyError for an unknown id."""
         rows = self.rows(f"{_PASSAGE} WHERE passage_id IN {_VALUES}", [_list(passage_ids)])
         found = {row[0]: replace(Passage(*row), page_breaks=tuple(json.loads(row[-1]))) for row in rows}
         return [found[passage_id] for passage_id in passage_ids]
 
     def passage_ids(self, *doc_ids: str) -> list[int]:
-        """The id of every passage, or of these documents'; those of a document follow each other in its order."""
+        """The ids of the passages of these documents, or of all, in their order."""
         where, values = (f"WHERE doc_id IN {_VALUES}", [_list(doc_ids)]) if doc_ids else ("", [])
         return self.column(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
-        """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5).
+        """Ids of at most `k` passages that share a word with the question, by BM25.
 
         Of equal passages there is only the best, or they would leave no room for others. With
         `doc_ids` only passages of these documents are looked at; how rare a word is, all passages tell.
@@ -161,7 +161,7 @@ class Passages(Mapping[str, Document]):
     def by_vectors(
         self, vector_ids: Sequence[int], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
     ) -> dict[int, int]:
-        """A passage, of all or these documents, for each vector: one that is `preferred`, or else the first."""
+        """A passage for each vector, of all or these documents: a `preferred` one, or the first."""
         among = f"AND doc_id IN {_VALUES}" if doc_ids else ""
         query = (
             f"SELECT vector_id, coalesce(min(iif(passage_id IN {_VALUES}, passage_id, NULL)), min(passage_id)) "

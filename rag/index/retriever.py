@@ -78,7 +78,7 @@ def _best(ranks: list[dict[int, int]], passage_id: int) -> int | None:
 
 
 def fuse(ranks: Sequence[Mapping[int, int]], weights: Sequence[float] | None = None) -> dict[int, float]:
-    """Reciprocal rank fusion: for each id the sum of weight / (RRF_K + rank) over the lists that hold it."""
+    """Reciprocal rank fusion: for each id the sum of weight / (RRF_K + rank)."""
     scores: dict[int, float] = {}
     for ranking, weight in zip(ranks, weights or [1.0] * len(ranks), strict=True):
         for item, rank in ranking.items():

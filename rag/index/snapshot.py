@@ -1,4 +1,4 @@
-"""Snapshots of the index: complete folders that never change, one of them current; and the lock of who writes them.
+"""Snapshots of the index: complete folders that never change, one of them current.
 
 `index/CURRENT` names the current snapshot and what it is made of. Each snapshot
 holds a manifest with the size and the SHA-256 of its every file, so that whatever was
@@ -51,7 +51,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def publish(snapshot: Path, corpus: Corpus) -> Path:
-    """Make a sealed snapshot the current one, by renaming; returns where it is now. Raises OSError."""
+    """Rename a sealed snapshot and make it the current one. Raises OSError."""
     published = snapshot.with_name(snapshot.name.removesuffix(_BUILDING))
     os.replace(snapshot, published)
     make_current(published, corpus)
@@ -69,7 +69,7 @@ def make_current(snapshot: Path, corpus: Corpus) -> None:
 
 
 def current_name(folder: Path) -> str | None:
-    """The name of the current snapshot, None if CURRENT is not there or is not as it was written."""
+    """The name of the current snapshot, None if CURRENT does not tell."""
     current = _read_current(folder)
     return current and current[0]
 
@@ -83,9 +83,9 @@ def _read_current(folder: Path) -> tuple[str, Corpus] | None:
 
 
 def last_corpus(folder: Path) -> Corpus | None:
-    """What the index was made of, as CURRENT or a manifest has it; None if nothing was published.
+    """What the index was made of; None if nothing was published.
 
-    Raises DamagedError when it can no longer be told.
+    Raises DamagedError if neither CURRENT nor a manifest tells any more.
     """
     if current := _read_current(folder):
         return current[1]
@@ -102,9 +102,9 @@ def last_corpus(folder: Path) -> Corpus | None:
 
 
 def snapshots(folder: Path, current: str | None = None) -> list[Path]:
-    """The published snapshots: the one that is current, or given as `current`, first; then the newest first.
+    """The published snapshots, the `current` one first, then the newest first.
 
-    Raises StoreError when the folder cannot be read.
+    Raises StoreError if the folder cannot be read.
     """
     current = current or current_name(folder)
     try:
@@ -135,7 +135,10 @@ def remove_others(folder: Path, keep: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class SoundSnapshot:
-    """A snapshot whose files are as they were written; `notice` says what was wrong with a newer one, if anything."""
+    """A snapshot whose files are as they were written.
+
+    `notice` says what was wrong with a newer one, if anything.
+    """
 
     path: Path
     manifest: Manifest
@@ -228,7 +231,7 @@ def writer(folder: Path) -> str | None:
 
 
 def _owner(folder: Path) -> str:
-    """The process that says it holds the lock; it writes so a moment after it has got it."""
+    """The process that holds the lock; it writes so a moment after it got it."""
     for _ in range(_LOOKS):
         with suppress(OSError, ValueError):
             if named := (folder / _OWNER).read_text(encoding="utf-8"):

@@ -100,7 +100,7 @@ class Vectors:
     def nearest(
         self, vector: Sequence[float] | Floats, k: int, among: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The at most `k` nearest ids, of all or `among` these, with their cosine (-1..1), the nearest first."""
+        """The at most `k` nearest ids, of all or `among` these, with their cosine (-1..1)."""
         if among is not None and len(among) <= _FEW:
             return self._compared(np.asarray(vector, dtype=np.float32), among)[:k]
         found = self._rows.query(
