@@ -14,10 +14,10 @@ from pydantic import Field
 from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
 from rag.documents.splitter import cut, passage_spans
-from rag.index.builder import Maker, Outcome, update
+from rag.index.builder import BuildOptions, Outcome, update
+from rag.index.health import verify
 from rag.index.index import Index, open_index
 from rag.index.manifest import Corpus
-from rag.index.verify import verify
 from rag.settings import ServerSettings, Settings
 from rag.types import Document, Passage
 
@@ -104,7 +104,9 @@ def publish(index: Path, *paths: str | Path, **options: Any) -> Outcome:
     options = {"verify": verify} | options
     with Loader() as loader:
         corpus = options.pop("corpus", Corpus(tuple(map(str, paths))))
-        return update(index, corpus, options.pop("maker", Maker(20, EMBEDDER, TopicEmbedder)), loader, **options)
+        return update(
+            index, corpus, options.pop("build_options", BuildOptions(20, EMBEDDER, TopicEmbedder)), loader, **options
+        )
 
 
 @pytest.fixture

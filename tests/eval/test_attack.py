@@ -22,8 +22,8 @@ from eval.metrics import says
 from eval.record import Record
 from rag.errors import ModelError
 from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import open_index
-from rag.index.verify import verify
 from rag.settings import Settings
 from rag.types import ABSTENTION, Answer, Document, Hit, Passage, Timings
 

@@ -27,8 +27,8 @@ from eval.metrics import covered
 from rag.answer.question import is_polar
 from rag.errors import DocumentError
 from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import Index, open_index
-from rag.index.verify import verify
 from rag.settings import Settings
 
 ROOT = Path(__file__).parents[2]

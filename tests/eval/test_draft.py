@@ -17,8 +17,8 @@ from eval.draft import drafts, parsed, passages_of, spread
 from rag.documents.splitter import cut, passage_spans
 from rag.errors import DocumentError, ModelError
 from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import open_index
-from rag.index.verify import verify
 from rag.settings import Settings
 
 CAT, DOG, FISH = (cut(document, passage_spans(document.text, 20))[0] for document in documents_of(ANIMALS))

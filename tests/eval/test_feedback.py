@@ -16,8 +16,8 @@ from eval.metrics import correct
 from eval.results import ReportError
 from rag.errors import NoIndexError
 from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import open_index
-from rag.index.verify import verify
 from rag.server.ratings import Rating
 from rag.server.store import FILE, Store
 from rag.server.turns import Turn

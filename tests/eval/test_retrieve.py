@@ -11,8 +11,8 @@ from conftest import EMBEDDER, TopicEmbedder, publish, write
 from eval.dataset import Question, locate
 from eval.retrieve import rows_of
 from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import Index, open_index
-from rag.index.verify import verify
 from rag.settings import Settings
 
 
