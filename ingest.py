@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 from rag.documents.loader import Loader
 from rag.errors import RagError, whole
-from rag.index.builder import Maker, update
+from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
+from rag.index.health import check, list_lines, status_lines
 from rag.index.manifest import Corpus
-from rag.index.status import check, counted, go_back, list_lines, status_lines
+from rag.index.snapshot import roll_back
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import terminal_progress
 from rag.settings import Settings, read_settings
@@ -44,7 +45,8 @@ def _run(settings: Settings, arguments: argparse.Namespace) -> int:
     elif arguments.check:
         print(check(settings.index))
     elif arguments.rollback:
-        print(go_back(settings.index))
+        manifest = roll_back(settings.index)
+        print(f"The index is the one of {manifest.created} again: {manifest.summary()}.")
     else:
         named = {name: getattr(arguments, name) for name in ("paths", "add", "remove", "include", "exclude")}
         return ingest(settings, lambda: next_corpus(settings, **named), arguments.rebuild)
@@ -58,13 +60,13 @@ def ingest(settings: Settings, corpus: Corpus | Callable[[], Corpus], rebuild: b
     could be indexed.
     """
     began = time.perf_counter()
-    maker = Maker(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
+    build_options = BuildOptions(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
     with Loader(settings.online) as loader, terminal_progress("") as progress:
-        outcome = update(settings.index, corpus, maker, loader, rebuild=rebuild, progress=progress)
+        outcome = update(settings.index, corpus, build_options, loader, rebuild=rebuild, progress=progress)
     for problem in outcome.problems:
         print(f"Skipped: {problem}", file=sys.stderr)
     skipped = f"{len(outcome.problems)} skipped, {time.perf_counter() - began:.1f} s."
-    print(f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {counted(outcome.manifest)}, {skipped}")
+    print(f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {outcome.manifest.summary()}, {skipped}")
     return 1 if outcome.problems else 0
 
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rag.documents.loader import Loader
 from rag.errors import RagError
-from rag.index.builder import Maker, update
+from rag.index.builder import BuildOptions, update
 from rag.index.manifest import Corpus
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import terminal_progress
@@ -176,9 +176,9 @@ def build(folder: Path, settings: Settings, out: Path) -> Settings:
     `rag.index.builder.update` does.
     """
     settings = settings.model_copy(update={"index": out / folder.resolve().name / "index"})
-    maker = Maker(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
+    build_options = BuildOptions(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
     with Loader(settings.online) as loader, terminal_progress("") as progress:
-        outcome = update(settings.index, corpus_of(folder), maker, loader, progress=progress)
+        outcome = update(settings.index, corpus_of(folder), build_options, loader, progress=progress)
     for problem in outcome.problems:
         print(f"Skipped: {problem}", file=sys.stderr)
     return settings

@@ -22,7 +22,7 @@ from rag.documents.sources import find_sources
 from rag.documents.splitter import cut, sentence_spans
 from rag.errors import DocumentError
 from rag.index.manifest import Corpus
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 from rag.models.chat_model import explained, open_model
 from rag.models.progress import terminal_progress
 from rag.types import Passage

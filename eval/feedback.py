@@ -13,7 +13,7 @@ from eval.results import ReportError, make_folder, write, writing
 from rag.documents.text import replace_surrogates
 from rag.index.index import PASSAGES, explained
 from rag.index.passages import Passages
-from rag.index.snapshot import soundest
+from rag.index.snapshot import newest_sound
 from rag.server.ratings import Rating
 from rag.server.store import FILE, Store
 from rag.settings import read_server_settings
@@ -52,7 +52,7 @@ def write_set(store: Path, index: Path, out: Path) -> tuple[int, int]:
         if path.exists():
             raise ReportError(f"{str(path)!r} is there already; name another --out folder.")
     ratings = _ratings(store)
-    sound = soundest(index)
+    sound = newest_sound(index)
     if sound.notice:
         print(sound.notice, file=sys.stderr)
     make_folder(out)

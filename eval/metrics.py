@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from eval.dataset import Evidence, Place, Question
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 
 F1_ENOUGH = 0.6
 LONG = 20

@@ -15,10 +15,10 @@ from pydantic import Field
 from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
 from rag.documents.splitter import cut, passage_spans
-from rag.index.builder import Maker, Outcome, update
+from rag.index.builder import BuildOptions, Outcome, update
+from rag.index.health import verify
 from rag.index.index import Index
 from rag.index.manifest import Corpus
-from rag.index.verify import verify
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Documents, Hit, Listed, Passage, Sentence, Timings
 
@@ -107,7 +107,8 @@ def publish(index: Path, *paths: str | Path, **options: Any) -> Outcome:
     options = {"verify": verify} | options
     with Loader() as loader:
         corpus = options.pop("corpus", Corpus(tuple(map(str, paths))))
-        return update(index, corpus, options.pop("maker", Maker(20, EMBEDDER, TopicEmbedder)), loader, **options)
+        build_options = options.pop("build_options", BuildOptions(20, EMBEDDER, TopicEmbedder))
+        return update(index, corpus, build_options, loader, **options)
 
 
 class Library(dict[str, Document], Documents):

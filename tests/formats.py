@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 _WORDS = ["pond", "frog", "heron", "reed", "water", "mill", "owner", "letter", "autumn", "bridge", "council", "garden"]
 _OPENING = '<?xml version="1.0" encoding="UTF-8"?>'
 _WORD_SPACE = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
-Maker = Callable[[random.Random], bytes]
+BuildOptions = Callable[[random.Random], bytes]
 
 
 def prose(rng: random.Random, sentences: int = 6) -> str:
@@ -128,7 +128,7 @@ def _jsonl(rng: random.Random) -> bytes:
     return "\n".join(json.dumps(line) for line in lines).encode()
 
 
-SOUND: dict[str, tuple[str, Maker]] = {
+SOUND: dict[str, tuple[str, BuildOptions]] = {
     "plain": (".txt", lambda rng: prose(rng).encode()),
     "windows": (".txt", lambda rng: f"Der Bär läuft über die Straße und hört die Vögel. {prose(rng)}".encode("cp1252")),
     "wide": (".txt", lambda rng: f"{prose(rng)}\r\n".encode("utf-16")),
@@ -167,7 +167,7 @@ _LAUGHS = (
 _DRM = '<encryption><CipherReference URI="OPS/part%201.xhtml"/></encryption>'
 _LOCK = f"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<{'ab' * 32}>/U<{'cd' * 32}>>>/ID[<{'01' * 16}><{'01' * 16}>]"
 
-BROKEN: dict[str, tuple[str, Maker]] = {
+BROKEN: dict[str, tuple[str, BuildOptions]] = {
     "empty": (".txt", lambda rng: b""),
     "blank": (".md", lambda rng: b"\n \t\n"),
     "nul": (".txt", lambda rng: prose(rng).encode() + b"\0"),

@@ -6,9 +6,9 @@ from fakes import EMBEDDER, TopicEmbedder, write
 
 import ingest
 from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import open_index
 from rag.index.snapshot import snapshots
-from rag.index.verify import verify
 from rag.settings import Settings
 
 

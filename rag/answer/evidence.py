@@ -12,7 +12,7 @@ import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from rag.documents.splitter import sentence_spans
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 from rag.types import Passage, Span
 
 Vector = npt.NDArray[np.float32]

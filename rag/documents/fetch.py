@@ -48,7 +48,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True)
 class Page:
-    """What an address holds, as one of KINDS; `charset` is the one that the server named."""
+    """What an address holds; kind is one of KINDS, charset what the server named."""
 
     address: str
     kind: str
@@ -112,7 +112,7 @@ def fetch(
 
 
 class _Refused(Exception):
-    """The page cannot be taken; the message follows its address: "leads to …; leave it out"."""
+    """A page cannot be taken; the message follows its address: "is too large"."""
 
 
 async def _get(address: str, seconds: float, megabytes: int, allowed: Check) -> Page:
@@ -186,7 +186,7 @@ async def _page(response: httpx.Response, megabytes: int) -> Page:
 
 
 async def _body(response: httpx.Response, megabytes: int) -> bytes:
-    """The body, unpacked if the server packs it unasked; httpx would not notice a cut one."""
+    """The body, unpacked if the server packs it unasked."""
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in {"identity", "", "gzip", "x-gzip", "deflate"}:
         raise _Refused(f"is packed in a way that cannot be read ({encoding[:NAME]!r}); save the page and name the file")
@@ -197,6 +197,6 @@ async def _body(response: httpx.Response, megabytes: int) -> bytes:
         body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
         if len(body) > limit:
             raise _Refused(f"is larger than {megabytes} MB; save the part you need and name the file")
-    if unpack and not unpack.eof:
+    if unpack and not unpack.eof:  # httpx itself would not notice.
         raise _Refused("breaks off before its end; try again later")
     return bytes(body)

@@ -27,7 +27,7 @@ AHEAD = 8
 
 
 class Loader:
-    """Reads documents. Use it in a `with` statement: it starts a process and keeps fetched pages."""
+    """Reads documents in a `with` statement: it starts a process and keeps fetched pages."""
 
     def __init__(self, online: bool = False, seconds: float = 60.0, megabytes: int = 200) -> None:
         """`online` is the consent to fetch web addresses; `seconds` and `megabytes` bound each document."""
@@ -50,7 +50,7 @@ class Loader:
             self._folder = None
 
     def digest(self, source: str) -> str:
-        """The SHA-256 of the bytes of `source`. A web page is fetched, and kept for `load`.
+        """The SHA-256 of `source`; a web page is fetched and kept for `load`.
 
         Raises DocumentError when it cannot be read.
         """
@@ -100,7 +100,7 @@ class Loader:
         return request
 
     def _located(self, source: str) -> Request:
-        """The request for a file that was named, or for the one that keeps a fetched page until it is loaded."""
+        """The request for a file, or for the copy of a fetched page."""
         if not web.is_address(source):
             kind = SUFFIXES.get(Path(source).suffix.lower(), "text")
             return Request(os.path.abspath(source), kind, source, _name_in_words(source))
@@ -142,7 +142,7 @@ def _open_now(path: str, flags: int) -> int:
 
 
 def _named(source: str, found: Iterator[Found]) -> Iterator[Loaded | DocumentError]:
-    """What was found, with a DocumentError for each refusal; after many broken lines one counts the rest."""
+    """What was found; refusals become DocumentErrors, of many broken lines the rest is counted."""
     broken = 0
     for line, one in found:
         if isinstance(one, Loaded):

@@ -30,11 +30,11 @@ SUFFIXES = {
     ".docx": "docx",
     ".epub": "epub",
 }
-"""The kind of document that each suffix stands for."""
+"""The kind of document for each suffix."""
 PLAIN = frozenset({"text", "markdown", "jsonl"})
 """Kinds that need no parser."""
 UNPACKED_LIMIT = 500_000_000
-"""Bytes; an archive that unpacks to more is refused as a zip bomb."""
+"""Bytes that an archive may unpack to."""
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -56,7 +56,7 @@ _NO_TITLE = re.compile(
 
 
 class FormatError(Exception):
-    """A file that cannot be read; the message follows its name: "is empty; leave it out"."""
+    """A file cannot be read; the message follows its name: "is empty; leave it out"."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,9 @@ def read(path: str, kind: str, charset: str | None = None) -> Parsed:
     with open(path, "rb") as file:
         _check_start(file.read(_START), kind)
         file.seek(0)
-        if kind == "pdf":
-            return _read_pdf(file)
         if kind == "html":
             return read_html(file.read(), charset)
-        return _read_archive(file, kind)
+        return _read_pdf(file) if kind == "pdf" else _read_archive(file, kind)
 
 
 def _check_start(start: bytes, kind: str) -> None:
@@ -105,9 +103,9 @@ def _check_start(start: bytes, kind: str) -> None:
             "is an old Office file or protected by a password; save it as .docx without a password or leave it out"
         )
     if kind == "html":
-        wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
-        right = not start.startswith((b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF8"))
-        right = right and (wide or b"\0" not in start)
+        other = start.startswith((b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF8"))
+        utf_16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+        right = not other and (utf_16 or b"\0" not in start)
     else:
         right = b"%PDF-" in start if kind == "pdf" else start.startswith(b"PK")
     if not right:
@@ -115,10 +113,7 @@ def _check_start(start: bytes, kind: str) -> None:
 
 
 def read_html(content: bytes, charset: str | None = None) -> Parsed:
-    """The main text of a page by trafilatura, or all its text if that leaves out too much.
-
-    Raises FormatError when it is not a text.
-    """
+    """The main text of a page, or all if trafilatura leaves out too much. Raises FormatError."""
     from bs4.dammit import UnicodeDammit
 
     html = UnicodeDammit(content, [charset] if charset else [], is_html=True).unicode_markup
@@ -146,24 +141,23 @@ def _main_text(html: str) -> str:
     return markdown(soup(main)) if main else ""
 
 
-def _html_title(soup: "BeautifulSoup") -> str | None:
-    named = soup.find("meta", property="og:title")
-    candidates = [str(named.get("content") or "") if named else "", soup.title.get_text() if soup.title else ""]
-    return next((title.strip() for title in candidates if title.strip()), None)
+def _html_title(page: "BeautifulSoup") -> str | None:
+    named = page.find("meta", property="og:title")
+    title = str(named.get("content") or "").strip() if named else ""
+    return title or (page.title.get_text().strip() if page.title else "") or None
 
 
 def soup(html: str | bytes) -> "BeautifulSoup":
-    """The parsed page."""
     from bs4 import BeautifulSoup
 
     return BeautifulSoup(html, "lxml")
 
 
-def markdown(soup: "BeautifulSoup") -> str:
-    """`soup` as paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
+def markdown(page: "BeautifulSoup") -> str:
+    """`page` as paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
     from markdownify import MarkdownConverter
 
-    _reduce(soup, _NOT_SHOWN, _ONLY_WRAPS)
+    _reduce(page, _NOT_SHOWN, _ONLY_WRAPS)
     converter = MarkdownConverter(
         heading_style="ATX",
         bullets="-",
@@ -173,10 +167,10 @@ def markdown(soup: "BeautifulSoup") -> str:
         table_infer_header=True,
         newline_style="BACKSLASH",
     )
-    return _tidy(str(converter.convert_soup(soup)).replace("\\\n", "\n"))
+    return _tidy(str(converter.convert_soup(page)).replace("\\\n", "\n"))
 
 
-def _reduce(soup: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -> None:
+def _reduce(page: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -> None:
     """Remove the tags that `dropped` selects, and replace the `unwrapped` ones by their content.
 
     The strings around them are joined. The time of bs4's own methods for that grows with the
@@ -184,8 +178,8 @@ def _reduce(soup: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -
     """
     from bs4.element import NavigableString, PreformattedString
 
-    drop = {id(tag): tag for tag in soup.select(dropped)}
-    unwrap = {id(tag): tag for tag in soup.select(unwrapped)} if unwrapped else {}
+    drop = {id(tag): tag for tag in page.select(dropped)}
+    unwrap = {id(tag): tag for tag in page.select(unwrapped)} if unwrapped else {}
     gone = drop | unwrap
     parents = {id(tag.parent): tag.parent for tag in gone.values() if tag.parent and id(tag.parent) not in gone}
     for parent in parents.values():
@@ -264,7 +258,7 @@ def _xml(archive: zipfile.ZipFile, name: str) -> Element | None:
 
 
 def _read_docx(file: IO[bytes], archive: zipfile.ZipFile) -> Parsed:
-    """The document by mammoth, whose XML parser expands entities: a strict one reads each part first."""
+    """By mammoth, whose XML parser expands entities: a strict one reads each part first."""
     import mammoth
 
     for name in archive.namelist():
@@ -273,8 +267,7 @@ def _read_docx(file: IO[bytes], archive: zipfile.ZipFile) -> Parsed:
     core = _xml(archive, "docProps/core.xml")
     title = core.findtext("{http://purl.org/dc/elements/1.1/}title") if core is not None else None
     style = "p[style-name='Title'] => h1:fresh"
-    html = mammoth.convert_to_html(file, style_map=style, convert_image=lambda _: []).value
-    text = markdown(soup(html))
+    text = markdown(soup(mammoth.convert_to_html(file, style_map=style, convert_image=lambda _: []).value))
     return Parsed((title or "").strip() or first_heading(text), text)
 
 

@@ -1,4 +1,4 @@
-"""A process with bounds that reads documents (worker.py), so that a bad one harms nothing here."""
+"""The bounded process that reads documents (worker.py): a bad one harms nothing here."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from rag.types import Document, Loaded, Span
 
 MEMORY = 2_000_000_000
 """Bytes of address space that a document may need, if the system can bound it."""
-PROGRAM = """
+_PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from rag.documents.worker import serve
@@ -44,7 +44,7 @@ class Sandbox:
     answer is unpickled.
     """
 
-    def __init__(self, seconds: float, program: str = PROGRAM) -> None:
+    def __init__(self, seconds: float, program: str = _PROGRAM) -> None:
         """`seconds` is the longest that one document may take; `program` is what the process runs."""
         self._seconds = seconds
         self._program = program
@@ -53,7 +53,7 @@ class Sandbox:
         self._parsed = 0
 
     def read(self, request: Request, coming: Sequence[Request] = ()) -> Iterator[Found]:
-        """What `parse` finds in the other process, or a refusal if that had to be ended.
+        """What `parse` finds in the process, or a refusal if that had to be ended.
 
         `coming` are the requests that will follow, which the process works on meanwhile.
         """

@@ -94,7 +94,7 @@ _LONGEST_LINE = 50_000_000
 
 
 def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Each line that is not blank with its number from 1; only the beginning of one that is too long."""
+    """The numbers, from 1, and lines that are not blank; too long ones are cut."""
     number = 0
     while line := file.readline(_LONGEST_LINE + 1):
         number += 1
@@ -149,7 +149,7 @@ def clean(text: str) -> str:
     Engines parse such tokens wherever they stand, and text can hide in characters that
     no font shows (Unicode TR 36; tag characters and bidirectional controls).
     """
-    seen = _INVISIBLE.sub(_white, text if text.isascii() else replace_surrogates(text))
+    seen = _INVISIBLE.sub(_line_end, text if text.isascii() else replace_surrogates(text))
     return without(_TOKEN, _JOINERS.sub("", seen))
 
 
@@ -170,7 +170,7 @@ def without(token: re.Pattern[str], text: str) -> str:
     return kept.getvalue()
 
 
-def _white(match: re.Match[str]) -> str:
+def _line_end(match: re.Match[str]) -> str:
     return "\n" if match[0] in "\u2028\u2029" else ""
 
 
@@ -180,5 +180,5 @@ def replace_surrogates(text: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """The name of a file or an address as messages show it: quoted, and cut if too long."""
+    """The name of a file or an address for messages: quoted, cut if too long."""
     return repr(replace_surrogates(name[:NAME]) + ("…" if len(name) > NAME else ""))

@@ -1,10 +1,10 @@
-"""Sources -> a new snapshot of the index, made of what the one before has and of what changed since."""
+"""Documents -> a new snapshot, made of the one before and of what has changed."""
 
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,15 +14,23 @@ from langchain_core.embeddings import Embeddings
 from rag.documents.loader import AHEAD, Loader
 from rag.documents.sources import find_sources
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
-from rag.index.cache import EmbeddingCache
-from rag.index.editor import Editor
-from rag.index.embedding import store_vectors
+from rag.index.embedding import EmbeddingCache, store_vectors
+from rag.index.health import verify_apart
 from rag.index.index import EMBEDDINGS, PASSAGES, VECTORS
-from rag.index.lock import one_writer, unwritable
-from rag.index.manifest import FORMAT, Corpus, Manifest, seal
+from rag.index.manifest import FORMAT, MANIFEST, Corpus, Manifest, seal
+from rag.index.passage_editor import PassageEditor
 from rag.index.passages import Passages
-from rag.index.snapshot import Sound, new_snapshot, publish, remove_others, remove_unfinished, snapshots, soundest
-from rag.index.verify import verify_apart
+from rag.index.snapshot import (
+    SoundSnapshot,
+    new_snapshot,
+    newest_sound,
+    publish,
+    remove_others,
+    remove_unfinished,
+    snapshots,
+    unwritable,
+    write_lock,
+)
 from rag.models.progress import Progress, silent
 from rag.types import Loaded
 
@@ -31,8 +39,8 @@ _MOST_STALE = 0.2
 
 
 @dataclass(frozen=True)
-class Maker:
-    """How passages and vectors are made: words in a passage, the embedder's name, and how to get the embedder."""
+class BuildOptions:
+    """How an index is made: words in a passage, the embedder and its name."""
 
     passage_words: int
     embedder: str
@@ -41,7 +49,10 @@ class Maker:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an update did: `problems` names what could not be read, `embedded` counts the passages that had to be."""
+    """What an update did.
+
+    `problems` names what could not be read, `embedded` counts the texts that had to be embedded.
+    """
 
     manifest: Manifest
     changed: bool
@@ -52,181 +63,186 @@ class Outcome:
 def update(
     folder: Path,
     corpus: Corpus | Callable[[], Corpus],
-    maker: Maker,
+    options: BuildOptions,
     loader: Loader,
     *,
     rebuild: bool = False,
     progress: Progress = silent,
     verify: Callable[[Path], list[str]] = verify_apart,
 ) -> Outcome:
-    """Publish an index of exactly what `corpus` holds now; what is unchanged is taken from the one before.
+    """Publish an index of exactly what `corpus` holds now.
 
-    A `corpus` that goes on from what was named last is given as a function: it is called when
-    nobody else is writing any more. With `rebuild` every document is read and split anew. Readers see nothing until the
-    end, and where it fails the index stays as it was. Raises DocumentError when there
-    is nothing to read, StoreError when another process is writing, the folder cannot
-    be written, or the result does not pass its check; ModelError from the embedder.
+    What is unchanged is taken from the index before. A `corpus` that goes on from what was named last
+    is given as a function, which is called under the lock. With `rebuild` every document is read and
+    split anew. Readers see nothing until the end, and if it fails the index stays as it was. Raises
+    DocumentError when there is nothing to read, StoreError when another process is writing, the folder
+    cannot be written, or the result does not pass its check; ModelError from the embedder.
     """
-    with one_writer(folder):
+    with write_lock(folder):
         corpus = corpus() if callable(corpus) else corpus
         try:
             remove_unfinished(folder)
-            before = _soundest(folder)
+            before = None
+            with suppress(NoIndexError, DamagedError):
+                before = newest_sound(folder)
             # An update that was killed while it removed old ones may have left more.
-            kept = {path.name for path in snapshots(folder)[:2]} | ({before.path.name} if before else set())
-            remove_others(folder, kept)
-            return _Update(folder, corpus, maker, loader, before, rebuild, progress, verify).run()
+            remove_others(folder, {path.name for path in [*snapshots(folder)[:2], *([before.path] if before else [])]})
+            made = before and (before.manifest.embedder, before.manifest.passage_words)
+            base = None if rebuild or made != (options.embedder, options.passage_words) else before
+            return _Update(folder, corpus, options, loader, before, base, progress, verify).run()
         except (OSError, sqlite3.Error, ChromaError) as error:
             raise unwritable(folder, error) from error
 
 
-def _soundest(folder: Path) -> Sound | None:
-    try:
-        return soundest(folder)
-    except (NoIndexError, DamagedError):
-        return None
-
-
+@dataclass
 class _Update:
     """One run of `update`, under the lock.
 
-    `before` is what readers have now; `base` is the same where it was made in the same
-    way, so that the new snapshot can start from it.
+    `before` is the snapshot that readers have now, `base` the same if the new one starts from it.
     """
 
-    def __init__(
-        self, folder: Path, corpus: Corpus, maker: Maker, loader: Loader, before: Sound | None, rebuild: bool,
-        progress: Progress, verify: Callable[[Path], list[str]],
-    ) -> None:  # fmt: skip
-        self._folder, self._corpus, self._maker, self._loader = folder, corpus, maker, loader
-        self._before, self._progress, self._verify = before, progress, verify
-        made = before and (before.manifest.embedder, before.manifest.passage_words)
-        self._base = None if rebuild or made != (maker.embedder, maker.passage_words) else before
-        self._problems: list[str] = []
-        self._kept: list[str] = []
-        self._embedded = 0
+    folder: Path
+    corpus: Corpus
+    options: BuildOptions
+    loader: Loader
+    before: SoundSnapshot | None
+    base: SoundSnapshot | None
+    progress: Progress
+    verify: Callable[[Path], list[str]]
+    problems: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
 
     def run(self) -> Outcome:
-        known, complaints = self._known(self._before)
-        fresh, gone = self._changes(known if self._base else {}, known)
-        for file in complaints.keys() - gone - fresh.keys():
-            self._problems += complaints[file]
-        base = self._base
-        if base and not (fresh or gone or base.notice) and base.manifest.corpus == self._corpus:
-            return Outcome(base.manifest, False, tuple(self._problems), 0)
-        snapshot = new_snapshot(self._folder)
+        known: dict[str, str] = {}
+        earlier: dict[str, list[str]] = {}
+        if self.before:
+            with closing(Passages.read(self.before.path / PASSAGES)) as passages:
+                known, earlier = passages.files(), passages.problems_by_file()
+        fresh, gone = self._changes(known)
+        for file in earlier.keys() - gone - fresh.keys():
+            self.problems += earlier[file]
+        if not (fresh or gone) and (unchanged := self._unchanged()):
+            return unchanged
+        snapshot = new_snapshot(self.folder)
         try:
-            return self._build(snapshot, known if base else {}, fresh, gone)
+            return self._build(snapshot, known, fresh, gone)
         finally:
             shutil.rmtree(snapshot, ignore_errors=True)
 
-    def _known(self, sound: Sound | None) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """The digests of the files in a snapshot, and what could not be read in them."""
-        if sound is None:
-            return {}, {}
-        with closing(Passages.read(sound.path / PASSAGES)) as passages:
-            return passages.files(), passages.complaints()
+    def _unchanged(self) -> Outcome | None:
+        """The outcome if the files are those of the base and nothing else has changed."""
+        if self.base and not self.base.notice and self.base.manifest.corpus == self.corpus:
+            return Outcome(self.base.manifest, False, tuple(self.problems), 0)
+        return None
 
-    def _changes(self, held: dict[str, str], known: dict[str, str]) -> tuple[dict[str, str], set[str]]:
-        """The files to read with their digests, and the files of `held` that are gone or will be read anew.
+    def _changes(self, known: dict[str, str]) -> tuple[dict[str, str], set[str]]:
+        """The files to read with their digests, and those of the base to remove.
 
-        A web address that is out of reach is kept as it is `known`.
+        `known` are the files of the snapshot before. A web address that is out of reach is kept as it was there.
         """
+        held = known if self.base else {}
         fresh: dict[str, str] = {}
         gone = set(held)
-        found = find_sources(self._corpus.paths, self._corpus.include, self._corpus.exclude)
-        sources = [source for source in found if source not in self._corpus.removed]
+        found = find_sources(self.corpus.paths, self.corpus.include, self.corpus.exclude)
+        sources = [source for source in found if source not in self.corpus.removed]
         for number, source in enumerate(sources, 1):
             try:
                 digest = self._digest(source)
             except DocumentError as error:
-                if "://" in source and source in known:
-                    self._kept += [] if source in held else [source]
+                is_kept = "://" in source and source in known
+                if is_kept:
+                    self.unreachable.append(source)
                     gone.discard(source)
-                if not (source in known and "://" in source and not self._loader.online):
-                    self._problems.append(str(error))
+                if self.loader.online or not is_kept:
+                    self.problems.append(str(error))
                 continue
             if held.get(source) == digest:
                 gone.discard(source)
             else:
                 fresh[source] = digest
-            self._progress("Looking for changes", number, len(sources))
+            self.progress("Looking for changes", number, len(sources))
         return fresh, gone
 
     def _digest(self, source: str) -> str:
         """That of the file, and of what was removed of it."""
-        parts = sorted(removed for removed in self._corpus.removed if removed.startswith(f"{source}#"))
-        digest = self._loader.digest(source)
+        parts = sorted(removed for removed in self.corpus.removed if removed.startswith(f"{source}#"))
+        digest = self.loader.digest(source)
         return f"{digest} without {', '.join(parts)}" if parts else digest
 
     def _build(self, snapshot: Path, known: dict[str, str], fresh: dict[str, str], gone: set[str]) -> Outcome:
-        base = self._base
-        if base:
-            shutil.copytree(base.path, snapshot, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
-        with closing(Editor.edit(snapshot / PASSAGES)) as passages:
-            first = passages.last_vector()
+        if self.base:
+            shutil.copytree(self.base.path, snapshot, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+        with closing(PassageEditor.edit(snapshot / PASSAGES)) as passages:
+            last_vector = passages.last_vector()
             self._read(passages, fresh, gone)
             removed = passages.tidy()
-            if base and passages.files() == known and base.manifest.corpus == self._corpus and not base.notice:
-                return Outcome(base.manifest, False, tuple(self._problems), 0)
+            if passages.files() == known and (unchanged := self._unchanged()):
+                return unchanged
             counts = passages.counts()
             if not counts.passages:
-                reason = f"the first reason: {self._problems[0]}" if self._problems else "name documents to read."
+                reason = f"the first reason: {self.problems[0]}" if self.problems else "name documents to read."
                 raise DocumentError(
                     "No document could be read, so the index stays as it was "
-                    f"(to be without one, delete {str(self._folder)!r}); {reason}"
+                    f"(to be without one, delete {str(self.folder)!r}); {reason}"
                 )
-            stale = base.manifest.stale + len(removed) if base else 0
-            if stale > _MOST_STALE * passages.vector_count():
-                shutil.rmtree(snapshot / VECTORS)
-                first, stale, removed = 0, 0, []
-            with EmbeddingCache(self._folder / EMBEDDINGS, self._maker.embedder) as cache:
-                self._embedded = store_vectors(
-                    snapshot / VECTORS, passages, cache, self._maker.load_embedder, first, removed, self._progress
-                )
-        created = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            stale, embedded = self._store_vectors(snapshot / VECTORS, passages, last_vector, removed)
         manifest = Manifest(
-            FORMAT, created, self._maker.embedder, self._maker.passage_words,
-            counts.documents, counts.passages, counts.words, stale, self._corpus,
+            FORMAT, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", self.options.embedder, self.options.passage_words,
+            counts.documents, counts.passages, counts.words, stale, self.corpus,
         )  # fmt: skip
         seal(snapshot, manifest)
-        if wrong := self._verify(snapshot):
+        if wrong := self.verify(snapshot):
             raise StoreError(f"The new index did not pass its check ({wrong[0]}), so the old one stays; try again.")
-        published = publish(snapshot, self._corpus)
+        published = publish(snapshot, self.corpus)
         with suppress(OSError, sqlite3.Error):  # The new index is there; the next run tidies what is left.
-            remove_others(self._folder, {published.name, *([self._before.path.name] if self._before else [])})
+            remove_others(self.folder, {published.name, *([self.before.path.name] if self.before else [])})
             self._forget_vectors()
-        return Outcome(manifest, True, tuple(self._problems), self._embedded)
+        return Outcome(manifest, True, tuple(self.problems), embedded)
 
-    def _read(self, passages: Editor, fresh: dict[str, str], gone: set[str]) -> None:
+    def _read(self, passages: PassageEditor, fresh: dict[str, str], gone: set[str]) -> None:
         for file in gone:
             passages.remove(file)
         files = list(fresh)
         for number, (file, digest) in enumerate(fresh.items(), 1):
             wrong: list[str] = []
             if passages.add(file, digest, self._documents(file, files[number : number + AHEAD], wrong)):
-                passages.complain(file, wrong)
-            self._problems += wrong
-            self._progress("Reading documents", number, len(fresh))
-        if self._kept and self._before:
-            with closing(Passages.read(self._before.path / PASSAGES)) as before:
-                for file in self._kept:
+                passages.set_problems(file, wrong)
+            self.problems += wrong
+            self.progress("Reading documents", number, len(fresh))
+        if self.before and not self.base:
+            with closing(Passages.read(self.before.path / PASSAGES)) as before:
+                for file in self.unreachable:
                     passages.add(file, before.files()[file], before.of_file(file))
 
     def _documents(self, file: str, coming: Sequence[str], wrong: list[str]) -> Iterator[Loaded]:
-        for found in self._loader.load(file, self._maker.passage_words, coming):
+        for found in self.loader.load(file, self.options.passage_words, coming):
             if isinstance(found, DocumentError):
                 wrong.append(str(found))
-            elif found.document.source not in self._corpus.removed:
+            elif found.document.source not in self.corpus.removed:
                 yield found
+
+    def _store_vectors(
+        self, folder: Path, passages: PassageEditor, last: int, removed: Sequence[int]
+    ) -> tuple[int, int]:
+        """Store the vectors that are missing, and drop those `removed`.
+
+        `last` is the highest number of a stored one. Returns how many are stale, and how many had to be embedded.
+        """
+        stale = self.base.manifest.stale + len(removed) if self.base else 0
+        if stale > _MOST_STALE * passages.vector_count():
+            shutil.rmtree(folder)
+            last, stale, removed = 0, 0, []
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
+            load = self.options.load_embedder
+            return stale, store_vectors(folder, passages, cache, load, last, removed, self.progress)
 
     def _forget_vectors(self) -> None:
         """Keep in the cache what the kept snapshots hold."""
 
         def hashes() -> Iterator[bytes]:
-            for snapshot in snapshots(self._folder):
+            for snapshot in snapshots(self.folder):
                 with suppress(sqlite3.Error), closing(Passages.read(snapshot / PASSAGES)) as passages:
                     yield from passages.all_hashes()
 
-        with EmbeddingCache(self._folder / EMBEDDINGS, self._maker.embedder) as cache:
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
             cache.keep(hashes())

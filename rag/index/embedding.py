@@ -1,25 +1,96 @@
-"""Passages -> their vectors in Chroma, from the cache or, where it lacks them, from the embedder."""
+"""Passages -> their vectors in Chroma, from a cache or from the embedder."""
 
-from collections.abc import Callable, Sequence
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from rag.index.cache import EmbeddingCache, Vector
-from rag.index.editor import Editor, Pending
-from rag.index.vectors import Vectors
+from rag.index.passage_editor import PassageEditor
+from rag.index.vectors import Floats, Vectors
 from rag.models.progress import Progress
 
 BATCH = 512
 """Passages embedded and stored at once."""
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS vectors (
+    embedder TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (embedder, hash)
+) WITHOUT ROWID;
+"""
+
+
+class EmbeddingCache:
+    """Vectors in an SQLite file, by the hash of their text and the embedder.
+
+    A damaged file is replaced by an empty one, a damaged vector is not given out.
+    """
+
+    def __init__(self, path: Path, embedder: str) -> None:
+        """Open or make the file. Raises sqlite3.OperationalError when it cannot be written."""
+        self._path, self._embedder = path, embedder
+        self._open()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def get(self, hashes: Sequence[bytes]) -> dict[bytes, Floats]:
+        """The vectors that are there."""
+        marks = ",".join("?" * len(hashes))
+        query = f"SELECT hash, vector, checksum FROM vectors WHERE embedder = ? AND hash IN ({marks})"
+        rows: list[tuple[bytes, bytes, int]] = []
+        with self._healing():
+            rows = self._database.execute(query, [self._embedder, *hashes]).fetchall()
+        return {key: np.frombuffer(raw, np.float32) for key, raw, checksum in rows if zlib.crc32(key + raw) == checksum}
+
+    def put(self, vectors: Mapping[bytes, Floats]) -> None:
+        """Store vectors, so that they are there after a crash too."""
+        rows = [(key, vector.astype(np.float32).tobytes()) for key, vector in vectors.items()]
+        with self._healing(), self._database:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)",
+                [(self._embedder, key, raw, zlib.crc32(key + raw)) for key, raw in rows],
+            )
+
+    def keep(self, hashes: Iterable[bytes]) -> None:
+        """Drop every other vector, also those of other embedders."""
+        with self._healing(), self._database:
+            self._database.execute("CREATE TEMP TABLE kept (hash BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._database.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((key,) for key in hashes))
+            self._database.execute(
+                "DELETE FROM vectors WHERE embedder != ? OR hash NOT IN (SELECT hash FROM kept)", [self._embedder]
+            )
+            self._database.execute("DROP TABLE kept")
+
+    @contextmanager
+    def _healing(self) -> Iterator[None]:
+        """Put an empty file in place of a damaged one: the vectors can be made again."""
+        try:
+            yield
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self._database.close()
+            for part in self._path.parent.glob(f"{self._path.name}*"):
+                part.unlink()
+            self._open()
+
+    def _open(self) -> None:
+        self._database = sqlite3.connect(self._path, timeout=0, isolation_level="IMMEDIATE")
+        with self._healing():
+            self._database.executescript(_SCHEMA)
 
 
 def store_vectors(
     folder: Path,
-    passages: Editor,
+    passages: PassageEditor,
     cache: EmbeddingCache,
     load_embedder: Callable[[], Embeddings],
     after: int,
@@ -29,7 +100,7 @@ def store_vectors(
     """Drop the vectors with the numbers `removed` and store those with numbers above `after`.
 
     Chroma stores a batch while the next one is embedded. Returns how many had to be
-    embedded; the embedder is loaded when there is the first of them.
+    embedded; the embedder is loaded for the first of them.
     """
     total, done, embedded = passages.count_after(after), 0, 0
     embedder: Embeddings | None = None
@@ -44,24 +115,17 @@ def store_vectors(
             found = cache.get([text.hash for text in batch])
             if missing := {text.hash: text.text for text in batch if text.hash not in found}:
                 embedder = embedder or load_embedder()
-                made = _embedded(embedder, missing)
+                rows = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
+                made = dict(zip(missing, rows, strict=True))
                 cache.put(made)
                 found |= made
                 embedded += len(made)
             if storing:
                 storing.result()
-            storing = side.submit(_store, vectors, batch, found)
+            numbers = [text.vector_id for text in batch]
+            storing = side.submit(vectors.add, numbers, np.stack([found[text.hash] for text in batch]))
             done += len(batch)
             progress("Embedding passages", done, total)
         if storing:
             storing.result()
     return embedded
-
-
-def _embedded(embedder: Embeddings, texts: dict[bytes, str]) -> dict[bytes, Vector]:
-    rows = np.asarray(embedder.embed_documents(list(texts.values())), dtype=np.float32)
-    return dict(zip(texts, rows, strict=True))
-
-
-def _store(vectors: Vectors, batch: Sequence[Pending], found: dict[bytes, Vector]) -> None:
-    vectors.add([text.vector_id for text in batch], np.stack([found[text.hash] for text in batch]))

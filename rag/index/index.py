@@ -14,9 +14,9 @@ from chromadb.errors import ChromaError
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Manifest
 from rag.index.passages import Passages
-from rag.index.snapshot import REPAIR, current_name, soundest
+from rag.index.snapshot import REPAIR, current_name, newest_sound
 from rag.index.vectors import Vectors
-from rag.types import Passage
+from rag.types import Listed, Passage
 
 Prepared = TypeVar("Prepared")
 
@@ -28,11 +28,11 @@ EMBEDDINGS = "embeddings.sqlite"
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """An open snapshot. It is closed when nobody holds it any more; threads may share it.
+    """An open snapshot, closed when nobody holds it any more; threads may share it.
 
     `current` is the name of the snapshot that was current when it was opened; `notice`
-    says what was wrong with that, where an older one stands in. The methods raise
-    DamagedError when the files were damaged after they were opened.
+    says what was wrong with that, if an older one stands in. The methods raise
+    DamagedError if the files were damaged after they were opened.
     """
 
     path: Path
@@ -58,22 +58,26 @@ class Index:
             return self.documents.held(doc_ids)
 
     def passages_of(self, doc_ids: Sequence[str], most_words: int) -> list[Passage]:
-        """Every passage of these documents in their order; none where they have more than `most_words` words."""
+        """Every passage of these documents; none if they have more than `most_words` words."""
         with explained(self.path.parent):
             short = bool(doc_ids) and self.documents.word_count(doc_ids) <= most_words
             return self.documents.passages(self.documents.passage_ids(*doc_ids)) if short else []
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
-        """Ids of at most `k` passages, of all or these documents, that share a word with the question, best first."""
+        """Ids of at most `k` passages that share a word with the question, best first.
+
+        Of all documents, or of those with these ids.
+        """
         with explained(self.path.parent):
             return self.documents.by_words(question, k, doc_ids)
 
     def by_meaning(
         self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
     ) -> list[tuple[int, float]]:
-        """The at most `k` passages, of all or these documents, nearest to the vector, with their cosine (-1..1).
+        """The at most `k` passages nearest to the vector, with their cosine (-1..1).
 
-        Of equal ones there is only one: a `preferred` one, or else the first.
+        Of all documents, or of those with these ids. Of equal ones there is only one: a `preferred`
+        one, or else the first.
         """
         with explained(self.path.parent):
             among = self.documents.vectors_of(doc_ids) if doc_ids else None
@@ -83,12 +87,13 @@ class Index:
 
 
 def open_index(folder: Path, embedder_name: str) -> Index:
-    """Open the current snapshot, or where it is damaged the newest sound one, with a warning in the log.
+    """Open the current snapshot, or if it is damaged the newest sound one.
 
-    Raises StoreError when there is none, when another embedder built it, or when nothing is sound.
+    That is said by a warning in the log. Raises StoreError when there is none, when another embedder
+    built it, or when nothing is sound.
     """
     current = current_name(folder)
-    sound = soundest(folder)
+    sound = newest_sound(folder)
     if sound.manifest.embedder != embedder_name:
         raise StoreError(
             f"The index in {str(folder)!r} was built with the embedder {sound.manifest.embedder!r}, "
@@ -114,9 +119,10 @@ class Reader(Generic[Prepared]):
         prepare: Callable[[Index, Prepared | None], Prepared],
         swapped: Callable[[Prepared, Prepared], None],
     ) -> None:
-        """`prepare` makes what is needed of an index, given what was made of the one before, if any.
+        """`prepare` makes what is needed of an index.
 
-        `swapped` is told both after the newer took the place of the older.
+        It is given what was made of the index before, too, if there is one. `swapped` is told
+        both after the newer took the place of the older.
         """
         self._folder, self._embedder_name = index.path.parent, index.manifest.embedder
         self._prepare, self._swapped = prepare, swapped
@@ -125,7 +131,7 @@ class Reader(Generic[Prepared]):
         self.now = prepare(index, None)
 
     def newest(self) -> Prepared:
-        """The index as it was last published, or while another thread opens it the one before.
+        """What was made of the newest index, or while another thread opens that, of the one before.
 
         One that cannot be opened is reported in the log, and the one before stays.
         """
@@ -137,12 +143,12 @@ class Reader(Generic[Prepared]):
         return self.now
 
     def refresh(self) -> None:
-        """Have the index open as it was last published, also where another thread is opening it."""
+        """Open the newest index, or wait until another thread has opened it."""
         with self._opening:
             self._catch_up()
 
     def instead_of(self, damaged: Prepared) -> Prepared:
-        """What can be opened where the files of this one were damaged since."""
+        """What can be opened if the files of this one were damaged since."""
         with self._opening:
             if self.now is damaged:
                 self._open()
@@ -168,12 +174,17 @@ class Reader(Generic[Prepared]):
 
 
 def is_sound(folder: Path) -> bool:
-    """Whether there is an index in `folder` that can be opened, the current one or one before it."""
+    """Whether there is a snapshot in `folder` that can be opened."""
     try:
-        soundest(folder)
+        newest_sound(folder)
     except (NoIndexError, DamagedError):
         return False
     return True
+
+
+def list_documents(folder: Path) -> list[Listed]:
+    """The documents of the index in `folder`. Raises StoreError if none is sound."""
+    return Passages.read(newest_sound(folder).path / PASSAGES).listed()
 
 
 def open_files(snapshot: Path) -> tuple[Passages, Vectors]:

@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: what it holds and what it is made of, with the digest of its every file."""
+"""The manifest of a snapshot: what it is made of, and the digest of every file."""
 
 import hashlib
 import json
@@ -11,15 +11,16 @@ from typing import Any
 from rag.errors import DamagedError
 
 FORMAT = 3
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What an index is made of: files, folders and web addresses, and patterns of what to take and leave there.
+    """What an index is made of: files, folders and web addresses.
 
-    `named` tells paths that were named for it from those of the settings, and `place` is
-    where they were named. `removed` are sources that stay out until they are named.
+    `include` and `exclude` are patterns of what to take from folders and leave there. `named` tells
+    paths that were named for it from those of the settings, and `place` is where they were named.
+    `removed` are sources that stay out until they are named.
     """
 
     paths: tuple[str, ...] = ()
@@ -32,9 +33,10 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a snapshot holds. `files` has the size in bytes and the SHA-256 of each by its relative path.
+    """What a snapshot holds.
 
-    `stale` counts the vectors that were removed but still take up room.
+    `files` has the size in bytes and the SHA-256 of each file by its relative path. `stale` counts the
+    vectors that were removed but still take up room.
     """
 
     format: int
@@ -48,27 +50,31 @@ class Manifest:
     corpus: Corpus
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
+    def summary(self) -> str:
+        """How many documents and passages there are, in words."""
+        return f"{count(self.documents, 'document')}, {count(self.passages, 'passage')}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun, such as "1 passage" or "2,000 passages"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
 
 def seal(snapshot: Path, manifest: Manifest) -> None:
-    """Write the manifest with the digests of all files, and have everything on the disk. Raises OSError."""
+    """Write the manifest, and have every file on the disk. Raises OSError."""
     paths = sorted(path for path in snapshot.rglob("*") if path.is_file())
-    files = {path.relative_to(snapshot).as_posix(): (path.stat().st_size, digest(path)) for path in paths}
+    files = {path.relative_to(snapshot).as_posix(): (path.stat().st_size, _digest(path)) for path in paths}
     content = json.dumps(asdict(manifest) | {"files": files})
     checksum = hashlib.sha256(content.encode()).hexdigest()
-    (snapshot / _MANIFEST).write_text(f"{content}\n{checksum}\n", encoding="utf-8")
-    for path in [
-        *paths,
-        snapshot / _MANIFEST,
-        *(path for path in snapshot.rglob("*") if path.is_dir()),
-        snapshot,
-    ]:
+    (snapshot / MANIFEST).write_text(f"{content}\n{checksum}\n", encoding="utf-8")
+    for path in [*snapshot.rglob("*"), snapshot]:
         to_disk(path)
 
 
 def read_manifest(snapshot: Path) -> Manifest:
     """The manifest of a snapshot. Raises DamagedError."""
     try:
-        content, _, checksum = (snapshot / _MANIFEST).read_text(encoding="utf-8").partition("\n")
+        content, _, checksum = (snapshot / MANIFEST).read_text(encoding="utf-8").partition("\n")
         if hashlib.sha256(content.encode()).hexdigest() != checksum.strip():
             raise ValueError("its checksum is wrong")
         fields = json.loads(content)
@@ -77,7 +83,7 @@ def read_manifest(snapshot: Path) -> Manifest:
         files = {name: (int(size), str(digest)) for name, (size, digest) in fields["files"].items()}
         return Manifest(**fields | {"corpus": corpus_of(fields["corpus"]), "files": files})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedError(f"{_MANIFEST} cannot be read: {error}") from error
+        raise DamagedError(f"{MANIFEST} cannot be read: {error}") from error
 
 
 def corpus_of(fields: dict[str, Any]) -> Corpus:
@@ -86,28 +92,32 @@ def corpus_of(fields: dict[str, Any]) -> Corpus:
     return Corpus(**values)
 
 
-def check_files(snapshot: Path, manifest: Manifest) -> None:
-    """Compare every file with the manifest. Raises DamagedError, naming the first that is not as it was written."""
+def check_files(snapshot: Path) -> Manifest:
+    """Compare every file of a snapshot with its manifest, and return that.
+
+    Raises DamagedError, naming the first file that is not as it was written.
+    """
+    manifest = read_manifest(snapshot)
     for name, (size, expected) in manifest.files.items():
         path = snapshot / name
         try:
             found = path.stat().st_size
             if found != size:
                 raise DamagedError(f"{name} has {found:,} bytes instead of {size:,}")
-            if digest(path) != expected:
+            if _digest(path) != expected:
                 raise DamagedError(f"{name} was overwritten")
         except OSError as error:
             raise DamagedError(f"{name} cannot be read: {error.strerror}") from error
+    return manifest
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex. Raises OSError."""
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_disk(path: Path) -> None:
-    """Have a file or a folder on the disk, not only in the system's memory. Raises OSError."""
+    """Have a file or a folder on the disk for certain. Raises OSError."""
     if os.name == "nt":  # Windows cannot sync what is not open for writing.
         return
     handle = os.open(path, os.O_RDONLY)

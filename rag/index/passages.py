@@ -1,4 +1,4 @@
-"""The texts of a snapshot in one SQLite file: documents, the files they came from, passages and their words."""
+"""The texts of a snapshot in one SQLite file: documents, passages and their words."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 from rag.types import Document, Documents, Listed, Loaded, Passage, Span
 
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
@@ -19,8 +19,8 @@ SELECT passage_id, passages.doc_id, {FIRST_SOURCE.format(column="source")}, titl
 FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 """
 
-_LISTED = "(SELECT value FROM json_each(?))"
-"""A list of any length as one value of a query; SQLite takes at most 32,766 values."""
+_VALUES = "(SELECT value FROM json_each(?))"
+"""A `_list` of any length in a query; SQLite takes at most 32,766 values."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,14 @@ def term(stem: str) -> str:
     return stem if stem.isascii() else f"u{stem.encode().hex()}"
 
 
-class Passages(Documents):
-    """The documents by id, read when asked for; the passages are found by `passages` and `by_words`.
+def _list(values: Sequence[object]) -> str:
+    return json.dumps(list(values))
 
-    Every method may raise sqlite3.Error, where the file is damaged.
+
+class Passages(Documents):
+    """The documents by id, read when asked for, and their passages.
+
+    Every method may raise sqlite3.Error, if the file is damaged.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -66,25 +70,24 @@ class Passages(Documents):
         return bool(self.rows("SELECT 1 FROM documents WHERE doc_id = ?", [doc_id]))
 
     def __iter__(self) -> Iterator[str]:
-        return (doc_id for (doc_id,) in self.rows("SELECT doc_id FROM documents ORDER BY rowid"))
+        return iter(self.column("SELECT doc_id FROM documents ORDER BY rowid"))
 
     def __len__(self) -> int:
         return self.counts().documents
 
     def held(self, doc_ids: Sequence[str]) -> list[str]:
-        """Those of the ids that there is a document of, each once, in the order of the documents."""
-        query = f"SELECT doc_id FROM documents WHERE doc_id IN {_LISTED} ORDER BY rowid"
-        return [doc_id for (doc_id,) in self.rows(query, [json.dumps(list(doc_ids))])]
+        """Those of the ids that have a document, in the order of the documents."""
+        query = f"SELECT doc_id FROM documents WHERE doc_id IN {_VALUES} ORDER BY rowid"
+        return self.column(query, [_list(doc_ids)])
 
     def word_count(self, doc_ids: Sequence[str]) -> int:
         """How many words the passages of these documents have."""
-        query = f"SELECT coalesce(sum(words), 0) FROM passages WHERE doc_id IN {_LISTED}"
-        ((words,),) = self.rows(query, [json.dumps(list(doc_ids))])
-        return int(words)
+        query = f"SELECT coalesce(sum(words), 0) FROM passages WHERE doc_id IN {_VALUES}"
+        return int(self.column(query, [_list(doc_ids)])[0])
 
     def counts(self) -> Counts:
         """How much there is."""
-        ((documents,),) = self.rows("SELECT count(*) FROM documents")
+        (documents,) = self.column("SELECT count(*) FROM documents")
         ((passages, words),) = self.rows("SELECT count(*), coalesce(sum(words), 0) FROM passages")
         return Counts(documents, passages, words)
 
@@ -96,34 +99,30 @@ class Passages(Documents):
         ]
 
     def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
-        """The passages with these ids, in this order. Raises KeyError for an id that is not there."""
-        marks = ",".join("?" * len(passage_ids))
-        rows = self.rows(f"{_PASSAGE} WHERE passage_id IN ({marks})", passage_ids)
-        found = {row[0]: _passage(*row) for row in rows}
+        """The passages with these ids, in this order. Raises KeyError for an unknown id."""
+        rows = self.rows(f"{_PASSAGE} WHERE passage_id IN {_VALUES}", [_list(passage_ids)])
+        found = {row[0]: replace(Passage(*row), page_breaks=tuple(json.loads(row[-1]))) for row in rows}
         return [found[passage_id] for passage_id in passage_ids]
 
     def passage_ids(self, *doc_ids: str) -> list[int]:
-        """The id of every passage, or of these documents'; those of a document follow each other in its order."""
-        where, values = (f"WHERE doc_id IN {_LISTED}", [json.dumps(doc_ids)]) if doc_ids else ("", [])
-        return [
-            passage_id
-            for (passage_id,) in self.rows(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
-        ]
+        """The ids of the passages of these documents, or of all, in their order."""
+        where, values = (f"WHERE doc_id IN {_VALUES}", [_list(doc_ids)]) if doc_ids else ("", [])
+        return self.column(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
-        """Ids of at most `k` passages that share a word with the question, the best by BM25 first (SQLite FTS5).
+        """Ids of at most `k` passages that share a word with the question, by BM25.
 
         Of equal passages there is only the best, or they would leave no room for others. With
         `doc_ids` only passages of these documents are looked at; how rare a word is, all passages tell.
         """
         query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
         # The plus keeps SQLite from searching the words once for each passage of the documents.
-        among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_LISTED})" if doc_ids else ""
-        values = [query, *([json.dumps(list(doc_ids))] if doc_ids else [])]
+        among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_VALUES})" if doc_ids else ""
+        values = [query, *([_list(doc_ids)] if doc_ids else [])]
         found = f"SELECT rowid FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
         limit = k
         while query:
-            ids = [passage_id for (passage_id,) in self.rows(found, [*values, limit])]
+            ids = self.column(found, [*values, limit])
             vector_of = self.vector_ids(ids)
             first = {vector_of[passage_id]: passage_id for passage_id in reversed(ids)}
             best = [passage_id for passage_id in ids if first[vector_of[passage_id]] == passage_id]
@@ -134,30 +133,29 @@ class Passages(Documents):
 
     def vector_ids(self, passage_ids: Sequence[int]) -> dict[int, int]:
         """The number of the vector of each of these passages; equal ones have it together."""
-        query = f"SELECT passage_id, vector_id FROM passages WHERE passage_id IN {_LISTED}"
-        return dict(self.rows(query, [json.dumps(list(passage_ids))]))
+        query = f"SELECT passage_id, vector_id FROM passages WHERE passage_id IN {_VALUES}"
+        return dict(self.rows(query, [_list(passage_ids)]))
 
     def vector_count(self) -> int:
         """How many vectors there are."""
-        ((count,),) = self.rows("SELECT count(*) FROM embedded")
-        return int(count)
+        return int(self.column("SELECT count(*) FROM embedded")[0])
 
     def vectors_of(self, doc_ids: Sequence[str]) -> list[int]:
         """The numbers of the vectors of the passages of these documents."""
-        query = f"SELECT DISTINCT vector_id FROM passages WHERE doc_id IN {_LISTED} ORDER BY vector_id"
-        return [vector_id for (vector_id,) in self.rows(query, [json.dumps(list(doc_ids))])]
+        query = f"SELECT DISTINCT vector_id FROM passages WHERE doc_id IN {_VALUES} ORDER BY vector_id"
+        return self.column(query, [_list(doc_ids)])
 
     def by_vectors(
         self, vector_ids: Sequence[int], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
     ) -> dict[int, int]:
-        """A passage, of all or these documents, for each vector: one that is `preferred`, or else the first."""
-        among = f"AND doc_id IN {_LISTED}" if doc_ids else ""
+        """A passage for each vector, of all or these documents: a `preferred` one, or the first."""
+        among = f"AND doc_id IN {_VALUES}" if doc_ids else ""
         query = (
-            f"SELECT vector_id, coalesce(min(iif(passage_id IN {_LISTED}, passage_id, NULL)), min(passage_id)) "
-            f"FROM passages WHERE vector_id IN {_LISTED} {among} GROUP BY vector_id"
+            f"SELECT vector_id, coalesce(min(iif(passage_id IN {_VALUES}, passage_id, NULL)), min(passage_id)) "
+            f"FROM passages WHERE vector_id IN {_VALUES} {among} GROUP BY vector_id"
         )
         lists = [preferred, vector_ids, *([doc_ids] if doc_ids else [])]
-        return dict(self.rows(query, [json.dumps(list(values)) for values in lists]))
+        return dict(self.rows(query, [_list(values) for values in lists]))
 
     def has_words(self, passage_id: int, text: str) -> bool:
         """Whether the longest words of `text` find this passage."""
@@ -169,20 +167,18 @@ class Passages(Documents):
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the file, found by reading all of it."""
-        for (message,) in self.rows("PRAGMA integrity_check"):
-            if message != "ok":
-                yield str(message)
+        yield from (message for message in self.column("PRAGMA integrity_check") if message != "ok")
         for doc_id, document in self.items():
             places = self.rows("SELECT start, end, text FROM passages WHERE doc_id = ?", [doc_id])
-            wrong = sum(document.text[start:end] != text for start, end, text in places)
-            if wrong:
+            if wrong := sum(document.text[start:end] != text for start, end, text in places):
                 yield f"{wrong} passages are not what {document.source!r} holds at their place"
-        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE passage_id NOT IN (SELECT rowid FROM words)")
-        if count:
-            yield f"{count} passages have no words"
-        ((count,),) = self.rows("SELECT count(*) FROM passages WHERE vector_id NOT IN (SELECT vector_id FROM embedded)")
-        if count:
-            yield f"{count} passages have no vector"
+        without = {
+            "words": "passage_id NOT IN (SELECT rowid FROM words)",
+            "vector": "vector_id NOT IN (SELECT vector_id FROM embedded)",
+        }
+        for what, where in without.items():
+            if count := self.column(f"SELECT count(*) FROM passages WHERE {where}")[0]:
+                yield f"{count} passages have no {what}"
 
     def files(self) -> dict[str, str]:
         """The digest of every file that was read, by its path."""
@@ -199,7 +195,7 @@ class Passages(Documents):
         places = self.rows("SELECT start, end FROM passages WHERE doc_id = ? ORDER BY passage_id", [doc_id])
         return Loaded(document, tuple(Span(start, end) for start, end in places))
 
-    def complaints(self) -> dict[str, list[str]]:
+    def problems_by_file(self) -> dict[str, list[str]]:
         """What could not be read in the files of which the rest was."""
         rows = self.rows("SELECT file, problems FROM files WHERE problems != '[]'")
         return {os.fsdecode(file): json.loads(problems) for file, problems in rows}
@@ -208,20 +204,10 @@ class Passages(Documents):
         """The hash of each text that was embedded, one by one."""
         return (hashed for (hashed,) in self.database.execute("SELECT hash FROM embedded"))
 
+    def column(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """The only column of what a query gives."""
+        return [value for (value,) in self.rows(query, values)]
+
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """What a query gives."""
         return self.database.execute(query, values).fetchall()
-
-
-def _passage(
-    passage_id: int,
-    doc_id: str,
-    source: str,
-    title: str,
-    start: int,
-    end: int,
-    text: str,
-    page: int | None,
-    breaks: str,
-) -> Passage:
-    return Passage(passage_id, doc_id, source, title, start, end, text, page, tuple(json.loads(breaks)))

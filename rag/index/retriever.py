@@ -15,8 +15,7 @@ from rag.types import Hit
 RRF_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)."""
 ALSO = 0.5
-"""The weight of a question's other wording. On MTRAG's follow-ups (272, recall@5): the question alone 0.783, with the
-turn before in front always 0.764 or by the rule of rag/answer/question.py 0.814, the two fused by this weight 0.836."""
+"""The weight of a question's other wording, chosen on MTRAG's follow-ups (docs/results.md)."""
 POOL = 50
 """Places of each list that are fused."""
 
@@ -79,7 +78,7 @@ def _best(ranks: list[dict[int, int]], passage_id: int) -> int | None:
 
 
 def fuse(ranks: Sequence[Mapping[int, int]], weights: Sequence[float] | None = None) -> dict[int, float]:
-    """Reciprocal rank fusion: for each id the sum of weight / (RRF_K + rank) over the lists that hold it."""
+    """Reciprocal rank fusion: for each id the sum of weight / (RRF_K + rank)."""
     scores: dict[int, float] = {}
     for ranking, weight in zip(ranks, weights or [1.0] * len(ranks), strict=True):
         for item, rank in ranking.items():

@@ -10,11 +10,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Collection
-from contextlib import suppress
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Corpus, Manifest, check_files, corpus_of, read_manifest, to_disk
@@ -24,6 +27,11 @@ _CURRENT = "CURRENT"
 _BUILDING = ".building"
 _NAME = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 _FRESH_CURRENT = re.compile(r"CURRENT\.[0-9a-f]{8}")
+_LOCK = "LOCK"
+"""The system lets go of it when its process ends, however it ends."""
+_OWNER = "LOCK.owner"
+_LOOKS, _BETWEEN = 20, 0.05
+"""How often, and with how many seconds between, the owner is looked up."""
 
 
 def new_snapshot(folder: Path) -> Path:
@@ -43,7 +51,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def publish(snapshot: Path, corpus: Corpus) -> Path:
-    """Make a sealed snapshot the current one, by renaming; returns where it is now. Raises OSError."""
+    """Rename a sealed snapshot and make it the current one. Raises OSError."""
     published = snapshot.with_name(snapshot.name.removesuffix(_BUILDING))
     os.replace(snapshot, published)
     make_current(published, corpus)
@@ -61,7 +69,7 @@ def make_current(snapshot: Path, corpus: Corpus) -> None:
 
 
 def current_name(folder: Path) -> str | None:
-    """The name of the current snapshot, None where CURRENT is not there or is not as it was written."""
+    """The name of the current snapshot, None if CURRENT does not tell."""
     current = _read_current(folder)
     return current and current[0]
 
@@ -75,9 +83,9 @@ def _read_current(folder: Path) -> tuple[str, Corpus] | None:
 
 
 def last_corpus(folder: Path) -> Corpus | None:
-    """What the index was made of, as CURRENT or a manifest has it; None where nothing was published.
+    """What the index was made of; None if nothing was published.
 
-    Raises DamagedError when it can no longer be told.
+    Raises DamagedError if neither CURRENT nor a manifest tells any more.
     """
     if current := _read_current(folder):
         return current[1]
@@ -94,9 +102,9 @@ def last_corpus(folder: Path) -> Corpus | None:
 
 
 def snapshots(folder: Path, current: str | None = None) -> list[Path]:
-    """The published snapshots: the one that is (or is given as) current first, then the newest first.
+    """The published snapshots, the `current` one first, then the newest first.
 
-    Raises StoreError when the folder cannot be read.
+    Raises StoreError if the folder cannot be read.
     """
     current = current or current_name(folder)
     try:
@@ -111,6 +119,13 @@ def snapshots(folder: Path, current: str | None = None) -> list[Path]:
     return sorted(complete, key=lambda path: (path.name == current, path.name), reverse=True)
 
 
+def some_snapshots(folder: Path, current: str | None = None) -> list[Path]:
+    """The published snapshots, in the same order. Raises NoIndexError if there are none."""
+    if not (found := snapshots(folder, current)):
+        raise NoIndexError(f"There is no index in {str(folder)!r}; build it with: python ingest.py")
+    return found
+
+
 def remove_others(folder: Path, keep: Collection[str]) -> None:
     """Remove all snapshots but these."""
     for path in snapshots(folder):
@@ -119,24 +134,27 @@ def remove_others(folder: Path, keep: Collection[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Sound:
-    """A snapshot whose files are as they were written; `notice` says what was wrong with a newer one, if anything."""
+class SoundSnapshot:
+    """A snapshot whose files are as they were written.
+
+    `notice` says what was wrong with a newer one, if anything.
+    """
 
     path: Path
     manifest: Manifest
     notice: str | None
 
 
-def soundest(folder: Path) -> Sound:
-    """The current snapshot, or where it is damaged the newest one that is not.
+def newest_sound(folder: Path) -> SoundSnapshot:
+    """The current snapshot, or if it is damaged the newest one that is not.
 
-    Raises NoIndexError where nothing was published, DamagedError where nothing is sound,
-    StoreError where the folder cannot be read.
+    Raises NoIndexError if nothing was published, DamagedError if nothing is sound,
+    StoreError if the folder cannot be read.
     """
     while True:
         current = current_name(folder)
         try:
-            sound = _soundest(folder, current)
+            sound = _newest_sound(folder, current)
         except StoreError:
             if current == current_name(folder):
                 raise
@@ -145,24 +163,20 @@ def soundest(folder: Path) -> Sound:
             return sound
 
 
-def _soundest(folder: Path, current: str | None) -> Sound:
-    found = snapshots(folder, current)
-    wrong = ["CURRENT does not name a snapshot"] if found and current != found[0].name else []
+def _newest_sound(folder: Path, current: str | None) -> SoundSnapshot:
+    found = some_snapshots(folder, current)
+    wrong = [] if current == found[0].name else ["CURRENT does not name a snapshot"]
     for snapshot in found:
         try:
-            manifest = read_manifest(snapshot)
-            check_files(snapshot, manifest)
+            manifest = check_files(snapshot)
         except DamagedError as error:
             wrong.append(str(error))
             continue
-        return Sound(snapshot, manifest, _notice(folder, wrong[0], manifest) if wrong else None)
-    if not found:
-        raise NoIndexError(f"There is no index in {str(folder)!r}; build it with: python ingest.py")
+        if not wrong:
+            return SoundSnapshot(snapshot, manifest, None)
+        notice = f"is damaged ({wrong[0]}), so the one of {manifest.created} is used; {REPAIR}"
+        return SoundSnapshot(snapshot, manifest, f"The index in {str(folder)!r} {notice}")
     raise DamagedError(f"The index in {str(folder)!r} is damaged ({wrong[0]}); {REPAIR}")
-
-
-def _notice(folder: Path, wrong: str, manifest: Manifest) -> str:
-    return f"The index in {str(folder)!r} is damaged ({wrong}), so the one of {manifest.created} is used; {REPAIR}"
 
 
 def others(folder: Path) -> list[tuple[Path, Manifest]]:
@@ -171,18 +185,80 @@ def others(folder: Path) -> list[tuple[Path, Manifest]]:
     for snapshot in snapshots(folder):
         with suppress(DamagedError):
             if snapshot.name != current_name(folder):
-                manifest = read_manifest(snapshot)
-                check_files(snapshot, manifest)
-                found.append((snapshot, manifest))
+                found.append((snapshot, check_files(snapshot)))
     return found
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of the index in `folder`.
+
+    Raises StoreError, naming the process, when another one holds it, or when the folder cannot be written.
+    """
+    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        (folder / _OWNER).write_text(f"process {os.getpid()} since {now}", encoding="utf-8")
+    except Timeout as error:
+        raise StoreError(
+            f"The index in {str(folder)!r} is being written by {_owner(folder)}; wait until that has ended."
+        ) from error
+    except OSError as error:
+        lock.release()
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / _OWNER).unlink(missing_ok=True)
+        lock.release()
+
+
+def writer(folder: Path) -> str | None:
+    """Who is writing the index in `folder` now, None when nobody is."""
+    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
+    if not (folder / _LOCK).exists():
+        return None
+    try:
+        with lock:
+            return None
+    except Timeout:
+        return _owner(folder)
+    except OSError:  # A folder that cannot be written has no writer.
+        return None
+
+
+def _owner(folder: Path) -> str:
+    """The process that holds the lock; it writes so a moment after it got it."""
+    for _ in range(_LOOKS):
+        with suppress(OSError, ValueError):
+            if named := (folder / _OWNER).read_text(encoding="utf-8"):
+                return named
+        time.sleep(_BETWEEN)
+    return "another process"
+
+
+def unwritable(folder: Path, error: Exception) -> StoreError:
+    """The sentence for an index folder that cannot be written."""
+    return StoreError(
+        f"The index cannot be written in {str(folder)!r} ({getattr(error, 'strerror', None) or error}); "
+        "see that there is room and that you may write there, or set RAG_INDEX to another folder."
+    )
 
 
 def roll_back(folder: Path) -> Manifest:
     """Make the newest sound snapshot that is not current the current one; returns its manifest.
 
-    Raises StoreError when there is none, OSError when the folder cannot be written.
+    Raises StoreError if there is none, or the folder cannot be written, NoIndexError if there is no index.
     """
-    for snapshot, manifest in others(folder):
-        make_current(snapshot, manifest.corpus)
-        return manifest
+    some_snapshots(folder)
+    with write_lock(folder):
+        for snapshot, manifest in others(folder):
+            try:
+                make_current(snapshot, manifest.corpus)
+            except OSError as error:
+                raise unwritable(folder, error) from error
+            return manifest
     raise StoreError(f"The index in {str(folder)!r} has no other sound snapshot to go back to.")

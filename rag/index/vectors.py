@@ -14,27 +14,23 @@ import numpy.typing as npt
 from chromadb.api.client import Client
 from chromadb.config import Settings as ChromaSettings
 
-Rows = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 _COLLECTION = "passages"
 _COPY = "article-chat-"
 _MOST = 5000
 """Rows that Chroma takes at once (its limit is 5,461)."""
 _SEARCHED = 1000
-"""Candidates weighed in a search. Of 1,000 random vectors among 100,000, Chroma's own 100 finds 959 and 400 all, but
-after 60 updates of 52,500 with 400 one was no longer found. 1,000 take about 8 ms."""
+"""Candidates weighed in a search; with fewer, vectors are lost after many updates (docs/results.md)."""
 _LINKS = 32
-"""Of each vector in the search graph. Of 3,000 among 8,300 others that are nearly alike (cosine .96) Chroma's own 16
-leave 53 out of reach, and 32 leave 15; with a cosine of .9999 they leave 19 and 1."""
+"""Of each vector in the search graph; with fewer, thousands that are alike hide others (docs/results.md)."""
 _FEW = 250
-"""Rows of a choice up to which their vectors are compared one by one. Of 20,000 random vectors of 384 dimensions: 20 in
-1.5 ms, 200 in 12 ms; Chroma's search among a choice takes 18 to 60 ms (20 ids to all but 20), and finds the same."""
-
+"""Up to so many chosen vectors are compared one by one, which is faster than Chroma's search (docs/results.md)."""
 _NOISE = 1e-4
 """Its standard deviation in each component; it changes a cosine by about as much."""
 
 
 class Vectors:
-    """An open collection. The methods raise chromadb.errors.ChromaError where its files are damaged."""
+    """An open collection. The methods raise chromadb.errors.ChromaError if its files are damaged."""
 
     def __init__(self, folder: Path, copy: tempfile.TemporaryDirectory[str] | None = None) -> None:
         self.folder = folder
@@ -60,7 +56,7 @@ class Vectors:
         """Open a published collection and leave its files untouched; threads may share it.
 
         Chroma writes to its files when it only opens them, so it gets a copy of its own.
-        Hence the folder may be read-only, and no reader can harm it. Raises OSError where
+        Hence the folder may be read-only, and no reader can harm it. Raises OSError if
         there is no room for the copy.
         """
         _remove_copies_of_the_dead()
@@ -71,7 +67,7 @@ class Vectors:
     def __len__(self) -> int:
         return self._rows.count()
 
-    def add(self, ids: Sequence[int], vectors: Rows) -> None:
+    def add(self, ids: Sequence[int], vectors: Floats) -> None:
         """Store `vectors`, shape (len(ids), dimensions), each with a little noise.
 
         Of many equal vectors the search graph would link each to its equals alone, and
@@ -94,7 +90,7 @@ class Vectors:
         if one is not None and len(one):
             self.nearest(np.asarray(one[0], dtype=np.float32), 1)
 
-    def get(self, ids: Sequence[int]) -> dict[int, Rows]:
+    def get(self, ids: Sequence[int]) -> dict[int, Floats]:
         """The vectors of these rows, by id, as far as they are there."""
         found = self._rows.get([str(i) for i in ids], include=["embeddings"])
         vectors = found["embeddings"]
@@ -102,9 +98,9 @@ class Vectors:
         return {int(i): np.asarray(vector, dtype=np.float32) for i, vector in zip(found["ids"], vectors, strict=True)}
 
     def nearest(
-        self, vector: Sequence[float] | Rows, k: int, among: Sequence[int] | None = None
+        self, vector: Sequence[float] | Floats, k: int, among: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The at most `k` nearest ids, of all or `among` these, with their cosine (-1..1), the nearest first."""
+        """The at most `k` nearest ids, of all or `among` these, with their cosine (-1..1)."""
         if among is not None and len(among) <= _FEW:
             return self._compared(np.asarray(vector, dtype=np.float32), among)[:k]
         found = self._rows.query(
@@ -117,7 +113,7 @@ class Vectors:
         assert distances is not None
         return [(int(i), 1.0 - distance) for i, distance in zip(found["ids"][0], distances[0], strict=True)]
 
-    def _compared(self, vector: Rows, among: Sequence[int]) -> list[tuple[int, float]]:
+    def _compared(self, vector: Floats, among: Sequence[int]) -> list[tuple[int, float]]:
         """The ids that are there, each with its cosine, the nearest first."""
         rows = self.get(among) if among else {}
         length = float(np.linalg.norm(vector))

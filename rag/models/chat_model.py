@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
@@ -21,14 +22,12 @@ SLOTS = 2
 RETRIES = 2
 """How often a failed request to a model is tried again."""
 LOGPROBS = "logprobs"
-"""The tag of a model whose server speaks OpenAI's protocol.
-
-It gives log-probabilities, or ignores the wish, and ends each stream with its finish reason."""
+"""The tag of a model behind OpenAI's protocol: it may give log-probabilities, and ends a stream with a reason."""
 _FINISH = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 """The fields in which the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
 LENGTH = "length"
 _LENGTH = frozenset({LENGTH, "max_tokens", "model_length"})
-"""What they say if it was too long."""
+"""What they say if the answer was too long."""
 _REFUSED = "content_filter"
 Piece = TypeVar("Piece")
 
@@ -48,14 +47,22 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
     if not is_embedded(settings):
         yield _remote(settings)
         return
-    weights = find_weights(settings, progress)
+    key = secrets.token_urlsafe(24)
+    server = _engine(settings, find_weights(settings, progress), key)
+    try:
+        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
+    finally:
+        del server  # Ends its threads and frees the weights.
+
+
+def _engine(settings: Settings, weights: Path, key: str) -> Any:
+    """An OpenAI-compatible server inside this process, which asks for `key`."""
     try:
         import xllamacpp
     except ImportError as error:
         raise ModelError(
             'The engine of the embedded model is not installed; run: pip install -c constraints.txt -e ".[local]"'
         ) from error
-    key = secrets.token_urlsafe(24)
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
     params.hostnames = ["127.0.0.1"]
@@ -76,10 +83,7 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
         raise ModelError(
             f"The model file {str(weights)!r} cannot be loaded ({error}); set RAG_MODEL to another, or free memory."
         ) from error
-    try:
-        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
-    finally:
-        del server  # Ends its threads and frees the weights.
+    return server
 
 
 def finish_reason(piece: BaseMessage) -> str | None:
@@ -99,7 +103,7 @@ def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
 
 
 def _remote(settings: Settings) -> BaseChatModel:
-    """The model that PROVIDER:NAME names, or that an OpenAI-compatible server knows by the whole name."""
+    """The model of a provider (PROVIDER:NAME) or of an OpenAI-compatible server."""
     given = {"base_url": settings.base_url, "api_key": settings.api_key.get_secret_value()}
     options = {name: value for name, value in given.items() if value}
     provider, _, name = settings.model.partition(":")
@@ -194,6 +198,6 @@ def explained(settings: Settings, sentence: Callable[[Settings, Exception], str]
 
 
 def streamed(settings: Settings, pieces: Iterator[Piece]) -> Generator[Piece, None, None]:
-    """The pieces of a model's stream, whose errors become ModelErrors; closing it closes the stream."""
+    """The pieces of a model's stream, with its errors explained; closing it closes the stream."""
     with explained(settings):
         yield from pieces

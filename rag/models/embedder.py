@@ -54,7 +54,7 @@ def embedder_name(settings: Settings) -> str:
 
 
 def make_embedder(settings: Settings) -> SentenceEmbedder:
-    """The embedder of the settings, on the CPU, in bf16 if the processor computes with it.
+    """The embedder of the settings, on the CPU, in bf16 if the processor has it.
 
     Raises ModelError when it is not installed, damaged, or cannot be loaded.
     """

@@ -23,7 +23,7 @@ _ABANDONED = 3600
 
 
 def find_weights(settings: Settings, progress: Progress = silent) -> Path:
-    """The GGUF file to load: that of the settings, or from the cache, the packages or the hub.
+    """The GGUF file to load: from the settings, the cache, the packages or the hub.
 
     The default model's SHA-256 is verified before its first use; after that a
     stamp of size and time beside it stands for the check. Raises ModelError.
@@ -93,15 +93,14 @@ def _part(package: str) -> Path:
 
 
 def _digest(
-    files: Iterable[Path], progress: Progress, step: str, write: Callable[[bytes], object] | None = None
+    files: Iterable[Path], progress: Progress, step: str, write: Callable[[bytes], object] = lambda _: None
 ) -> str:
-    """The SHA-256 of all bytes of the files, which are also written, if wanted."""
+    """The SHA-256 of the files' bytes, which are also passed to `write`."""
     digest, done = hashlib.sha256(), 0
     for path in files:
         with path.open("rb") as file:
             while piece := file.read(_PIECE):
-                if write:
-                    write(piece)
+                write(piece)
                 digest.update(piece)
                 done += len(piece)
                 progress(step, done, SIZE)

@@ -16,11 +16,11 @@ from rag.documents.fetch import is_address
 from rag.documents.loader import Loader
 from rag.documents.sources import find_sources
 from rag.errors import DocumentError, SettingsError
-from rag.index.builder import Maker, update
-from rag.index.corpus import listed, next_corpus
+from rag.index.builder import BuildOptions, update
+from rag.index.corpus import next_corpus
+from rag.index.health import verify_apart
+from rag.index.index import list_documents
 from rag.index.manifest import Corpus
-from rag.index.status import counted
-from rag.index.verify import verify_apart
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress
 from rag.page.intake import Ahead, SharedEmbedder
@@ -158,7 +158,7 @@ class Shelf:
 
     def _remove(self, source: str, tell: Progress) -> Changed:
         began = time.perf_counter()
-        held = [one.source for one in listed(self.settings.index)]
+        held = [one.source for one in list_documents(self.settings.index)]
         if source not in held:
             raise DocumentError(f"{source!r} is not in the index any more; reload the page to see what is.")
         if len(held) == 1:
@@ -175,18 +175,18 @@ class Shelf:
 
     def _update(self, corpus: Callable[[], Corpus], loader: Loader, tell: Progress, began: float) -> Changed:
         embedder = SharedEmbedder(self._load_embedder, tell)
-        maker = Maker(self.settings.passage_words, embedder_name(self.settings), lambda: embedder)
+        build_options = BuildOptions(self.settings.passage_words, embedder_name(self.settings), lambda: embedder)
 
         def verify(snapshot: Path) -> list[str]:
             tell("Checking the new index", 0, 0)
             return self._verify(snapshot)
 
         folder = self.settings.index
-        outcome = update(folder, corpus, maker, loader, progress=embedder.progress, verify=verify)
+        outcome = update(folder, corpus, build_options, loader, progress=embedder.progress, verify=verify)
         self._published()
         skipped = f"{len(outcome.problems)} skipped, {time.perf_counter() - began:.1f} s."
-        line = f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {counted(outcome.manifest)}, {skipped}"
-        return Changed(line, outcome.problems, self._rows(listed(folder)))
+        line = f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {outcome.manifest.summary()}, {skipped}"
+        return Changed(line, outcome.problems, self._rows(list_documents(folder)))
 
     def _rows(self, documents: list[Listed]) -> tuple[Row, ...]:
         removable = self.open and len(documents) > 1

@@ -6,7 +6,7 @@ import pytest
 from fakes import TopicEmbedder
 
 from rag.index.builder import update
-from rag.index.verify import verify
+from rag.index.health import verify
 
 
 @pytest.fixture(autouse=True)

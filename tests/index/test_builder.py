@@ -13,13 +13,11 @@ from serving import STRANGE, strange_server
 from trials.library import HashEmbedder, vector
 
 from rag.errors import DocumentError, StoreError
-from rag.index.builder import Maker, update
+from rag.index.builder import BuildOptions, update
+from rag.index.health import verify
 from rag.index.index import Index, open_index
-from rag.index.lock import one_writer
 from rag.index.manifest import Corpus
-from rag.index.retriever import HybridRetriever
-from rag.index.snapshot import roll_back, snapshots, soundest
-from rag.index.verify import verify
+from rag.index.snapshot import newest_sound, roll_back, snapshots, write_lock
 
 TEXTS = {"cat.txt": "The black cat sleeps.", "sub/dog.md": "# Dogs\n\nA dog eats.", "fish.txt": "Fish swim."}
 
@@ -50,8 +48,8 @@ def index(tmp_path: Path, folder: Path) -> Path:
     return tmp_path / "index"
 
 
-def with_(embedder: TopicEmbedder, passage_words: int = 20, name: str = EMBEDDER) -> Maker:
-    return Maker(passage_words, name, lambda: embedder)
+def with_(embedder: TopicEmbedder, passage_words: int = 20, name: str = EMBEDDER) -> BuildOptions:
+    return BuildOptions(passage_words, name, lambda: embedder)
 
 
 def texts(index: Path, name: str = EMBEDDER) -> list[str]:
@@ -67,7 +65,7 @@ def test_unchanged_documents_are_neither_loaded_nor_embedded(
 ) -> None:
     before = snapshots(index)
     monkeypatch.setattr("rag.documents.loader.Loader.load", lambda *_: pytest.fail("an unchanged file was loaded"))
-    outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
+    outcome = publish(index, folder, build_options=BuildOptions(20, EMBEDDER, never))
     assert (outcome.changed, outcome.embedded, outcome.manifest.documents) == (False, 0, 3)
     assert snapshots(index) == before
 
@@ -76,7 +74,7 @@ def test_only_what_is_new_is_embedded_and_old_text_is_gone(index: Path, folder: 
     write(folder, {"cat.txt": "The white cat wakes.", "bird.txt": "A bird sings."})
     (folder / "fish.txt").unlink()
     embedder = Counting()
-    outcome = publish(index, folder, maker=with_(embedder))
+    outcome = publish(index, folder, build_options=with_(embedder))
     assert outcome.embedded == 2
     assert sorted(embedder.texts) == ["A bird sings.", "The white cat wakes."]
     assert texts(index) == ["# Dogs\n\nA dog eats.", "A bird sings.", "The white cat wakes."]
@@ -89,7 +87,7 @@ def test_only_what_is_new_is_embedded_and_old_text_is_gone(index: Path, folder: 
 def test_a_renamed_document_keeps_its_passages_and_is_found_by_its_new_name(index: Path, folder: Path) -> None:
     before = {document.text: document.doc_id for document in open_index(index, EMBEDDER).documents.values()}
     (folder / "cat.txt").rename(folder / "tom_jones.txt")
-    outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
+    outcome = publish(index, folder, build_options=BuildOptions(20, EMBEDDER, never))
     assert (outcome.changed, outcome.embedded) == (True, 0)
     opened = open_index(index, EMBEDDER)
     document = opened.documents[before["The black cat sleeps."]]
@@ -102,7 +100,7 @@ def test_a_new_title_of_its_own_is_embedded_anew(index: Path, folder: Path) -> N
     publish(index, folder)
     write(folder, {"page.html": "<html><title>Dogs</title><p>They sleep all day long, and eat at night.</p></html>"})
     embedder = Counting()
-    assert publish(index, folder, maker=with_(embedder)).embedded == 1
+    assert publish(index, folder, build_options=with_(embedder)).embedded == 1
     assert embedder.texts[0].startswith("Dogs\n")
     opened = open_index(index, EMBEDDER)
     assert [passage.title for passage in opened.passages(opened.by_words("dogs all day", 1))] == ["Dogs"]
@@ -138,7 +136,7 @@ def test_words_that_are_mere_lines_or_in_other_scripts_pass_the_check(tmp_path: 
 
 def test_other_bytes_with_the_same_text_are_not_embedded(index: Path, folder: Path) -> None:
     (folder / "cat.txt").write_bytes("\ufeffThe black cat sleeps.".encode())
-    assert publish(index, folder, maker=Maker(20, EMBEDDER, never)).embedded == 0
+    assert publish(index, folder, build_options=BuildOptions(20, EMBEDDER, never)).embedded == 0
 
 
 def test_what_was_embedded_before_an_interruption_is_kept(
@@ -146,16 +144,16 @@ def test_what_was_embedded_before_an_interruption_is_kept(
 ) -> None:
     monkeypatch.setattr("rag.index.embedding.BATCH", 1)
     with pytest.raises(KeyboardInterrupt):
-        publish(tmp_path / "index", folder, maker=with_(Counting(most=2)))
+        publish(tmp_path / "index", folder, build_options=with_(Counting(most=2)))
     assert [path.name for path in (tmp_path / "index").glob("*T*")] == []
     embedder = Counting()
-    assert publish(tmp_path / "index", folder, maker=with_(embedder)).embedded == len(embedder.texts) == 1
+    assert publish(tmp_path / "index", folder, build_options=with_(embedder)).embedded == len(embedder.texts) == 1
 
 
 def test_an_interruption_leaves_the_index_as_it_was(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "Changed."})
     with pytest.raises(KeyboardInterrupt):
-        publish(index, folder, maker=with_(Counting(most=0)))
+        publish(index, folder, build_options=with_(Counting(most=0)))
     assert "The black cat sleeps." in texts(index)
     assert not list(index.glob("*.building"))
 
@@ -184,8 +182,8 @@ def test_what_an_update_left_that_was_killed_while_removing_is_removed(index: Pa
 
 
 @pytest.mark.parametrize("made", [with_(Counting(), passage_words=30), with_(Counting(), name="other")])
-def test_other_settings_make_a_new_index(index: Path, folder: Path, made: Maker) -> None:
-    outcome = publish(index, folder, maker=made)
+def test_other_settings_make_a_new_index(index: Path, folder: Path, made: BuildOptions) -> None:
+    outcome = publish(index, folder, build_options=made)
     assert outcome.changed
     assert (outcome.manifest.passage_words, outcome.manifest.embedder) == (made.passage_words, made.embedder)
     assert outcome.embedded == (3 if made.embedder == "other" else 0)
@@ -198,18 +196,18 @@ def test_many_removals_store_the_vectors_anew(tmp_path: Path) -> None:
     stale: list[int] = []
     for number in range(4):
         (tmp_path / "texts" / f"{number}.txt").unlink()
-        outcome = publish(tmp_path / "index", tmp_path / "texts", maker=Maker(20, EMBEDDER, never))
+        outcome = publish(tmp_path / "index", tmp_path / "texts", build_options=BuildOptions(20, EMBEDDER, never))
         stale.append(outcome.manifest.stale)
         assert len(texts(tmp_path / "index")) == 9 - number
     assert stale == [1, 0, 1, 0]
 
 
 def test_a_damaged_index_is_repaired_from_the_cache_and_the_documents(index: Path, folder: Path) -> None:
-    for path in soundest(index).path.rglob("*.sqlite*"):
+    for path in newest_sound(index).path.rglob("*.sqlite*"):
         path.write_bytes(b"garbage")
-    outcome = publish(index, folder, maker=Maker(20, EMBEDDER, never))
+    outcome = publish(index, folder, build_options=BuildOptions(20, EMBEDDER, never))
     assert (outcome.changed, outcome.embedded, outcome.manifest.documents) == (True, 0, 3)
-    assert soundest(index).notice is None
+    assert newest_sound(index).notice is None
 
 
 def test_a_lost_cache_costs_only_what_changed(index: Path, folder: Path) -> None:
@@ -256,7 +254,7 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     outcome = publish(tmp_path / "index", tmp_path / "texts", address)
     assert outcome.problems == ()  # Nobody asked to go online this time.
     assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
-    for options in ({"rebuild": True}, {"maker": with_(TopicEmbedder(), passage_words=30)}):
+    for options in ({"rebuild": True}, {"build_options": with_(TopicEmbedder(), passage_words=30)}):
         publish(tmp_path / "index", tmp_path / "texts", address, **options)
         assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
 
@@ -292,7 +290,7 @@ def test_whatever_web_servers_send_the_update_goes_on(
 def test_equal_passages_of_a_document_hide_no_other_and_pass_the_check(tmp_path: Path, folder: Path) -> None:
     """One word a million times: 8,300 equal passages, and few others were found by their vectors."""
     write(folder, {"word.txt": "word " * 1_000_000} | {f"{number}.txt": f"Number {number}." for number in range(60)})
-    outcome = publish(tmp_path / "index", folder, maker=Maker(110, EMBEDDER, HashEmbedder))
+    outcome = publish(tmp_path / "index", folder, build_options=BuildOptions(110, EMBEDDER, HashEmbedder))
     assert outcome.problems == () and outcome.manifest.passages > 8_000
     assert outcome.embedded < 100
     opened = open_index(tmp_path / "index", EMBEDDER)
@@ -306,11 +304,11 @@ def test_a_passage_of_many_documents_has_one_vector_that_goes_with_the_last(tmp_
     same = "All rights of the pond are reserved, and no frog may be copied without the heron."
     lines = [json.dumps({"text": f"{same}\n\n# {number}\n\nFrog {number} sings. {same}"}) for number in range(300)]
     write(tmp_path / "texts", {"many.jsonl": "\n".join(lines), "cat.txt": f"{same}\n\n# Cat\n\nThe cat sleeps."})
-    assert publish(tmp_path / "index", tmp_path / "texts", maker=with_(TopicEmbedder(), 10)).embedded < 700
+    assert publish(tmp_path / "index", tmp_path / "texts", build_options=with_(TopicEmbedder(), 10)).embedded < 700
     counts = open_index(tmp_path / "index", EMBEDDER).manifest
     assert (counts.documents, counts.stale) == (301, 0)
     (tmp_path / "texts" / "many.jsonl").unlink()
-    outcome = publish(tmp_path / "index", tmp_path / "texts", maker=Maker(10, EMBEDDER, never))
+    outcome = publish(tmp_path / "index", tmp_path / "texts", build_options=BuildOptions(10, EMBEDDER, never))
     assert (outcome.manifest.documents, outcome.embedded, outcome.manifest.stale) == (1, 0, 0)
     assert verify(open_index(tmp_path / "index", EMBEDDER).path, full=True) == []
 
@@ -334,7 +332,7 @@ def test_removed_lines_stay_out_and_come_back(index: Path, folder: Path) -> None
 
 
 def test_a_second_writer_is_refused(index: Path, folder: Path) -> None:
-    with one_writer(index), pytest.raises(StoreError, match=f"is being written by process {os.getpid()} "):
+    with write_lock(index), pytest.raises(StoreError, match=f"is being written by process {os.getpid()} "):
         publish(index, folder)
 
 
@@ -355,22 +353,3 @@ def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:
         assert np.allclose(
             opened._vectors.get([number[passage.passage_id]])[number[passage.passage_id]], vector, atol=1e-3
         )
-
-
-def test_a_text_of_equal_passages_stops_nothing_and_hides_nothing(tmp_path: Path) -> None:
-    """ "word " a million times failed the check of the whole index."""
-    write(tmp_path / "texts", {"equal.txt": "word " * 475_000, "fish.txt": "Fish swim in the pond."})
-    outcome = publish(tmp_path / "index", tmp_path / "texts")
-    assert outcome.problems == () and outcome.manifest.passages > 8_000
-    index = open_index(tmp_path / "index", EMBEDDER)
-    assert verify(index.path, full=True) == []
-    found = HybridRetriever(index=index, embedder=TopicEmbedder()).search("Where do fish swim? word")
-    texts = [hit.passage.text for hit in found]
-    assert texts[0] == "Fish swim in the pond." and len(set(texts)) == len(texts)
-
-
-def test_equal_texts_in_two_documents_take_one_place_among_the_hits(tmp_path: Path) -> None:
-    write(tmp_path / "texts", {"a.txt": "Fish swim.\n\nOne.", "b.txt": "Fish swim.\n\nTwo.", "c.txt": "A dog eats."})
-    publish(tmp_path / "index", tmp_path / "texts")
-    index = open_index(tmp_path / "index", EMBEDDER)
-    assert len(HybridRetriever(index=index, embedder=TopicEmbedder()).search("Where do fish swim?")) == 3

@@ -14,7 +14,7 @@ from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 from rag.errors import DamagedError, StoreError
 from rag.index import index as index_module
 from rag.index.index import Index, Reader, is_sound, open_index
-from rag.index.snapshot import roll_back, snapshots, soundest
+from rag.index.snapshot import newest_sound, roll_back, snapshots
 
 
 def test_what_was_built_is_there_when_opened(animals: Index) -> None:
@@ -50,7 +50,7 @@ def test_opening_and_asking_leave_every_file_as_it_was(animals: Index) -> None:
     animals.by_meaning(TopicEmbedder().embed_query("fish"), 3)
     for _ in range(2):
         open_index(animals.path.parent, EMBEDDER)
-    assert soundest(animals.path.parent).notice is None
+    assert newest_sound(animals.path.parent).notice is None
 
 
 def test_no_index_names_the_command(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_an_index_in_a_read_only_folder_is_answered_from(animals: Index) -> None
 def test_a_reader_that_is_killed_harms_nothing(animals: Index) -> None:
     code = f"import os; from pathlib import Path; from rag.index.index import open_index; index = open_index(Path({str(animals.path.parent)!r}), {EMBEDDER!r}); os.kill(os.getpid(), {signal.SIGKILL:d})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-    assert soundest(animals.path.parent).path == snapshots(animals.path.parent)[0] == animals.path
+    assert newest_sound(animals.path.parent).path == snapshots(animals.path.parent)[0] == animals.path
 
 
 @pytest.fixture

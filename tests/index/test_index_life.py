@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rag.errors import RagError
-from rag.index.builder import Maker
+from rag.index.builder import BuildOptions
 from rag.index.index import Index, open_index
-from rag.index.snapshot import roll_back, snapshots, soundest
-from rag.index.words import tokenize
+from rag.index.snapshot import newest_sound, roll_back, snapshots
+from rag.index.tokenizer import tokenize
 from rag.types import Passage
 
 WORDS = ["cat", "dog", "fish", "sleeps", "eats", "swims", "black", "pond", "Rex", "é", "42", "🙂"]
@@ -76,14 +76,14 @@ class IndexLife(RuleBasedStateMachine):
     @rule()
     def ingest(self) -> None:
         publish(self.index, self.place / "texts")
-        self.published[soundest(self.index).path.name] = dict(self.files)
-        assert soundest(self.index).notice is None
+        self.published[newest_sound(self.index).path.name] = dict(self.files)
+        assert newest_sound(self.index).notice is None
 
     @rule()
     def crash_while_embedding(self) -> None:
         with suppress(Crash):
-            publish(self.index, self.place / "texts", maker=Maker(20, EMBEDDER, Fragile))
-            self.published[soundest(self.index).path.name] = dict(self.files)  # There was nothing to embed.
+            publish(self.index, self.place / "texts", build_options=BuildOptions(20, EMBEDDER, Fragile))
+            self.published[newest_sound(self.index).path.name] = dict(self.files)  # There was nothing to embed.
 
     @rule()
     def crash_before_publishing(self) -> None:
@@ -102,8 +102,8 @@ class IndexLife(RuleBasedStateMachine):
     @precondition(lambda self: len({path.name for path in snapshots(self.index)} & set(self.published)) > 1)
     @rule(data=st.data())
     def damage(self, data: st.DataObject) -> None:
-        current = soundest(self.index).path
-        name = data.draw(st.sampled_from(sorted(soundest(self.index).manifest.files)))
+        current = newest_sound(self.index).path
+        name = data.draw(st.sampled_from(sorted(newest_sound(self.index).manifest.files)))
         (current / name).write_bytes(b"garbage")
         self.published.pop(current.name)
 

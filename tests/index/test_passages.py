@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.documents.splitter import passage_spans
-from rag.index.editor import Editor
+from rag.index.passage_editor import PassageEditor
 from rag.index.passages import Counts, Passages
 from rag.types import Document, Listed, Loaded, Span
 
@@ -21,7 +21,7 @@ def loaded(*documents: Document, words: int = 10) -> list[Loaded]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    passages = Editor.edit(tmp_path / "p")
+    passages = PassageEditor.edit(tmp_path / "p")
     passages.add("cats.pdf", "d1", loaded(CATS))
     passages.add("many.jsonl", "d2", loaded(*documents_of(["Fish swim.", "A dog eats."])))
     passages.close()
@@ -73,7 +73,7 @@ def test_more_documents_can_be_chosen_than_a_query_takes_values(path: Path) -> N
 
 
 def test_a_text_in_two_files_is_kept_once_and_until_both_are_gone(path: Path) -> None:
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     horse = Document("horse", "horse.txt", "Horse", "A foal runs.", titled=False)
     passages.add("horse.txt", "d3", loaded(horse))
     assert passages.add("stable.txt", "d3", loaded(replace(horse, source="stable.txt", title="Stable"))) == 1
@@ -88,7 +88,7 @@ def test_a_text_in_two_files_is_kept_once_and_until_both_are_gone(path: Path) ->
 
 
 def test_another_title_of_its_own_makes_the_passages_anew(path: Path) -> None:
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     passages.remove("cats.pdf")
     passages.add("cats.pdf", "d3", loaded(replace(CATS, title="Felines")))
     assert passages.tidy() == [1]
@@ -98,7 +98,7 @@ def test_another_title_of_its_own_makes_the_passages_anew(path: Path) -> None:
 
 def test_a_document_with_another_title_keeps_its_passages(path: Path) -> None:
     """Only the process that read it may divide a text."""
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     odd = (Span(0, 4), Span(5, 20))
     passages.add("b.txt", "d3", [Loaded(Document("b", "b.txt", "B", "One. Two. Three. Fo."), odd)])
     passages.add("a.txt", "d3", [Loaded(Document("b", "a.txt", "A", "One. Two. Three. Fo."), (Span(0, 20),))])
@@ -108,7 +108,7 @@ def test_a_document_with_another_title_keeps_its_passages(path: Path) -> None:
 
 
 def test_what_is_removed_leaves_no_text_behind_and_its_id_is_not_used_again(path: Path) -> None:
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     passages.remove("many.jsonl")
     assert passages.tidy() == [2, 3]
     passages.add("new.txt", "d4", loaded(Document("new", "new.txt", "New", "A horse runs.")))
@@ -128,7 +128,7 @@ EQUAL = "Frogs wait in the old pond. "
 
 
 def test_equal_passages_share_a_vector_until_the_last_of_them_is_gone(path: Path) -> None:
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     assert (passages.vector_count(), passages.last_vector()) == (3, 3)
     frogs = Document("frogs", "frogs.txt", "Frogs", EQUAL * 3 + "The heron sleeps.", titled=False)
     toads = Document("toads", "toads.txt", "Toads", EQUAL + "Nothing else is here.", titled=False)
@@ -152,7 +152,7 @@ def test_equal_passages_share_a_vector_until_the_last_of_them_is_gone(path: Path
 
 
 def test_equal_passages_leave_room_for_others_among_those_with_a_word(path: Path) -> None:
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     passages.add("frogs.txt", "d3", loaded(Document("frogs", "f", "F", EQUAL * 300, titled=False), words=6))
     reeds = " ".join(f"The pond has {number} reeds." for number in range(30))
     passages.add("pond.txt", "d4", loaded(Document("pond", "p", "P", reeds, titled=False)))
@@ -162,14 +162,14 @@ def test_equal_passages_leave_room_for_others_among_those_with_a_word(path: Path
     assert passages.by_words("frogs", 5, ["pond"]) == []
 
 
-def test_complaints_are_remembered_by_file(path: Path) -> None:
-    passages = Editor.edit(path)
-    passages.complain("many.jsonl", ["line 3 is no JSON"])
-    assert passages.complaints() == {"many.jsonl": ["line 3 is no JSON"]}
+def test_problems_are_remembered_by_file(path: Path) -> None:
+    passages = PassageEditor.edit(path)
+    passages.set_problems("many.jsonl", ["line 3 is no JSON"])
+    assert passages.problems_by_file() == {"many.jsonl": ["line 3 is no JSON"]}
 
 
 def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) -> None:
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     batches = list(passages.pending(0, 2))
     assert [[text.vector_id for text in batch] for batch in batches] == [[1, 2], [3]]
     assert batches[1][0].text == "Text 1\nA dog eats."
@@ -180,7 +180,7 @@ def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) ->
 
 def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path) -> None:
     assert list(Passages.read(path).problems()) == []
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     passages.database.execute("UPDATE passages SET start = start + 1 WHERE passage_id = 2")
     passages.database.execute("DELETE FROM words WHERE rowid = 3")
     passages.database.execute("DELETE FROM embedded WHERE vector_id = 1")
@@ -192,7 +192,7 @@ def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path
 
 
 def test_a_name_of_any_bytes_is_a_file(path: Path) -> None:
-    passages = Editor.edit(path)
+    passages = PassageEditor.edit(path)
     passages.add("caf\udce9.txt", "d5", loaded(Document("x", "caf\ufffd.txt", "Caf\ufffd", "Milk.")))
     assert passages.files()["caf\udce9.txt"] == "d5"
 
@@ -201,7 +201,7 @@ def test_a_name_of_any_bytes_is_a_file(path: Path) -> None:
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=300).filter(str.strip))
 def test_any_text_comes_back_and_every_passage_is_found_by_its_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "any").unlink(missing_ok=True)
-    passages = Editor.edit(tmp_path / "any")
+    passages = PassageEditor.edit(tmp_path / "any")
     passages.add("a", "d", loaded(Document("a", "a", "T", text), words=20))
     assert passages["a"].text == text
     for passage in passages.passages(passages.passage_ids()):

@@ -68,6 +68,13 @@ def test_the_same_text_is_found_once_where_its_words_fit_best(tmp_path: Path) ->
     assert [(hit.passage.doc_id, hit.dense_rank, hit.word_rank) for hit in only] == [(chosen, 1, 1)]
 
 
+def test_equal_texts_in_two_documents_take_one_place_among_the_hits(tmp_path: Path) -> None:
+    write(tmp_path / "texts", {"a.txt": "Fish swim.\n\nOne.", "b.txt": "Fish swim.\n\nTwo.", "c.txt": "A dog eats."})
+    publish(tmp_path / "index", tmp_path / "texts")
+    index = open_index(tmp_path / "index", EMBEDDER)
+    assert len(HybridRetriever(index=index, embedder=TopicEmbedder()).search("Where do fish swim?")) == 3
+
+
 def alone_rank(hits: list[Hit], source: str) -> int:
     return next(hit.dense_rank or 0 for hit in hits if hit.passage.source == source)
 

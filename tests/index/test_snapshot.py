@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,7 +10,17 @@ from fakes import publish, write
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Corpus, check_files, read_manifest
-from rag.index.snapshot import current_name, last_corpus, others, remove_unfinished, roll_back, snapshots, soundest
+from rag.index.snapshot import (
+    current_name,
+    last_corpus,
+    newest_sound,
+    others,
+    remove_unfinished,
+    roll_back,
+    snapshots,
+    write_lock,
+    writer,
+)
 
 
 @pytest.fixture
@@ -48,12 +62,12 @@ def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(
             if damaged == whole:
                 continue  # An empty file cannot be damaged by cutting or overwriting it.
             with pytest.raises(DamagedError, match=name.rpartition("/")[2]):
-                check_files(current, read_manifest(current))
-            sound = soundest(index)
+                check_files(current)
+            sound = newest_sound(index)
             assert sound.path == before
             assert sound.notice is not None and "python ingest.py" in sound.notice
             path.write_bytes(whole)
-    assert soundest(index).path == current
+    assert newest_sound(index).path == current
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"20200101T000000000000-abcd", "cut"])
@@ -64,7 +78,7 @@ def test_without_a_readable_current_the_newest_is_used(index: Path, content: byt
     (index / "CURRENT").unlink()
     if isinstance(content, bytes):
         (index / "CURRENT").write_bytes(content)
-    sound = soundest(index)
+    sound = newest_sound(index)
     assert sound.path == newest
     assert sound.notice is not None and "CURRENT does not name a snapshot" in sound.notice
 
@@ -73,9 +87,9 @@ def test_where_nothing_is_sound_the_sentence_says_how_to_repair(index: Path, tmp
     for snapshot in snapshots(index):
         (snapshot / "manifest.json").write_text("{}\n0\n")
     with pytest.raises(DamagedError, match=r"is damaged \(manifest.json .*repair it with: python ingest.py"):
-        soundest(index)
+        newest_sound(index)
     with pytest.raises(NoIndexError, match="There is no index"):
-        soundest(tmp_path / "nowhere")
+        newest_sound(tmp_path / "nowhere")
 
 
 def test_what_it_is_made_of_is_known_while_current_or_a_manifest_can_be_read(index: Path, tmp_path: Path) -> None:
@@ -104,7 +118,7 @@ def test_what_else_is_in_the_folder_is_left_alone(index: Path, tmp_path: Path) -
 def test_a_folder_that_is_none_or_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="see that it is a folder that you may read"):
-        soundest(tmp_path / "file")
+        newest_sound(tmp_path / "file")
 
 
 def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +127,7 @@ def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: py
     names = iter([before.name, current.name])
     monkeypatch.setattr("rag.index.snapshot.current_name", lambda _: next(names, current.name))
     (before / "passages.sqlite").unlink()
-    assert soundest(index).path == current and soundest(index).notice is None
+    assert newest_sound(index).path == current and newest_sound(index).notice is None
 
 
 def test_an_index_of_another_format_is_told(index: Path) -> None:
@@ -129,11 +143,61 @@ def test_an_index_of_another_format_is_told(index: Path) -> None:
 def test_rolling_back_goes_to_the_one_before_and_forth_again(index: Path) -> None:
     current, before = snapshots(index)
     roll_back(index)
-    assert soundest(index).path == before and soundest(index).notice is None
+    assert newest_sound(index).path == before and newest_sound(index).notice is None
     roll_back(index)
-    assert soundest(index).path == current
+    assert newest_sound(index).path == current
     assert [path for path, _ in others(index)] == [before]
     (before / "passages.sqlite").unlink()
     assert others(index) == []
     with pytest.raises(StoreError, match="no other sound snapshot"):
         roll_back(index)
+
+
+HOLD = "import sys; from pathlib import Path; from rag.index.snapshot import write_lock\nwith write_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+
+
+def test_the_lock_names_its_process_and_is_let_go(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    assert writer(folder) is None
+    with write_lock(folder):
+        assert str(writer(folder)).startswith(f"process {os.getpid()} since 20")
+        with pytest.raises(StoreError, match=f"is being written by process {os.getpid()} since"), write_lock(folder):
+            pass
+    assert writer(folder) is None
+    with write_lock(folder):
+        pass
+
+
+def test_another_process_is_named_and_a_dead_one_does_not_hinder(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "held\n"
+        assert f"process {other.pid} " in str(writer(tmp_path))
+        with pytest.raises(StoreError, match=f"process {other.pid} "), write_lock(tmp_path):
+            pass
+        other.send_signal(signal.SIGKILL)
+        other.wait(10)
+    assert (tmp_path / "LOCK.owner").exists()
+    assert writer(tmp_path) is None
+    with write_lock(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match=r"cannot be written in .*file"), write_lock(tmp_path / "file"):
+        pass
+
+
+def test_where_the_owner_cannot_be_written_the_lock_is_let_go(tmp_path: Path) -> None:
+    (tmp_path / "LOCK.owner").mkdir()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="see that there is room"), write_lock(tmp_path):
+            pass
+
+
+def test_an_owner_that_has_just_got_the_lock_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with write_lock(tmp_path):
+        (tmp_path / "LOCK.owner").unlink()
+        monkeypatch.setattr("time.sleep", lambda _: (tmp_path / "LOCK.owner").write_text("process 7"))
+        assert writer(tmp_path) == "process 7"

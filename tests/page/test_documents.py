@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from rag.chatbot import Chatbot
 from rag.documents import fetch as web
 from rag.errors import DocumentError, ModelError, RagError, SettingsError, StoreError
-from rag.index.corpus import listed
-from rag.index.index import open_index
-from rag.index.lock import one_writer
+from rag.index.health import verify
+from rag.index.index import list_documents, open_index
 from rag.index.manifest import Corpus
-from rag.index.verify import verify
+from rag.index.snapshot import write_lock
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.page.shelf import Changed, Shelf, Step
 from rag.server.files import FOLDER, is_placed, place_file, place_text, safe_stem
@@ -209,7 +208,7 @@ def test_many_threads_lose_nothing(settings: Settings, shelf: Shelf) -> None:
         thread.start()
     for thread in threads:
         thread.join(WAIT)
-    assert len(listed(settings.index)) == 6
+    assert len(list_documents(settings.index)) == 6
 
 
 def test_what_another_process_adds_meanwhile_is_not_lost(
@@ -230,7 +229,7 @@ def test_what_another_process_adds_meanwhile_is_not_lost(
 
 def test_another_writer_is_named_and_nothing_is_left_behind(shelf: Shelf, settings: Settings) -> None:
     with (
-        one_writer(settings.index),
+        write_lock(settings.index),
         pytest.raises(StoreError, match=f"is being written by process {os.getpid()} since .*; wait until"),
     ):
         list(shelf.add_text("Title", "Fish swim."))

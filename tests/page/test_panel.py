@@ -16,8 +16,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from chat_app import listen
 from rag.errors import DocumentError, RagError
+from rag.index.health import verify
 from rag.index.index import open_index
-from rag.index.verify import verify
 from rag.page.choosing import asked
 from rag.page.panel import Handlers, documents_panel, say
 from rag.page.shelf import Changed, Row, Shelf, Step

@@ -26,10 +26,10 @@ from chat_app import make_app
 from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
 from rag.errors import RagError
-from rag.index.builder import Maker
+from rag.index.builder import BuildOptions
+from rag.index.health import verify, verify_apart
 from rag.index.index import open_index
 from rag.index.manifest import Corpus
-from rag.index.verify import verify, verify_apart
 from rag.server.app import listen, make_server
 from rag.server.log import start_logging
 from rag.server.store import FILE, Store
@@ -82,12 +82,12 @@ def _update(job: dict[str, Any]) -> dict[str, object]:
         if done == 1 and what == "Reading documents":
             say(step="reading")
 
-    maker = Maker(WORDS, EMBEDDER, lambda: _Slow(job.get("pause", 0.0)))
+    build_options = BuildOptions(WORDS, EMBEDDER, lambda: _Slow(job.get("pause", 0.0)))
     with Loader() as loader:
         began = time.monotonic()
         say(step="starting")
         outcome = rag.index.builder.update(
-            Path(job["index"]), Corpus((job["texts"],)), maker, loader, progress=progress, verify=checked
+            Path(job["index"]), Corpus((job["texts"],)), build_options, loader, progress=progress, verify=checked
         )
         seconds = time.monotonic() - began
     return {

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rag.documents.loader import Loader
 from rag.errors import DamagedError
-from rag.index.builder import Maker, Outcome, update
+from rag.index.builder import BuildOptions, Outcome, update
+from rag.index.health import verify
 from rag.index.index import EMBEDDINGS, open_index
-from rag.index.manifest import Corpus, check_files, read_manifest
+from rag.index.manifest import Corpus, check_files
 from rag.index.snapshot import snapshots
-from rag.index.verify import verify
 from trials.finding import Finding
 from trials.library import EMBEDDER, WORDS, HashEmbedder, Library, differences, make_library
 
@@ -61,8 +61,8 @@ class _Damage:
     def update(self, index: Path) -> Outcome:
         """Update from the library as it is."""
         with Loader() as loader:
-            maker = Maker(WORDS, EMBEDDER, HashEmbedder)
-            return update(index, Corpus((str(self.library.folder),)), maker, loader, verify=verify)
+            build_options = BuildOptions(WORDS, EMBEDDER, HashEmbedder)
+            return update(index, Corpus((str(self.library.folder),)), build_options, loader, verify=verify)
 
     def in_a_snapshot(self, index: Path, name: str, single: bool) -> list[str]:
         """What is wrong after a file of the current snapshot was damaged: with how it is said, and with the repair."""
@@ -159,7 +159,7 @@ def damage(folder: Path, short: bool) -> Finding:
 
 def _unsound(snapshot: Path) -> list[str]:
     try:
-        check_files(snapshot, read_manifest(snapshot))
+        check_files(snapshot)
     except DamagedError as error:
         return [str(error)]
     return []

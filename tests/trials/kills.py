@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from rag.index.health import verify_apart
 from rag.index.index import open_index
 from rag.index.snapshot import current_name, snapshots
-from rag.index.verify import verify_apart
 from trials.finding import Finding
 from trials.library import EMBEDDER, Library, differences, make_library
 from trials.process import Child, updated

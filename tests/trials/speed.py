@@ -11,12 +11,12 @@ from langchain_core.embeddings import Embeddings
 
 from rag.documents.loader import Loader
 from rag.documents.splitter import sentence_spans
-from rag.index.builder import Maker, update
-from rag.index.editor import Editor
+from rag.index.builder import BuildOptions, update
+from rag.index.health import verify_apart
 from rag.index.index import PASSAGES
 from rag.index.manifest import Corpus
+from rag.index.passage_editor import PassageEditor
 from rag.index.snapshot import snapshots
-from rag.index.verify import verify_apart
 from rag.models.embedder import make_embedder
 from rag.settings import Settings
 from trials.finding import Finding
@@ -32,7 +32,7 @@ def throughput(folder: Path, short: bool) -> Finding:
     count, times = (20, 1) if short else (1500, 3)
     _write(folder / "texts", count)
     _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
-    with closing(Editor.read(snapshots(folder / "counted")[0] / PASSAGES)) as passages:
+    with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES)) as passages:
         texts = [one.text for batch in passages.pending(0, 1000) for one in batch]
     embedder = make_embedder(Settings(_env_file=None, embedder=""))
     embedder.embed_documents(texts[:64])
@@ -70,5 +70,5 @@ def _write(folder: Path, count: int) -> None:
 
 def _update(index: Path, texts: Path, embedder: Embeddings, verify: Callable[[Path], list[str]] = verify_apart) -> None:
     with Loader() as loader:
-        maker = Maker(_WORDS, EMBEDDER, lambda: embedder)
-        update(index, Corpus((str(texts),)), maker, loader, verify=verify)
+        build_options = BuildOptions(_WORDS, EMBEDDER, lambda: embedder)
+        update(index, Corpus((str(texts),)), build_options, loader, verify=verify)

@@ -1,4 +1,4 @@
-"""A text -> the words by which it is found: lower-cased, stemmed, without English stop words."""
+"""A text -> the stems by which it is found, without English stop words."""
 
 import re
 
@@ -13,7 +13,7 @@ _STOP_WORDS = frozenset(
 
 
 def tokenize(text: str) -> list[str]:
-    """The stems of the words of two or more letters in `text`, in order (Snowball's English stemmer)."""
+    """The stems of the words of two or more letters, in order (Snowball's English)."""
     words = [word for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS]
     stems: list[str] = Stemmer.Stemmer("english").stemWords(words)  # A stemmer cannot be shared between threads.
     return stems

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 
 
 def test_words_are_lower_cased_and_stemmed_and_stop_words_left_out() -> None:

@@ -1,4 +1,4 @@
-"""Making the texts of a new snapshot of those of the one before: what is added, removed, renamed."""
+"""Passages of a new snapshot: those of the one before, with documents added, removed, renamed."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from typing import Self
 
 from rag.documents.splitter import cut
 from rag.index.passages import FIRST_SOURCE, Passages, term
-from rag.index.words import tokenize
+from rag.index.tokenizer import tokenize
 from rag.types import Loaded
 
 _SCHEMA = """
@@ -37,7 +37,7 @@ CREATE VIRTUAL TABLE words USING fts5 (stems, tokenize = "ascii");
 
 @dataclass(frozen=True)
 class Pending:
-    """A text that awaits its vector, whose number that is, and its hash; equal passages have it together."""
+    """A text that awaits its vector; equal passages share it."""
 
     vector_id: int
     hash: bytes
@@ -45,19 +45,19 @@ class Pending:
 
 
 def embedded_text(title: str, titled: int, text: str) -> str:
-    """What is embedded: the passage, and before it the title, unless that is only the name of the file.
+    """What is embedded: the passage, and before it the title of its document.
 
-    A file's name may change from day to day, and must not cost a new vector.
+    Not if that is only the name of the file: a file's name may change from day to day, and must not cost a new vector.
     """
     return f"{title}\n{text}" if titled else text
 
 
-class Editor(Passages):
+class PassageEditor(Passages):
     """Passages in a file that nobody reads yet."""
 
     @classmethod
     def edit(cls, path: Path) -> Self:
-        """Open or make a file that nobody reads yet. `close` it to have it all on the disk."""
+        """Open or make a file that nobody reads yet; `close` keeps what was written."""
         new = not path.exists()
         database = sqlite3.connect(path)
         # A crash throws the whole unpublished snapshot away, so there is nothing to journal.
@@ -83,16 +83,17 @@ class Editor(Passages):
 
     def count_after(self, vector_id: int) -> int:
         """How many vectors have a higher number."""
-        ((count,),) = self.rows("SELECT count(*) FROM embedded WHERE vector_id > ?", [vector_id])
-        return int(count)
+        return int(self.column("SELECT count(*) FROM embedded WHERE vector_id > ?", [vector_id])[0])
 
     def last_vector(self) -> int:
-        """The highest number that a vector ever had, 0 where there was none: numbers are not used again."""
-        rows = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'")
-        return int(rows[0][0]) if rows else 0
+        """The highest number a vector ever had, or 0: numbers are not used again."""
+        return max(self.column("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'"), default=0)
 
     def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
-        """Take in the documents of a file; the passages of a text that is known already stay. Returns how many."""
+        """Take in the documents of a file, and return how many.
+
+        The passages of a text that is known already stay.
+        """
         raw, count = os.fsencode(file), 0
         for loaded in documents:
             document = loaded.document
@@ -125,8 +126,8 @@ class Editor(Passages):
             self._add_words(row.lastrowid, document.title, passage.text)
 
     def _vector_id(self, hashed: bytes) -> int | None:
-        """The number of the vector of what has this hash, a new one where there is none."""
-        for (vector_id,) in self.rows("SELECT vector_id FROM embedded WHERE hash = ?", [hashed]):
+        """The number of the vector for this hash, a new one if need be."""
+        for vector_id in self.column("SELECT vector_id FROM embedded WHERE hash = ?", [hashed]):
             return int(vector_id)
         return self.database.execute("INSERT INTO embedded (hash) VALUES (?)", [hashed]).lastrowid
 
@@ -134,7 +135,7 @@ class Editor(Passages):
         terms = " ".join(map(term, tokenize(f"{title}\n{text}")))
         self.database.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)", [passage_id, terms])
 
-    def complain(self, file: str, problems: Sequence[str]) -> None:
+    def set_problems(self, file: str, problems: Sequence[str]) -> None:
         """Remember what could not be read in a file of which the rest was."""
         self.database.execute(
             "UPDATE files SET problems = ? WHERE file = ?", [json.dumps(list(problems)), os.fsencode(file)]
@@ -151,19 +152,18 @@ class Editor(Passages):
         Returns the numbers of the vectors that are not needed any more.
         """
         self._drop("doc_id NOT IN (SELECT doc_id FROM sources)")
-        for doc_id in self._retitled():
-            loaded = self._as_first_named(doc_id)
-            document = loaded.document
-            if document.titled or self[doc_id].titled:
+        for doc_id, source, title, titled in self._retitled():
+            if titled or self[doc_id].titled:
+                loaded = self.loaded(doc_id, source, title, titled)
                 self._drop("doc_id = ?", doc_id)
                 self._add(loaded)
             else:  # The title is in the words alone, so the vectors stay.
-                self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [document.title, doc_id])
+                self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [title, doc_id])
                 for passage_id, text in self.rows("SELECT passage_id, text FROM passages WHERE doc_id = ?", [doc_id]):
                     self.database.execute("DELETE FROM words WHERE rowid = ?", [passage_id])
-                    self._add_words(passage_id, document.title, text)
+                    self._add_words(passage_id, title, text)
         unused = "vector_id NOT IN (SELECT vector_id FROM passages)"
-        gone = [vector_id for (vector_id,) in self.rows(f"SELECT vector_id FROM embedded WHERE {unused}")]
+        gone = self.column(f"SELECT vector_id FROM embedded WHERE {unused}")
         self.database.execute(f"DELETE FROM embedded WHERE {unused}")
         self.database.execute("INSERT INTO words (words) VALUES ('optimize')")
         self.database.commit()
@@ -175,12 +175,9 @@ class Editor(Passages):
         for delete in (words, f"DELETE FROM passages WHERE {where}", f"DELETE FROM documents WHERE {where}"):
             self.database.execute(delete, values)
 
-    def _retitled(self) -> list[str]:
-        title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in ("title", "titled"))
-        changed = f"SELECT doc_id FROM documents WHERE title != {title} OR titled != {titled}"
-        return [doc_id for (doc_id,) in self.rows(changed)]
-
-    def _as_first_named(self, doc_id: str) -> Loaded:
-        query = "SELECT source, title, titled FROM sources WHERE doc_id = ? ORDER BY source LIMIT 1"
-        ((source, title, titled),) = self.rows(query, [doc_id])
-        return self.loaded(doc_id, source, title, titled)
+    def _retitled(self) -> list[tuple[str, str, str, int]]:
+        """Id, source, title and `titled` of documents whose first source has another title."""
+        names = ("source", "title", "titled")
+        source, title, titled = (FIRST_SOURCE.format(column=f"sources.{name}") for name in names)
+        changed = f"title != {title} OR titled != {titled}"
+        return self.rows(f"SELECT doc_id, {source}, {title}, {titled} FROM documents WHERE {changed}")

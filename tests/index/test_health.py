@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from fakes import EMBEDDER, publish, write
 
-from rag.index.editor import Editor
+from rag.index.health import verify, verify_apart
 from rag.index.manifest import read_manifest, seal
+from rag.index.passage_editor import PassageEditor
 from rag.index.snapshot import snapshots
 from rag.index.vectors import Vectors
-from rag.index.verify import verify, verify_apart
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_search_may_miss_one_vector_in_ten_but_not_more(tmp_path: Path, monkey
 
 
 def test_missing_words_are_found(snapshot: Path) -> None:
-    passages = Editor.edit(snapshot / "passages.sqlite")
+    passages = PassageEditor.edit(snapshot / "passages.sqlite")
     passages.database.execute("DELETE FROM words WHERE rowid = 1")
     passages.close()
     reseal(snapshot)
@@ -81,7 +81,7 @@ def test_missing_words_are_found(snapshot: Path) -> None:
 
 
 def test_missing_documents_are_counted(snapshot: Path) -> None:
-    passages = Editor.edit(snapshot / "passages.sqlite")
+    passages = PassageEditor.edit(snapshot / "passages.sqlite")
     passages.remove(next(iter(passages.files())))
     passages.tidy()
     passages.close()
