@@ -11,7 +11,7 @@ from eval.plots import Plot, reliability, risk_coverage, svg
 from eval.record import Record
 from eval.results import Result, make_folder, read, write
 from eval.statistics import auc, figure
-from eval.trial import STAGES, Example, Tried, brier, columns, fit, having, of_set, report, sets_of, tried, ways
+from eval.trial import Example, Tried, brier, columns, fit, having, of_set, report, sets_of, stages_of, tried, ways
 from rag.answer.confidence import BEFORE, PASSAGES, WHOLE
 from rag.errors import RagError
 
@@ -39,12 +39,12 @@ def main(options: argparse.Namespace) -> int:
         if not examples:
             continue  # A way of reading that no result is of keeps its weights.
         _check(examples)
-        tries = {way: {stage: tried(examples, stage, way) for stage in STAGES} for way in ways(examples)}
+        tries = {way: {stage: tried(examples, stage, way) for stage in stages_of(examples)} for way in ways(examples)}
         print(f"Where the model reads {_READS[reading]}\n\n{report(examples, tries)}\n")
         first = next(iter(tries.values()))
         shipped[reading] = weights(examples, first)
         if options.plots:
-            _draw(options.plots, reading, plots(examples, first["after"]))
+            _draw(options.plots, reading, plots(examples, list(first.values())[-1]))
     write(options.out, json.dumps(shipped, ensure_ascii=False, indent=1) + "\n")
     print(f"Weights: {options.out}")
     return 0
@@ -76,7 +76,7 @@ def examples_of(results: Sequence[Result]) -> list[Example]:
 
 
 def _check(examples: Sequence[Example]) -> None:
-    for stage, names in STAGES.items():
+    for stage, names in stages_of(examples).items():
         labels = [one.answerable for one in having(examples, names)]
         if min(sum(labels), len(labels) - sum(labels)) < 2:
             raise FitError(
@@ -112,7 +112,7 @@ def weights(examples: Sequence[Example], of: Mapping[str, Tried]) -> dict[str, A
 
     AUC and Brier score there are those of `of`, on questions that the models had not seen.
     """
-    models = {stage: fit(having(examples, names), names) for stage, names in STAGES.items()}
+    models = {stage: fit(having(examples, names), names) for stage, names in stages_of(examples).items()}
     sets = {name: [one.answerable for one in examples if one.set == name] for name in sets_of(examples)}
     figures: dict[str, dict[str, dict[str, float | None]]] = {"auc": {}, "brier": {}}
     for name in sets:
@@ -123,7 +123,10 @@ def weights(examples: Sequence[Example], of: Mapping[str, Tried]) -> dict[str, A
         name: {"answerable": sum(labels), "unanswerable": len(labels) - sum(labels)} for name, labels in sets.items()
     }
     shipped = {
-        stage: {"bias": _short(one.bias), "weights": {name: _short(value) for name, value in one.weights.items()}}
+        stage: {
+            "bias": _short(one.bias),
+            "weights": {name: short for name, value in one.weights.items() if (short := _short(value))},
+        }
         for stage, one in models.items()
     }
     return {**shipped, "fitted": {"sets": fitted, **figures}}
@@ -134,12 +137,12 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(value, 4) + 0.0
 
 
-def plots(examples: Sequence[Example], after: Tried) -> dict[str, Plot]:
+def plots(examples: Sequence[Example], last: Tried) -> dict[str, Plot]:
     """Reliability, and risk and coverage, a line for each set, by the name of their file."""
     trust, risk = {}, {}
     for name in sets_of(examples):
-        probabilities, labels = columns(of_set(after, name))
-        right = [one.right for one, _ in of_set(after, name)]
+        probabilities, labels = columns(of_set(last, name))
+        right = [one.right for one, _ in of_set(last, name)]
         trust[name] = reliability(probabilities, labels)
         risk[name] = risk_coverage(probabilities, right, sum(one.set == name for one in examples))
     return {

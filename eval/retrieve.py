@@ -30,7 +30,7 @@ from eval.results import make_folder
 from eval.statistics import share
 from eval.table import Rows, aligned
 from rag import read_settings
-from rag.answer.condense import word
+from rag.answer.question import stand_alone
 from rag.index.index import Index, open_index
 from rag.index.retriever import POOL, HybridRetriever
 from rag.models.embedder import embedder_name, make_embedder
@@ -153,7 +153,7 @@ def _ways(
 
 
 def _wordings(question: Question) -> tuple[str, ...]:
-    wording, other = word(question.question, question.history)
+    wording, other = stand_alone(question.question, question.history)
     return wording.searched, other
 
 

@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 from eval.statistics import SEED, auc, figure, interval, share
 from eval.table import Rows, aligned
-from rag.answer.confidence import AFTER, AGAINST, BEFORE, WRITTEN, Logistic
+from rag.answer.confidence import AFTER, AGAINST, BEFORE, Logistic
 
-STAGES = {"before": BEFORE, "written": WRITTEN, "after": AFTER}
-"""The signals of each model: those known before the answer is written, when it is written, and all."""
+STAGES = {"before": BEFORE, "after": AFTER}
+"""The signals of each model: those known before the answer is written, and all."""
 LEAVE_ONE_OUT = "each set by a model of the other sets"
 TEN_FOLDS = "each tenth by a model of the other nine"
 FOLDS = 10
@@ -79,6 +79,11 @@ def having(examples: Sequence[Example], names: Sequence[str]) -> list[Example]:
     return [one for one in examples if all(name in one.signals for name in names)]
 
 
+def stages_of(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
+    """Those of STAGES that any example has all signals of: of a text that is read whole, only the first."""
+    return {stage: names for stage, names in STAGES.items() if having(examples, names)}
+
+
 def sets_of(examples: Sequence[Example]) -> list[str]:
     """The names of their sets."""
     return list(dict.fromkeys(one.set for one in examples))
@@ -126,7 +131,7 @@ def report(examples: Sequence[Example], tries: Mapping[str, Mapping[str, Tried]]
         "the models take as many to be answerable as not.",
         f"AUC of each signal alone (below 0.5: it speaks against an answer):\n{aligned(signal_rows(examples), 1)}",
         *(
-            f"AUC of the model after the answer without one signal, {way}:\n{aligned(without_rows(examples, way), 1)}"
+            f"AUC of the last model without one signal, {way}:\n{aligned(without_rows(examples, way), 1)}"
             for way in tries
         ),
     ]
@@ -174,14 +179,16 @@ def calibration_error(confidences: Sequence[float], true: Sequence[bool]) -> flo
 def signal_rows(examples: Sequence[Example]) -> Rows:
     """The AUC of each signal by itself in each set, and the mean over the sets."""
     sets = sets_of(examples)
-    alone = {name: [(one, one.signals[name]) for one in having(examples, [name])] for name in AFTER}
+    names = list(stages_of(examples).values())[-1]
+    alone = {name: [(one, one.signals[name]) for one in having(examples, [name])] for name in names}
     return [["signal", *sets, "mean"], *([name, *_areas(some, sets)] for name, some in alone.items())]
 
 
 def without_rows(examples: Sequence[Example], way: str) -> Rows:
-    """The AUC in each set with all signals, and without each in turn."""
+    """The AUC in each set with all signals of the last stage, and without each in turn."""
     sets = sets_of(examples)
-    rows = [[name or "none", *_areas(tried(examples, "after", way, name), sets)] for name in ("", *AFTER)]
+    stage, names = list(stages_of(examples).items())[-1]
+    rows = [[name or "none", *_areas(tried(examples, stage, way, name), sets)] for name in ("", *names)]
     return [["without", *sets, "mean"], *rows]
 
 

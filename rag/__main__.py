@@ -5,12 +5,11 @@ import dataclasses
 import json
 import sys
 
-from rag.answer.prompts import INCOMPLETE
 from rag.chatbot import Chatbot, checked
 from rag.errors import RagError, whole
 from rag.models.progress import terminal_progress
 from rag.settings import read_settings
-from rag.types import Answer
+from rag.types import INCOMPLETE, Answer
 
 
 def main(argv: list[str] | None = None) -> int:

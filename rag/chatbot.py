@@ -1,4 +1,4 @@
-"""The LangChain chain: condense -> retrieve -> answer -> cite; `Chatbot.ask` and `Chatbot.stream`."""
+"""`Chatbot.open`, `ask` and `stream`: the question, what is found for it, what is written, the Answer."""
 
 import logging
 import threading
@@ -12,29 +12,25 @@ from typing import Self
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, get_callback_manager_for_config, patch_config
 from langchain_core.tools import BaseTool
 
-from rag.answer.answer_type import AnswerType, answer_type, parts
-from rag.answer.citations import Numbers
-from rag.answer.condense import Wording, points_back, word
-from rag.answer.context import gather
-from rag.answer.prompts import ABSTENTION
-from rag.answer.reading import Finder, Reading
-from rag.answer.writer import Answerer, Draft, citations_of, holds, kept
+from rag.answer.context import Reading, gather
+from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
+from rag.answer.question import Kind, kind_of, stand_alone
+from rag.answer.writer import Draft, Writer, given
 from rag.bounds import QUESTION
 from rag.documents.clean import clean
 from rag.errors import QuestionError, RagError
 from rag.index.index import Index, open_index
-from rag.index.passages import Passages
-from rag.index.retriever import HybridRetriever
 from rag.langchain import Asked, ChatbotRunnable, History, retrieval_tool
 from rag.models.chat_model import explained, is_embedded, open_model
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.weights import Progress, silent
 from rag.settings import Settings
-from rag.types import Answer, Hit, Timings
+from rag.types import ABSTENTION, Answer, Citation, Documents, Hit, Timings
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,15 +41,21 @@ class Chatbot:
     A context manager; threads may share it.
     """
 
-    def __init__(self, settings: Settings, index: Index, model: BaseChatModel, embedder: Embeddings) -> None:
+    def __init__(
+        self, settings: Settings, source: Index | BaseRetriever, model: BaseChatModel, embedder: Embeddings
+    ) -> None:
+        """`source` is where passages are found: an open index, or any LangChain retriever."""
         self.settings = settings
         self.model = model
         self.embedder = embedder
-        self._finder = Finder(settings, index, embedder, self._read_ahead)
-        self._reader = self._finder.reader
+        self._finder: Finder = (
+            IndexFinder(settings, source, embedder, self._read_ahead)
+            if isinstance(source, Index)
+            else RetrieverFinder(source, embedder)
+        )
         self._reads_ahead = False
         self._reading_ahead = threading.Lock()
-        self._answerer = Answerer(settings, model)
+        self._writer = Writer(settings, model)
         self._resources = ExitStack()
         self._closed = False
 
@@ -64,33 +66,24 @@ class Chatbot:
         *,
         model: BaseChatModel | None = None,
         embedder: Embeddings | None = None,
+        retriever: BaseRetriever | None = None,
         progress: Progress = silent,
     ) -> Self:
         """Open the published index and start the model of the settings, or take the ones given.
 
-        Raises StoreError when there is no usable index, ModelError when a model is
-        missing or damaged.
+        With a `retriever`, any of LangChain's, passages are found by it and no index is opened. Raises
+        StoreError when there is no usable index, ModelError when a model is missing or damaged.
         """
         with ExitStack() as stack, ThreadPoolExecutor(1) as side:
-            index = open_index(settings.index, embedder_name(settings))
+            source = retriever or open_index(settings.index, embedder_name(settings))
             loading = side.submit(lambda: embedder or make_embedder(settings))
             chat_model = model or stack.enter_context(open_model(settings, progress))
-            bot = cls(settings, index, chat_model, loading.result())
+            bot = cls(settings, source, chat_model, loading.result())
             bot._resources = stack.pop_all()
         if model is None and is_embedded(settings):
             bot._reads_ahead = True
-            bot._read_ahead(bot._reader.now)
+            bot._read_ahead(bot._finder.now)
         return bot
-
-    @property
-    def index(self) -> Index:
-        """The index that is answered from."""
-        return self._reader.now.index
-
-    @property
-    def retriever(self) -> HybridRetriever:
-        """Finds the passages in it."""
-        return self._reader.now.retriever
 
     def __enter__(self) -> Self:
         return self
@@ -105,37 +98,24 @@ class Chatbot:
         self._closed = True
         self._resources.close()
 
-    def _read_ahead(self, reading: Reading) -> None:
-        """Let the engine read a short article in the background; questions wait for it rather than read it twice."""
-
-        def read() -> None:
-            try:
-                with self._reading_ahead:
-                    if reading is self._reader.now:  # Of what was published meanwhile only the newest is worth it.
-                        self._answerer.read_ahead(gather(AnswerType.FACT, reading, [], self.settings))
-            except RagError as error:
-                if not self._closed:
-                    _LOG.warning("The article could not be read ahead: %s", error)
-            finally:
-                reading.warmed.set()
-
-        if self._reads_ahead and reading.whole:
-            reading.warmed.clear()
-            threading.Thread(target=read, name="warm-up", daemon=True).start()
+    @property
+    def retriever(self) -> BaseRetriever:
+        """Finds the passages that are answered from."""
+        return self._finder.now.retriever
 
     @property
-    def documents(self) -> Passages:
-        """The documents of the index as it was last published, by id, each read when asked for."""
-        return self._reader.newest().index.documents
+    def documents(self) -> Documents:
+        """The documents that can be cited, by id, each read when asked for: those published last."""
+        return self._finder.documents
 
     @property
     def passages(self) -> int:
-        """How many passages the index holds."""
-        return self._reader.newest().index.manifest.passages
+        """How many passages can be found."""
+        return self._finder.passages
 
     def refresh(self) -> None:
         """Answer from the index as it was last published; without it the next question brings that about."""
-        self._reader.refresh()
+        self._finder.refresh()
 
     def check(self) -> None:
         """Let the model say one word. Raises ModelError where it does not."""
@@ -199,45 +179,54 @@ class Chatbot:
         self, question: str, history: History, documents: Sequence[str], config: RunnableConfig
     ) -> Generator[list[Hit] | str | Answer, None, None]:
         clock = _Clock()
-        whole, other = word(checked(question), history)
-        wordings = _divided(whole)
+        wording, other = stand_alone(checked(question), history)
         clock.mark("rewrite")
-        reading, ranked = self._finder.find(
-            whole.searched, [other, *(one.typed for one in wordings[1:])], documents, config
-        )
+        reading, ranked = self._finder.find(wording.searched, [other], documents, config)
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
         reading.warmed.wait()
-        drafts: list[Draft] = []
-        numbers: Numbers = {}
-        for wording in wordings:
-            kind = answer_type(wording.typed)
-            context = gather(kind, reading, ranked, self.settings)
-            if drafts and drafts[-1].sentences:
-                yield " "
-            writing = self._answerer.draft(
-                kind, wording, context, hits, numbers, lambda: clock.mark("first_token"), config
-            )
-            drafts.append((yield from writing))
-        sentences = kept(list(zip(wordings, drafts, strict=True)), self.settings)
-        citations = citations_of(sentences)
-        given = [draft for draft in drafts if draft.confidence >= self.settings.abstain_below] if sentences else []
-        # Of several questions at once the least sure answer that is given counts, or else the nearest to one.
-        least = min(given or [max(drafts, key=_confidence)], key=_confidence)
-        also = [hit for hit in ranked[len(hits) :] if holds(hit, citations)]
-        yield Answer(
-            question=whole.searched,
+        kind = kind_of(wording.typed)
+        context = gather(kind, reading, ranked, self.settings)
+        began = lambda: clock.mark("first_token")  # noqa: E731
+        draft = yield from self._writer.draft(kind, wording, context, hits, began, config)
+        yield self._answer(draft, wording.searched, hits, ranked, clock)
+
+    def _answer(self, draft: Draft, question: str, hits: list[Hit], ranked: list[Hit], clock: "_Clock") -> Answer:
+        """The Answer; a passage that is cited though it was not among the hits comes after them."""
+        sentences = given(draft, self.settings)
+        citations = draft.citations if sentences else ()
+        also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations)]
+        return Answer(
+            question=question,
             text=" ".join(sentence.text for sentence in sentences) or ABSTENTION,
             sentences=sentences,
             citations=citations,
             hits=(*hits, *also),
             abstained=not sentences,
-            confidence=least.confidence,
+            confidence=draft.confidence,
             timings=clock.timings(),
-            signals=least.signals,
-            incomplete=next((draft.incomplete for draft in drafts if draft.incomplete), "") if sentences else "",
+            signals=draft.signals,
+            incomplete=draft.incomplete if sentences else "",
         )
+
+    def _read_ahead(self, reading: Reading) -> None:
+        """Let the engine read a short article in the background; questions wait for it rather than read it twice."""
+
+        def read() -> None:
+            try:
+                with self._reading_ahead:
+                    if reading is self._finder.now:  # Of what was published meanwhile only the newest is worth it.
+                        self._writer.read_ahead(gather(Kind.FACT, reading, [], self.settings))
+            except RagError as error:
+                if not self._closed:
+                    _LOG.warning("The article could not be read ahead: %s", error)
+            finally:
+                reading.warmed.set()
+
+        if self._reads_ahead and reading.whole:
+            reading.warmed.clear()
+            threading.Thread(target=read, name="warm-up", daemon=True).start()
 
 
 class _Clock:
@@ -259,17 +248,10 @@ class _Clock:
         )
 
 
-def _confidence(draft: Draft) -> float:
-    return draft.confidence
-
-
-def _divided(whole: Wording) -> list[Wording]:
-    """The questions put at once, each after the first with the one before, where it leans on that."""
-    first, *others = parts(whole.typed)
-    wordings = [Wording(first, whole.earlier)]
-    for part in others:
-        wordings.append(Wording(part, wordings[-1].searched if points_back(part) else whole.earlier))
-    return wordings
+def _holds(hit: Hit, citations: Sequence[Citation]) -> bool:
+    """Whether one of the citations is inside the passage."""
+    passage = hit.passage
+    return any(c.doc_id == passage.doc_id and passage.start <= c.start and c.end <= passage.end for c in citations)
 
 
 def checked(question: str) -> str:

@@ -1,5 +1,6 @@
 """The carriers of data between the rooms: frozen, plain, nothing else."""
 
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,13 @@ from typing import Literal
 
 Incomplete = Literal["", "broke off", "length"]
 """Why an answer is not whole: its stream ended without saying that it is, or a limit of length cut it."""
+INCOMPLETE: dict[Incomplete, str] = {
+    "": "",
+    "broke off": "The answer broke off. Ask again.",
+    "length": "The answer was cut at the length limit.",
+}
+"""What a reader is told of an answer that is not whole."""
+ABSTENTION = "The documents do not answer this question."
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,27 @@ class Document:
     def page(self, offset: int) -> int | None:
         """The number of the page (from 1) that holds the character at `offset`, None without pages."""
         return bisect_right(self.pages, offset) or None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A document as a list shows it: where it came from, its title, its number of passages, its id.
+
+    A text that came from two places is there twice, with the same id.
+    """
+
+    source: str
+    title: str
+    passages: int
+    doc_id: str
+
+
+class Documents(Mapping[str, Document]):
+    """Documents by id, each read when it is asked for."""
+
+    @abstractmethod
+    def listed(self) -> list[Listed]:
+        """Every source with its document, by name."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +131,12 @@ class Citation:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of the answer with the spans that say it; none means `supported` is False."""
+    """A sentence of the answer with the spans that say it; none means `supported` is False, and `why` says why."""
 
     text: str
     citations: tuple[Citation, ...]
     supported: bool
+    why: str = ""
 
 
 @dataclass(frozen=True)

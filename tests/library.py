@@ -1,10 +1,9 @@
 """Documents as an open index gives them."""
 
-from rag.index.passages import Listed
-from rag.types import Document
+from rag.types import Document, Documents, Listed
 
 
-class Library(dict[str, Document]):
+class Library(dict[str, Document], Documents):
     """Documents by id."""
 
     def listed(self) -> list[Listed]:

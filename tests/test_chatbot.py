@@ -10,6 +10,7 @@ import pytest
 from conftest import ANIMALS, FISH, ScriptedModel, TopicEmbedder, chatbot, publish, scripted, write
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.vectorstores import InMemoryVectorStore
 
 from rag import chatbot as chat
 from rag.bounds import QUESTION
@@ -255,3 +256,33 @@ def test_a_tool_finds_passages(settings: Settings, animals: Index) -> None:
     call = {"name": "search_documents", "args": {"question": FISH}, "id": "1", "type": "tool_call"}
     message = chatbot(settings, animals, scripted()).as_tool().invoke(call)
     assert message.content.startswith("[1] 2.txt\nFish swim") and message.artifact[0].passage.text == ANIMALS[2]
+
+
+def test_any_retriever_of_langchain_takes_the_place_of_the_index(settings: Settings) -> None:
+    store = InMemoryVectorStore.from_texts(
+        [*ANIMALS, "Cats. The lake is deep."], TopicEmbedder(), [{"source": f"{number}.pdf"} for number in range(4)]
+    )
+    with Chatbot.open(
+        settings, model=scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes"), embedder=TopicEmbedder(),
+        retriever=store.as_retriever(search_kwargs={"k": 2}),
+    ) as bot:  # fmt: skip
+        answer = bot.ask(FISH)
+        (citation,) = answer.citations
+        assert bot.documents[citation.doc_id].text[citation.start : citation.end] == citation.quote
+        assert (citation.source, citation.quote) == ("2.pdf", "Fish swim in the pond.")
+        assert answer.hits[0].passage.text == ANIMALS[2] and len(answer.hits) == bot.passages == 2
+        assert [bool(sentence.why) for sentence in answer.sentences] == [False, True]
+        bot.refresh()
+
+
+def test_a_trace_names_the_steps_of_the_chain(settings: Settings, animals: Index) -> None:
+    names: list[str] = []
+
+    class Names(BaseCallbackHandler):
+        def on_chain_start(self, serialized: Any, inputs: Any, *, name: str = "", **_: Any) -> None:
+            names.append(name)
+
+    long = settings.model_copy(update={"whole_article_words": 0})
+    chatbot(long, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH, config={"callbacks": [Names()]})
+    steps = ["Chatbot", "is it stated", "answer fact", "is it grounded"]
+    assert [name for name in names if name in steps] == steps

@@ -17,12 +17,10 @@ from typing import Any, NamedTuple
 import pytest
 
 import rag
-from rag.answer.answer_type import answer_type, circular, mistyped, parts
-from rag.answer.attribution import misattributed
-from rag.answer.citations import _occurs, contradicts, unfounded
-from rag.answer.condense import word
 from rag.answer.context import _MARK
 from rag.answer.links import without_links
+from rag.answer.question import kind_of, stand_alone
+from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
 from rag.documents.clean import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import _names as suggested
@@ -225,11 +223,9 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "clean": clean,
     "without": lambda text: without(_MARK, text),
     "without_links": lambda text: without_links(text, text),
-    "points_back and last_turn": lambda text: word(text, [(text, text)]),
-    "parts": parts,
-    "answer_type": answer_type,
-    "mistyped": lambda text: mistyped(f"How many {text}", text),
-    "circular": lambda text: circular(text, text),
+    "points_back and last_turn": lambda text: stand_alone(text, [(text, text)]),
+    "kind_of": kind_of,
+    "adds_nothing": lambda text: adds_nothing(text, text),
     "misattributed": lambda text: misattributed(text, [(text, text)]),
     "unfounded": lambda text: unfounded(text, text),
     "unfounded in another text": lambda text: unfounded(text, "".join(reversed(text))),

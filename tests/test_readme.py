@@ -73,6 +73,7 @@ def test_a_python_example_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(rag.chatbot, "Chatbot", FakeChatbot)
+    monkeypatch.setattr(rag.models.embedder, "make_embedder", lambda _: TopicEmbedder())
     exec(compile(program, "example", "exec"), {"__name__": "example"})
     assert capsys.readouterr().out
 

@@ -6,36 +6,25 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Self
+from typing import Self
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import RunnableConfig
 
-from rag.answer.answer_type import mistyped
-from rag.answer.citations import unfounded
 from rag.answer.context import Context
-from rag.models.chat_model import LOGPROBS
+from rag.answer.support import unfounded
 from rag.types import Hit
 
 BEFORE = ("stated", "similarity", "unknown")
 """The signals known before an answer is written."""
-WRITTEN = (*BEFORE, "likelihood", "mistyped")
-"""Those and the ones known when it is written."""
-AFTER = (*WRITTEN, "grounded")
-"""Those and what the model says of the cited sentences."""
-AGAINST = frozenset({"unknown", "mistyped"})
+AFTER = (*BEFORE, "likelihood", "grounded")
+"""Those and the ones known when it was written and checked."""
+AGAINST = frozenset({"unknown"})
 """The signals that speak against an answer; all others speak for one."""
 WHOLE, PASSAGES = "whole", "passages"
 UNHELD = 0.5
 """What is left of the outlook where the answer that was written does not hold, or declines."""
 _HOPELESS = 0.5
 """Nothing is written where the outlook is below this share of the threshold."""
-_SURE = {WHOLE: 0.5, PASSAGES: 0.0}
-"""Nothing more is asked where the doubt is below this share of what the threshold allows. Of found passages the last
-check is always asked: left out above a confidence of 0.75 it costs 0.07 of the AUC on SQuAD 2.0, and on the article
-nothing."""
 _TYPICAL = 0.9
 """The probability of a Yes, from a model that gives none."""
 _FIRST = 100
@@ -76,39 +65,32 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Confidence:
-    """The probability that the documents answer: `early` before an answer is written, `written` when it is, and `late`
-    when the cited sentences were checked, too.
+    """The probability that the documents answer: `before` an answer is written, and `after` it was written and checked.
 
-    All are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
+    Both are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
     with the sets they were fitted on and how good they are on questions they had not seen.
-    There are two sets of them, because the signals weigh differently where the model reads a
-    whole short text (WHOLE) and where it reads the passages found in a long one (PASSAGES).
+    The signals weigh differently where the model reads a whole short text (WHOLE) and where it
+    reads the passages found in a long one (PASSAGES). With the whole text before it what the
+    model says before it answers is as good as what it says afterwards, which is not asked: `after` is None.
     """
 
-    early: Logistic
-    written: Logistic
-    late: Logistic
-    sure: float
+    before: Logistic
+    after: Logistic | None
 
     @classmethod
     def shipped(cls, reading: str) -> Self:
         """The fitted models that come with this package, for WHOLE or PASSAGES."""
         values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))[reading]
-        early, written, late = (
-            Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "written", "after")
+        before, after = (
+            Logistic(values[name]["bias"], values[name]["weights"]) if name in values else None
+            for name in ("before", "after")
         )
-        return cls(early, written, late, _SURE[reading])
+        assert before
+        return cls(before, after)
 
-    def hopeless(self, signals: Mapping[str, float], threshold: float) -> bool:
-        """Whether an answer is so improbable that none needs to be written."""
-        return self.early.probability(signals) < _HOPELESS * threshold
-
-    def settled(self, signals: Mapping[str, float], threshold: float) -> bool:
-        """Whether the answer that was written is so probable that the last check can be left out.
-
-        Not with a threshold of 0, with which every signal is measured.
-        """
-        return threshold > 0 and 1 - self.written.probability(signals) < self.sure * (1 - threshold)
+    def is_hopeless(self, outlook: float, threshold: float) -> bool:
+        """Whether an answer is so improbable before it is written that none needs to be."""
+        return outlook < _HOPELESS * threshold
 
 
 def declines(answer: str) -> bool:
@@ -116,10 +98,8 @@ def declines(answer: str) -> bool:
     return bool(_DECLINES.search(answer.replace("’", "'").lower()))
 
 
-def yes_probability(model: BaseChatModel, prompt: PromptValue, config: RunnableConfig | None = None) -> float:
-    """The probability of Yes against No as the model's next word; a typical one where the model gives none."""
-    options: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10}
-    said = model.invoke(prompt, config, **(options if LOGPROBS in (model.tags or []) else {}))
+def yes_probability(said: BaseMessage) -> float:
+    """The probability of Yes against No as a model's next word; a typical one where it gives none."""
     match said.response_metadata:
         case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}}:
             pass
@@ -135,8 +115,8 @@ def yes_probability(model: BaseChatModel, prompt: PromptValue, config: RunnableC
     return sums["yes"] / (sums["yes"] + sums["no"])
 
 
-def token_chances(said: BaseMessage) -> list[float]:
-    """The log-probability of each token, where the server gives them."""
+def token_likelihoods(said: BaseMessage) -> list[float]:
+    """The log-likelihood of each token, where the server gives them."""
     match said.response_metadata:
         case {"logprobs": {"content": list(tokens)}}:
             return [chance for _, chance in _scored(tokens)]
@@ -161,13 +141,9 @@ def known_before(question: str, stated: float, hits: Sequence[Hit], context: Con
     }
 
 
-def known_written(question: str, answer: str, chances: Sequence[float]) -> dict[str, float]:
-    """The further signals of WRITTEN: the mean log-probability of the answer's tokens, and whether the answer lacks
-    what is asked for."""
-    return {
-        "likelihood": sum(chances) / max(1, len(chances)),
-        "mistyped": float(mistyped(question, answer)),
-    }
+def mean_likelihood(likelihoods: Sequence[float]) -> float:
+    """The mean of the tokens' log-likelihoods, 0 where the server gives none."""
+    return sum(likelihoods) / max(1, len(likelihoods))
 
 
 def log_odds(probability: float) -> float:

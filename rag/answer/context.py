@@ -1,23 +1,47 @@
-"""What the model reads for a question: passages, and the nearest of their sentences once more."""
+"""What the model reads for a question: passages within a budget, and the nearest of their sentences once more."""
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from rag.answer.answer_type import AnswerType
-from rag.answer.citations import quotes
+from langchain_core.retrievers import BaseRetriever
+
 from rag.answer.evidence import Evidence, SourceSentence, rank_sentences
-from rag.answer.reading import AGAIN, MOST, Reading, fitting, tokens
+from rag.answer.question import Kind
+from rag.answer.support import quotes
 from rag.bounds import TITLE
 from rag.documents.clean import without
+from rag.index.index import Index
 from rag.settings import Settings
 from rag.types import Hit, Passage
 
+MORE = 2
+"""So many times the passages of a fact are read for lists, comparisons and summaries."""
 EXCERPTS = 4
 """Sentences repeated right before the question, where a small model reads best."""
+EXCERPT_TOKENS = 600
+"""Tokens of these sentences, at most."""
+_REST = EXCERPT_TOKENS + 600
+"""Tokens kept free for the instructions, these sentences and the question."""
 _MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
 """It closes the text in a prompt."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What questions are answered from: an open index or another retriever.
+
+    `whole` is a text short enough to be read whole, `warmed` is set when the engine has read it. Of a choice
+    of documents `retriever` and `whole` hold these alone. `index` is None where the retriever is another's.
+    """
+
+    index: Index | None
+    retriever: BaseRetriever
+    evidence: Evidence
+    whole: Sequence[Passage]
+    warmed: threading.Event
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,42 +62,38 @@ class Context:
         order = rank_sentences(question, self.evidence.vectors([question])[0], among)
         return [among[i] for i in order[:count]]
 
-    def excerpts(self, kind: AnswerType, question: str) -> str:
-        """The sentences that are repeated for `question`, as a part of a prompt, as far as there is room.
-
-        Of 31 answerable SQuAD questions 22 were answered rightly with them, 18 without.
-        """
-        if kind is AnswerType.SUMMARY and not self.whole:
+    def excerpts(self, kind: Kind, question: str) -> str:
+        """The sentences that are repeated for `question`, as a part of a prompt, as far as there is room."""
+        if kind is Kind.SUMMARY and not self.whole:
             return ""
-        near = self.nearest(question, EXCERPTS, kind is AnswerType.QUOTATION)
+        near = self.nearest(question, EXCERPTS, kind is Kind.QUOTATION)
         sizes = accumulate(tokens(one.text) for one in near)
-        best = [one for one, size in zip(near, sizes, strict=True) if size <= AGAIN]
+        best = [one for one, size in zip(near, sizes, strict=True) if size <= EXCERPT_TOKENS]
         if not best:
             return ""
         best.sort(key=lambda one: (one.passage.passage_id, one.span.start))
         return "From the text:\n" + "".join(f"- {without(_MARK, one.text)}\n" for one in best) + "\n"
 
 
-def gather(kind: AnswerType, reading: Reading, ranked: Sequence[Hit], settings: Settings) -> Context:
+def gather(kind: Kind, reading: Reading, ranked: Sequence[Hit], settings: Settings) -> Context:
     """The context for a question of this kind with these hits.
 
     A short text is read whole. Of a long one the best passages are read, the best of them
     last: as many as were found for a question, more where several answer it, and for a
     summary some from the beginning to the end of the documents in question.
     """
-    several = kind in {AnswerType.LIST, AnswerType.COMPARISON}
-    many = settings.passages * MOST
     if reading.whole:
         return _context(reading.whole, reading.whole, reading)
-    if kind is AnswerType.SUMMARY:
-        spread = fitting(_spread(reading, ranked, many), settings)
+    count = settings.passages * (1 if kind in {Kind.FACT, Kind.POLAR, Kind.QUOTATION} else MORE)
+    if kind is Kind.SUMMARY and reading.index:
+        spread = fitting(_spread(reading.index, ranked, count), settings)
         return _context(spread, spread, reading)
-    found = fitting([hit.passage for hit in ranked[: many if several else settings.passages]], settings)
+    found = fitting([hit.passage for hit in ranked[:count]], settings)
     return _context(found[::-1], sorted(found, key=lambda one: one.passage_id), reading)
 
 
 def _context(read: Sequence[Passage], ordered: Sequence[Passage], reading: Reading) -> Context:
-    alone = len(reading.index.documents) == 1
+    alone = reading.index is not None and len(reading.index.documents) == 1
     texts = [
         passage.text if alone or not passage.title else f"{passage.title[:TITLE]}\n{passage.text}" for passage in read
     ]
@@ -81,13 +101,31 @@ def _context(read: Sequence[Passage], ordered: Sequence[Passage], reading: Readi
     return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence)
 
 
-def _spread(reading: Reading, ranked: Sequence[Hit], count: int) -> list[Passage]:
+def _spread(index: Index, ranked: Sequence[Hit], count: int) -> list[Passage]:
     """`count` passages, evenly from the documents of the hits: of each its first, then others down to its end."""
     doc_ids = list(dict.fromkeys(hit.passage.doc_id for hit in ranked))[:count]
     share = count // max(1, len(doc_ids))
     passage_ids: list[int] = []
     for doc_id in doc_ids:
-        own = reading.index.documents.passage_ids(doc_id)
+        own = index.documents.passage_ids(doc_id)
         step = max(1, len(own) / share)
         passage_ids += [own[int(i * step)] for i in range(min(share, len(own)))]
-    return reading.index.passages(passage_ids)
+    return index.passages(passage_ids)
+
+
+def fitting(passages: Sequence[Passage], settings: Settings, all_or_none: bool = False) -> list[Passage]:
+    """The first passages that leave room in the model's context for the question and the answer."""
+    room = settings.context - settings.max_tokens - _REST
+    taken: list[Passage] = []
+    for passage in passages:
+        room -= tokens(passage.text)
+        if room < 0:
+            return [] if all_or_none else taken or [passage]
+        taken.append(passage)
+    return taken
+
+
+def tokens(text: str) -> int:
+    """An upper estimate of the tokens of `text`: a third of the ASCII letters, and every other letter."""
+    ascii_letters = sum(letter.isascii() for letter in text)
+    return ascii_letters // 3 + len(text) - ascii_letters

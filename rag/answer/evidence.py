@@ -34,6 +34,11 @@ class SourceSentence:
     words: frozenset[str]
     vector: Vector
 
+    @property
+    def before(self) -> str:
+        """What stands before it in its passage."""
+        return self.passage.text[: self.span.start - self.passage.start]
+
 
 class Evidence:
     """Makes source sentences and remembers those of the passages used last, whatever index they are of.

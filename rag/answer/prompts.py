@@ -1,18 +1,8 @@
-"""The templates, and the sentences of our own: the abstention, and why an answer is not whole."""
+"""Every template of what the model is told."""
 
 from langchain_core.prompts import ChatPromptTemplate
 
-from rag.answer.answer_type import AnswerType
-from rag.types import Incomplete
-
-ABSTENTION = "The documents do not answer this question."
-PART_ABSTENTION = "The documents do not answer “{question}”"
-INCOMPLETE: dict[Incomplete, str] = {
-    "": "",
-    "broke off": "The answer broke off. Ask again.",
-    "length": "The answer was cut at the length limit.",
-}
-"""What a reader is told of an answer that is not whole."""
+from rag.answer.question import Kind
 
 _READ = (
     "system",
@@ -28,14 +18,14 @@ CHECK = ChatPromptTemplate.from_messages(
 )
 
 _WANTED = {
-    AnswerType.FACT: "Answer in one or two complete sentences, only from the text. Name all that is asked for.",
+    Kind.FACT: "Answer in one or two complete sentences, only from the text. Name all that is asked for.",
     # Told to say Yes or No, the small model says Yes, whatever the text states next to it.
-    AnswerType.POLAR: "Which sentence of the text tells this? Repeat it in your own words, "
+    Kind.POLAR: "Which sentence of the text tells this? Repeat it in your own words, "
     "beginning with “The text says that”.",
-    AnswerType.LIST: "Answer in one to three complete sentences, only from the text. Name all that is asked for.",
-    AnswerType.COMPARISON: "Answer in two or three complete sentences, only from the text, about each of them.",
-    AnswerType.QUOTATION: "Answer in one sentence with the exact words of the text in quotation marks.",
-    AnswerType.SUMMARY: "Answer in three to five complete sentences, only from the text, with what matters most in it.",
+    Kind.LIST: "Answer in one to three complete sentences, only from the text. Name all that is asked for.",
+    Kind.COMPARISON: "Answer in two or three complete sentences, only from the text, about each of them.",
+    Kind.QUOTATION: "Answer in one sentence with the exact words of the text in quotation marks.",
+    Kind.SUMMARY: "Answer in three to five complete sentences, only from the text, with what matters most in it.",
 }
 
 ANSWER = {

@@ -1,17 +1,17 @@
-"""One question over its context -> a draft: checked, written in a stream, cited, checked again."""
+"""The chain, top to bottom: is it stated? -> answer -> clean -> cite -> is it grounded? -> Yes or No."""
 
-import re
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import RunnableConfig
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig
 
-from rag.answer.answer_type import AnswerType, circular
-from rag.answer.citations import Numbers, cite, contradicts, quotes, settle
-from rag.answer.condense import Wording
+from rag.answer.citations import cite
+from rag.answer.cleanup import cleaned
 from rag.answer.confidence import (
     PASSAGES,
     UNHELD,
@@ -19,35 +19,23 @@ from rag.answer.confidence import (
     Confidence,
     declines,
     known_before,
-    known_written,
     log_odds,
-    token_chances,
+    mean_likelihood,
+    token_likelihoods,
     yes_probability,
 )
-from rag.answer.context import EXCERPTS, Context
-from rag.answer.evidence import content_words
-from rag.answer.links import prose, without_links
-from rag.answer.prompts import ANSWER, CHECK, GROUND, PART_ABSTENTION, VERDICT
+from rag.answer.context import Context
+from rag.answer.prompts import ANSWER, CHECK, GROUND, VERDICT
+from rag.answer.question import Kind, Wording
+from rag.answer.support import adds_nothing, contradicts
 from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete
 from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence
 
-_SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
-"""The small model writes "U. S." for "U.S."."""
-
-_ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MULTILINE)
-"""Before a part of a list; on its own it would pass for a sentence."""
-
-_SAYS = re.compile(r"^(?:(?:yes|no)\b\W+)?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
-"""What the answer to a question of yes or no may begin with, before what the text says."""
-
 _AFFIRMED, _DENIED = 1.75, -0.3
 """A Yes or a No is said where the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
-readily. Of 21 questions over the article the first word is then right 15 times, wrong once, and left out 5 times."""
-
-_BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
-"""Each becomes a sentence, that is checked by itself."""
+readily."""
 
 
 @dataclass(frozen=True)
@@ -60,92 +48,108 @@ class Draft:
     incomplete: Incomplete = ""
 
     @property
-    def citations(self) -> dict[int, Citation]:
-        """By number."""
-        return {citation.number: citation for sentence in self.sentences for citation in sentence.citations}
+    def citations(self) -> tuple[Citation, ...]:
+        """Each once, in the order of their numbers."""
+        return tuple({c.number: c for sentence in self.sentences for c in sentence.citations}.values())
 
 
-class Answerer:
+class Writer:
     """Writes drafts with the model; threads may share it."""
 
     def __init__(self, settings: Settings, model: BaseChatModel) -> None:
         self._settings = settings
         self._model = model
         self._confidence = {whole: Confidence.shipped(WHOLE if whole else PASSAGES) for whole in (True, False)}
-        weighed = {"logprobs": True} if LOGPROBS in (model.tags or []) else {}
+        weighed = LOGPROBS in (model.tags or [])
+        one_word: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10} if weighed else {}
+        yes_or_no = model.bind(**one_word) | yes_probability
+        self._read = _named("read ahead", CHECK | model.bind(max_tokens=1))
+        self._stated = _named("is it stated", CHECK | yes_or_no)
         # An output parser behind it would read the stream to its end when it is closed.
-        self._answer = {kind: prompt | model.bind(**weighed) for kind, prompt in ANSWER.items()}
+        answering = model.bind(**({"logprobs": True} if weighed else {}))
+        self._answer = {kind: _named(f"answer {kind.value}", prompt | answering) for kind, prompt in ANSWER.items()}
+        self._grounded = _named("is it grounded", GROUND | yes_or_no)
+        self._verdict = _named("yes or no", VERDICT | yes_or_no)
 
     def read_ahead(self, context: Context) -> None:
         """Let the engine read what every question will begin with. Raises ModelError."""
         with explained(self._settings):
-            self._model.invoke(CHECK.invoke({"text": context.text, "excerpts": "", "question": ""}), max_tokens=1)
+            self._read.invoke({"text": context.text, "excerpts": "", "question": ""})
 
     def draft(
-        self, kind: AnswerType, wording: Wording, context: Context, hits: list[Hit], numbers: Numbers,
-        wrote: Callable[[], None], config: RunnableConfig | None = None,
+        self, kind: Kind, wording: Wording, context: Context, hits: list[Hit],
+        began: Callable[[], None], config: RunnableConfig | None = None,
     ) -> Generator[str, None, Draft]:  # fmt: skip
         """Gives the pieces of the answer as they are written, and returns the draft. Raises ModelError.
 
-        `wrote` is told of each piece; `numbers` are the citations made so far. Nothing is
-        written where it is hopeless.
+        `began` is called at each piece. Nothing is written where it is hopeless.
         """
         question = wording.searched
         read = {"text": context.text, "excerpts": context.excerpts(kind, question), "question": question}
-        before: dict[str, float] = {}
-        confidence = self._confidence[context.whole]
-        if kind is not AnswerType.SUMMARY:
-            with explained(self._settings):
-                stated = yes_probability(self._model, CHECK.invoke(read), config)
-            before = {WHOLE: float(context.whole)} | known_before(wording.typed, stated, hits, context)
-            if confidence.hopeless(before, self._settings.abstain_below):
-                return Draft((), confidence.early.probability(before), before)
-        written, chances, reason = "", list[float](), None
-        prompt = read | {"question": wording.asked}
-        with explained(self._settings), closing(self._answer[kind].stream(prompt, config)) as pieces:  # type: ignore[type-var]
-            # A server may send more than the tokens that it was asked for, and pieces without a text for good.
-            for piece in islice(pieces, LONGEST_ANSWER):
-                chances += token_chances(piece)
-                reason = finish_reason(piece) or reason
-                if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
-                    wrote()
-                    written += text
-                    yield text
-                if max(len(written), len(chances)) >= LONGEST_ANSWER:
-                    reason = LENGTH
-                    break
-        written = _mended(kind, wording, written.strip(), context)
-        sentences = cite(written, question, context.sources, context.evidence, numbers)
-        if kind is AnswerType.SUMMARY:
-            draft = Draft(sentences, _supported(sentences), {})
+        confidence, signals, outlook = self._confidence[context.whole], dict[str, float](), 1.0
+        if kind is not Kind.SUMMARY:
+            stated = self._asked(self._stated, read, config)
+            signals = {WHOLE: float(context.whole)} | known_before(wording.typed, stated, hits, context)
+            outlook = confidence.before.probability(signals)
+            if confidence.is_hopeless(outlook, self._settings.abstain_below):
+                return Draft((), outlook, signals)
+        written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, began, config)
+        text = cleaned(written.strip(), kind, wording, context)
+        draft = Draft(cite(text, question, context.sources, context.evidence), outlook, signals)
+        if kind is Kind.SUMMARY:
+            supported = sum(sentence.supported for sentence in draft.sentences)
+            draft = replace(draft, confidence=supported / max(1, len(draft.sentences)))
         else:
-            draft = self._weighed(confidence, wording, written, sentences, before, chances, config)
-        if kind is AnswerType.POLAR and draft.citations and draft.confidence >= self._settings.abstain_below:
-            draft = self._sided(wording, draft, config)
+            draft = self._weighed(draft, confidence, wording, text, likelihoods, config)
+        if kind is Kind.POLAR and draft.citations and draft.confidence >= self._settings.abstain_below:
+            draft = self._sided(draft, wording, config)
         cut = incomplete(self._model, reason)
         return _cut_short(draft, cut, context) if cut else draft
 
-    def _weighed(
-        self, confidence: Confidence, wording: Wording, written: str, sentences: tuple[Sentence, ...],
-        before: dict[str, float], chances: list[float], config: RunnableConfig | None,
-    ) -> Draft:  # fmt: skip
-        """The draft with its confidence; while that is open, the model is asked about the cited sentences alone."""
-        unheld = Draft(sentences, UNHELD * confidence.early.probability(before), before)
-        # That somebody in the text "gave no details" is an answer.
-        if not unheld.citations or (declines(written) and not any(map(declines, _quoted(unheld)))):
-            return unheld
-        signals = before | known_written(wording.typed, written, chances)
-        if confidence.settled(signals, self._settings.abstain_below):
-            return Draft(sentences, confidence.written.probability(signals), signals)
-        cited = " ".join(_quoted(unheld))
+    def _asked(self, chain: Runnable[Any, float], values: Mapping[str, str], config: RunnableConfig | None) -> float:
         with explained(self._settings):
-            grounded = yes_probability(
-                self._model, GROUND.invoke({"cited": cited, "question": wording.searched}), config
-            )
-        signals |= {"grounded": log_odds(grounded)}
-        return Draft(sentences, confidence.late.probability(signals), signals)
+            return chain.invoke(values, config)
 
-    def _sided(self, wording: Wording, draft: Draft, config: RunnableConfig | None) -> Draft:
+    def _write(
+        self, kind: Kind, values: Mapping[str, str], began: Callable[[], None], config: RunnableConfig | None
+    ) -> Generator[str, None, tuple[str, list[float], str | None]]:
+        """Gives the pieces; returns the whole, the log-likelihood of each token, and why the model stopped."""
+        written, likelihoods, reason = "", list[float](), None
+        with closing(self._pieces(self._answer[kind], values, config)) as pieces:
+            # A server may send more than the tokens that it was asked for, and pieces without a text for good.
+            for piece in islice(pieces, LONGEST_ANSWER):
+                likelihoods += token_likelihoods(piece)
+                reason = finish_reason(piece) or reason
+                if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
+                    began()
+                    written += text
+                    yield text
+                if max(len(written), len(likelihoods)) >= LONGEST_ANSWER:
+                    reason = LENGTH
+                    break
+        return written, likelihoods, reason
+
+    def _pieces(
+        self, chain: Runnable[Any, BaseMessage], values: Mapping[str, str], config: RunnableConfig | None
+    ) -> Generator[BaseMessage, None, None]:
+        with explained(self._settings), closing(chain.stream(values, config)) as pieces:  # type: ignore[type-var]
+            yield from pieces
+
+    def _weighed(
+        self, draft: Draft, confidence: Confidence, wording: Wording, written: str, likelihoods: list[float],
+        config: RunnableConfig | None,
+    ) -> Draft:  # fmt: skip
+        """The draft with its confidence; for found passages the model is asked about the cited sentences alone."""
+        # That somebody in the text "gave no details" is an answer.
+        if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
+            return replace(draft, confidence=UNHELD * draft.confidence)
+        if confidence.after is None:
+            return draft
+        grounded = self._asked(self._grounded, _cited(draft, wording), config)
+        signals = {**draft.signals, "likelihood": mean_likelihood(likelihoods), "grounded": log_odds(grounded)}
+        return replace(draft, confidence=confidence.after.probability(signals), signals=signals)
+
+    def _sided(self, draft: Draft, wording: Wording, config: RunnableConfig | None) -> Draft:
         """The draft with a Yes or a No before it, where what it cites surely says so; else what is said must do.
 
         Without a Yes a sentence that only repeats the question is replaced by the first that it cites.
@@ -153,37 +157,33 @@ class Answerer:
         first, *others = draft.sentences
         if not first.supported:
             return draft
-        cited = {"cited": " ".join(_quoted(draft)), "question": wording.searched}
-        with explained(self._settings):
-            odds = log_odds(yes_probability(self._model, VERDICT.invoke(cited), config))
+        odds = log_odds(self._asked(self._verdict, _cited(draft, wording), config))
         denied = odds <= _DENIED or contradicts(wording.typed, first.text)
         text = first.text
-        if (denied or odds < _AFFIRMED) and content_words(text) <= content_words(wording.searched):
+        if (denied or odds < _AFFIRMED) and adds_nothing(text, wording.searched):
             text = first.citations[0].quote
         side = "No. " if denied else "Yes. " if odds >= _AFFIRMED else ""
         return replace(draft, sentences=(replace(first, text=f"{side}{text}"), *others))
 
 
-def kept(answered: Sequence[tuple[Wording, Draft]], settings: Settings) -> tuple[Sentence, ...]:
-    """The sentences to give, their citations numbered from 1; none where nothing is believed or supported.
+def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
+    """The sentences to give; none where they are not believed or none is supported.
 
-    Where some of several questions are not answered, a sentence says so in the place of their answers. Of an answer
-    that was cut short what there is of it is given, though nobody vouches for it.
+    Of an answer that was cut short what there is of it is given, though nobody vouches for it.
     """
-    dropped = settings.unsupported == "drop"
-    given: list[Sentence] = []
-    cut = False
-    for wording, draft in answered:
-        believed = draft.confidence >= settings.abstain_below
-        own = [one for one in draft.sentences if believed and (one.supported or not dropped)]
-        cut = cut or bool(own and draft.incomplete)
-        given += own or [Sentence(PART_ABSTENTION.format(question=wording.typed), (), supported=False)]
-    if not cut and not any(sentence.supported for sentence in given):
+    if draft.confidence < settings.abstain_below:
         return ()
-    numbers = {old: new for new, old in enumerate(dict.fromkeys(c.number for one in given for c in one.citations), 1)}
-    return tuple(
-        replace(one, citations=tuple(replace(c, number=numbers[c.number]) for c in one.citations)) for one in given
-    )
+    sentences = tuple(one for one in draft.sentences if one.supported or settings.unsupported == "mark")
+    return sentences if draft.incomplete or any(one.supported for one in sentences) else ()
+
+
+def _named(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """The chain under a name by which a trace shows it."""
+    return chain.with_config(run_name=name)
+
+
+def _cited(draft: Draft, wording: Wording) -> dict[str, str]:
+    return {"cited": " ".join(citation.quote for citation in draft.citations), "question": wording.searched}
 
 
 def _cut_short(draft: Draft, cut: Incomplete, context: Context) -> Draft:
@@ -191,50 +191,5 @@ def _cut_short(draft: Draft, cut: Incomplete, context: Context) -> Draft:
     *whole, last = draft.sentences or (None,)
     if last is None or last.text in {source.text for source in context.sources}:
         return replace(draft, incomplete=cut)
-    return replace(draft, sentences=(*whole, replace(last, citations=(), supported=False)), incomplete=cut)
-
-
-def citations_of(sentences: Iterable[Sentence]) -> tuple[Citation, ...]:
-    """Each once, by number."""
-    return tuple({c.number: c for sentence in sentences for c in sentence.citations}.values())
-
-
-def holds(hit: Hit, citations: Iterable[Citation]) -> bool:
-    """Whether one of the citations is inside the passage."""
-    passage = hit.passage
-    return any(c.doc_id == passage.doc_id and passage.start <= c.start and c.end <= passage.end for c in citations)
-
-
-def _mended(kind: AnswerType, wording: Wording, written: str, context: Context) -> str:
-    """What was written, as prose without links, numbers of a list and false agreement.
-
-    The nearest sentence of the text stands in for an answer that only repeats the
-    question, and one with a quotation where the exact words were asked for and none are given.
-    """
-    plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
-    if kind is AnswerType.POLAR:
-        plain = _SAYS.sub("", plain)
-        plain = plain[:1].upper() + plain[1:]
-    plain = _BULLET.sub(_ended, plain)
-    if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
-        plain = _ENUMERATED.sub("", plain)
-    settled = settle(plain, context.sources, context.evidence)
-    if kind is AnswerType.QUOTATION and not quotes(settled):
-        near = [one.text for one in context.nearest(wording.searched, EXCERPTS) if quotes(one.text)]
-    else:
-        near = [one.text for one in context.nearest(wording.searched, 1)] if circular(wording.typed, settled) else []
-    return near[0] if near else settled
-
-
-def _ended(bullet: re.Match[str]) -> str:
-    """What the bullet stands before, as a sentence."""
-    text = bullet[1].rstrip(" \t")
-    return text if text[-1] in ".!?:" else f"{text.rstrip(',;')}."
-
-
-def _quoted(draft: Draft) -> list[str]:
-    return [citation.quote for citation in draft.citations.values()]
-
-
-def _supported(sentences: tuple[Sentence, ...]) -> float:
-    return sum(sentence.supported for sentence in sentences) / max(1, len(sentences))
+    last = replace(last, citations=(), supported=False, why="The answer was cut off here.")
+    return replace(draft, sentences=(*whole, last), incomplete=cut)

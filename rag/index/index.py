@@ -13,10 +13,10 @@ from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Manifest
-from rag.index.passages import Listed, Passages
+from rag.index.passages import Passages
 from rag.index.snapshot import REPAIR, current_name, newest_sound
 from rag.index.vectors import Vectors
-from rag.types import Passage
+from rag.types import Listed, Passage
 
 Prepared = TypeVar("Prepared")
 

@@ -3,14 +3,14 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 from rag.index.tokenizer import tokenize
-from rag.types import Document, Loaded, Passage, Span
+from rag.types import Document, Documents, Listed, Loaded, Passage, Span
 
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
 _PASSAGE = f"""
@@ -21,19 +21,6 @@ FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 
 _VALUES = "(SELECT value FROM json_each(?))"
 """A `_list` of any length in a query; SQLite takes at most 32,766 values."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A document as `--list` shows it.
-
-    A text that came from two places is there twice, with the same id.
-    """
-
-    source: str
-    title: str
-    passages: int
-    doc_id: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +41,7 @@ def _list(values: Sequence[object]) -> str:
     return json.dumps(list(values))
 
 
-class Passages(Mapping[str, Document]):
+class Passages(Documents):
     """The documents by id, read when asked for, and their passages.
 
     Every method may raise sqlite3.Error, if the file is damaged.

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from rag.answer.prompts import PART_ABSTENTION
 from rag.page.export import with_sources
 from rag.page.markup import Mark, button, count, escape, facts, marks_of, place, sentence_id, shorten
 from rag.server.store import REASONS
@@ -15,7 +14,6 @@ QUOTED = 400
 """Characters of a quotation that is shown beside a citation."""
 _SURE = ((0.9, "high"), (0.7, "fair"), (0.0, "low; read the sources"))
 """The confidence in words, from these probabilities on."""
-_OWN = PART_ABSTENTION.partition("{")[0]
 WELCOME = "Ask about the documents. Each answer links to the words it rests on."
 
 
@@ -91,15 +89,13 @@ def _answer(turn: Turn, answer: Answer) -> str:
         if found < 0:  # not the text's own words: show the sentences alone
             found = at = len(answer.text)
             parts.append(" ")
-        # That a part of the question is not answered is our own sentence.
-        sound = sentence.supported or sentence.text.startswith(_OWN)
-        kind = "supported" if sound else "unsupported"
+        kind = "supported" if sentence.supported else "unsupported"
         own = [marks[where] for where in dict.fromkeys(place(citation) for citation in sentence.citations)]
         parts.append(escape(answer.text[at:found]))
         given = f'class="sentence {kind}" tabindex="-1" id="{sentence_id(turn, number)}"'
         parts.append(f"<span {given}>{escape(sentence.text)}</span>")
         parts += [_citation(turn, number, mark) for mark in own]
-        if not sound:
+        if not sentence.supported:
             parts.append(' <span class="warning">[not found in the documents]</span>')
         at = min(found + len(sentence.text), len(answer.text))
     return "".join([*parts, escape(answer.text[at:])])

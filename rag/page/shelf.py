@@ -20,12 +20,12 @@ from rag.index.corpus import next_corpus
 from rag.index.health import verify_apart
 from rag.index.index import list_documents
 from rag.index.manifest import Corpus
-from rag.index.passages import Listed
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.weights import Progress
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.server.files import FOLDER, is_placed, place_file, place_text
 from rag.settings import ServerSettings
+from rag.types import Listed
 
 
 @dataclass(frozen=True)

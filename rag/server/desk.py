@@ -9,12 +9,11 @@ from typing import Any, Protocol
 
 from rag import bounds
 from rag.errors import ModelError, QuestionError, RagError
-from rag.index.passages import Passages
 from rag.server.limit import Limit, Visitors
 from rag.server.line import Line
 from rag.server.log import Record, Watch, reason, request_id
 from rag.settings import ServerSettings
-from rag.types import Answer, Hit
+from rag.types import Answer, Documents, Hit
 
 _LOG = logging.getLogger(__name__)
 History = Sequence[tuple[str, str]]
@@ -33,7 +32,7 @@ class Bot(Protocol):
     """What is needed of a Chatbot."""
 
     @property
-    def documents(self) -> Passages: ...
+    def documents(self) -> Documents: ...
 
     @property
     def passages(self) -> int:

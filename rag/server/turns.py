@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rag.answer.prompts import INCOMPLETE
 from rag.server.desk import Waiting
-from rag.types import Answer, Hit
+from rag.types import INCOMPLETE, Answer, Hit
 
 Event = list[Hit] | str | Answer | Waiting
 """What a question gives, in order: the hits, its place in the line, pieces of the answer, the Answer."""

@@ -2,58 +2,47 @@ import math
 from typing import Any
 
 import pytest
-from conftest import ScriptedModel, TopicEmbedder
+from conftest import TopicEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.prompt_values import StringPromptValue
 
 from rag.answer.confidence import (
     AFTER,
+    AGAINST,
     BEFORE,
     PASSAGES,
     WHOLE,
-    WRITTEN,
     Confidence,
     Logistic,
     declines,
     known_before,
-    known_written,
     log_odds,
-    token_chances,
+    mean_likelihood,
+    token_likelihoods,
     yes_probability,
 )
 from rag.answer.context import Context
 from rag.answer.evidence import Evidence
 from rag.index.index import Index
 from rag.index.retriever import HybridRetriever
-from rag.models.chat_model import LOGPROBS
 
 share = st.floats(0, 1)
 
 
-class Weighing(ScriptedModel):
-    """Gives log-probabilities for its next word, if they are asked for."""
-
-    top: dict[str, float]
-
-    def _generate(self, messages: Any, *args: Any, **options: Any) -> ChatResult:
-        assert options["max_tokens"] == 1 and options["logprobs"]
-        top = [{"token": token, "logprob": math.log(share)} for token, share in self.top.items()]
-        message = AIMessage("Yes", response_metadata={"logprobs": {"content": [{"top_logprobs": top}]}})
-        return ChatResult(generations=[ChatGeneration(message=message)])
+def weighed(**likely: float) -> AIMessage:
+    """A Yes with the probabilities of what could have been said."""
+    top = [{"token": token.replace("_", " "), "logprob": math.log(share)} for token, share in likely.items()]
+    return AIMessage("Yes", response_metadata={"logprobs": {"content": [{"top_logprobs": top}]}})
 
 
 def test_the_yes_is_weighed_against_the_no_whatever_their_case() -> None:
-    model = Weighing(responses=[], top={"Yes": 0.3, " yes": 0.3, "No": 0.2, "Maybe": 0.2}, tags=[LOGPROBS])
-    assert yes_probability(model, StringPromptValue(text="?")) == pytest.approx(0.75)
+    assert yes_probability(weighed(Yes=0.3, _yes=0.3, No=0.2, Maybe=0.2)) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(("said", "expected"), [("Yes.", 0.9), ("no", 0.1), (" No, it does not.", 0.1)])
 def test_a_model_without_log_probabilities_is_taken_at_its_word(said: str, expected: float) -> None:
-    assert yes_probability(ScriptedModel(responses=[said]), StringPromptValue(text="?")) == pytest.approx(expected)
+    assert yes_probability(AIMessage(said)) == pytest.approx(expected)
 
 
 YES = {"token": "Yes", "logprob": -0.1}
@@ -70,16 +59,15 @@ YES = {"token": "Yes", "logprob": -0.1}
 )  # fmt: skip
 def test_log_probabilities_that_are_none_are_no_evidence(logprobs: Any) -> None:
     message = AIMessage("Yes" + " " * 1_000_000, response_metadata={"logprobs": logprobs})
-    model = GenericFakeChatModel(messages=iter([message]))
-    assert yes_probability(model, StringPromptValue(text="?")) == pytest.approx(0.9)
-    assert token_chances(message) == []
+    assert yes_probability(message) == pytest.approx(0.9)
+    assert token_likelihoods(message) == []
 
 
 def test_log_probabilities_beyond_a_certainty_are_certain() -> None:
     content = [YES | {"logprob": 1e9, "top_logprobs": [YES | {"logprob": 1e9}]}]
     message = AIMessage("No", response_metadata={"logprobs": {"content": content}})
-    assert yes_probability(GenericFakeChatModel(messages=iter([message])), StringPromptValue(text="?")) > 0.99
-    assert token_chances(message) == [0]
+    assert yes_probability(message) > 0.99
+    assert token_likelihoods(message) == [0]
 
 
 MODEL = Logistic(-1.0, {"stated": 2.0, "unknown": -1.0})
@@ -91,36 +79,20 @@ def test_the_probability_is_that_of_a_logistic_model() -> None:
 
 
 @pytest.mark.parametrize("reading", [WHOLE, PASSAGES])
-def test_the_shipped_models_hold_every_signal_and_trust_them_the_right_way_round(reading: str) -> None:
+def test_the_shipped_models_trust_the_signals_the_right_way_round(reading: str) -> None:
     shipped = Confidence.shipped(reading)
-    assert set(shipped.early.weights) == set(BEFORE)
-    assert set(shipped.written.weights) == set(WRITTEN)
-    assert set(shipped.late.weights) == set(AFTER)
-    good = dict.fromkeys(AFTER, 1.0) | {
-        "stated": 4.0,
-        "grounded": 4.0,
-        "likelihood": 0.0,
-        "unknown": 0.0,
-        "mistyped": 0.0,
-    }
-    bad = dict.fromkeys(AFTER, 0.0) | {
-        "stated": -4.0,
-        "grounded": -4.0,
-        "unknown": 1.0,
-        "mistyped": 1.0,
-    }
-    assert shipped.late.probability(good) > 0.8 and shipped.late.probability(bad) < 0.2
-    assert not shipped.hopeless(good, 0.5) and shipped.hopeless(bad, 0.5)
-    assert shipped.settled(good, 0.5) is (reading == WHOLE) and not shipped.settled(bad, 0.5)
-
-
-def test_the_last_check_is_left_out_only_where_the_answer_is_far_above_the_threshold() -> None:
-    even = Logistic(0.0, {"stated": 1.0})
-    confidence = Confidence(even, even, even, sure=0.5)
-    sure = {"stated": math.log(0.76 / 0.24)}
-    assert confidence.settled(sure, 0.5)
-    assert not confidence.settled(sure, 0.6) and not confidence.settled({"stated": math.log(0.74 / 0.26)}, 0.5)
-    assert not confidence.settled({"stated": 7.0}, 0.0), "with a threshold of 0 every signal is measured"
+    for model, names in ((shipped.before, BEFORE), (shipped.after, AFTER)):
+        assert (model is None) is (names is AFTER and reading == WHOLE)
+        if model is None:
+            continue
+        assert set(model.weights) <= set(names)
+        assert all(weight < 0 if name in AGAINST else weight > 0 for name, weight in model.weights.items())
+    good = {"stated": 4.0, "similarity": 1.0, "unknown": 0.0, "likelihood": 0.0, "grounded": 4.0}
+    bad = {"stated": -4.0, "similarity": 0.0, "unknown": 1.0, "likelihood": 0.0, "grounded": -4.0}
+    last = shipped.after or shipped.before
+    assert last.probability(good) > 0.8 and last.probability(bad) < 0.2
+    assert not shipped.is_hopeless(shipped.before.probability(good), 0.5)
+    assert shipped.is_hopeless(shipped.before.probability(bad), 0.5)
 
 
 @given(share)
@@ -138,12 +110,9 @@ def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
     assert signals["unknown"] == 1
 
 
-def test_what_is_known_when_it_is_written() -> None:
-    signals = known_written("How many fish swim?", "12 fish.", [-0.1, -0.3])
-    assert set(BEFORE) | set(signals) == set(WRITTEN)
-    assert signals["likelihood"] == pytest.approx(-0.2)
-    assert signals["mistyped"] == 0
-    assert known_written("How many fish swim?", "Fish.", [])["likelihood"] == 0
+def test_the_likelihood_of_an_answer_is_the_mean_of_its_tokens() -> None:
+    assert mean_likelihood([-0.1, -0.3]) == pytest.approx(-0.2)
+    assert mean_likelihood([]) == 0
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ from conftest import ANIMALS, EMBEDDER, FISH, ScriptedModel, chatbot, publish, s
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from rag.answer.confidence import AFTER, PASSAGES, WHOLE, WRITTEN, Confidence
-from rag.answer.prompts import ABSTENTION
+from rag.answer.confidence import AFTER, PASSAGES, WHOLE, Confidence
 from rag.index.index import Index, open_index
 from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings
-from rag.types import Answer
+from rag.types import ABSTENTION, Answer
 
 
 def long(settings: Settings) -> Settings:
@@ -62,31 +61,6 @@ def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index
         ("Fish swim in the pond.", True),
         ("Max is 13.", False),
     ]
-
-
-def test_questions_put_at_once_are_answered_one_after_the_other(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "A dog eats two bones.", "Yes", "Fish swim in the pond.")
-    _, *pieces, answer = chatbot(settings, animals, model).stream("What does the dog eat and where do fish swim?")
-    assert isinstance(answer, Answer)
-    assert "".join(map(str, pieces)) == answer.text == "A dog eats two bones. Fish swim in the pond."
-    assert [citation.number for sentence in answer.sentences for citation in sentence.citations] == [1, 2]
-    assert "Question: What does the dog eat?" in model.prompts[1]
-    assert "Question: Where do fish swim?" in model.prompts[3]
-    assert answer.question == "What does the dog eat and where do fish swim?"
-
-
-def test_of_questions_put_at_once_the_one_without_an_answer_is_named(settings: Settings, animals: Index) -> None:
-    model = scripted("No", "Yes", "Fish swim in the pond.", "Yes")
-    answer = chatbot(settings, animals, model).ask("How old is Max Miller and where do fish swim?")
-    assert not answer.abstained
-    assert answer.text == "The documents do not answer “How old is Max Miller?” Fish swim in the pond."
-    assert [(sentence.supported, len(sentence.citations)) for sentence in answer.sentences] == [(False, 0), (True, 1)]
-    assert answer.citations[0].number == 1
-
-
-def test_when_no_part_is_answered_the_reply_is_the_one_abstention(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, scripted("No", "No")).ask("How old is Max Miller and when was he born?")
-    assert answer.abstained and answer.text == ABSTENTION and answer.sentences == ()
 
 
 def test_a_summary_is_not_asked_for_in_the_text(settings: Settings, animals: Index) -> None:
@@ -149,15 +123,7 @@ def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals
     model = scripted("Yes", "Fish swim in the pond.", "Yes")
     answer = chatbot(long(settings), animals, model).ask(FISH)
     assert set(answer.signals) == {WHOLE, *AFTER} and answer.signals[WHOLE] == 0
-    assert answer.confidence == Confidence.shipped(PASSAGES).late.probability(answer.signals)
-
-
-def test_a_clear_answer_from_a_short_text_is_not_checked_again(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.")
-    answer = chatbot(settings, animals, model).ask(FISH)
-    assert len(model.prompts) == 2
-    assert set(answer.signals) == {WHOLE, *WRITTEN} and answer.signals[WHOLE] == 1
-    assert answer.confidence == Confidence.shipped(WHOLE).written.probability(answer.signals)
+    assert answer.confidence == Confidence.shipped(PASSAGES).after.probability(answer.signals)
 
 
 def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Settings) -> None:

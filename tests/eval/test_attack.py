@@ -20,13 +20,12 @@ from eval.attack import Outcome, judge, rate, summary, table
 from eval.attack_set import Attack
 from eval.metrics import says
 from eval.record import Record
-from rag.answer.prompts import ABSTENTION
 from rag.errors import ModelError
 from rag.index.builder import update
 from rag.index.health import verify
 from rag.index.index import open_index
 from rag.settings import Settings
-from rag.types import Answer, Document, Hit, Passage, Timings
+from rag.types import ABSTENTION, Answer, Document, Hit, Passage, Timings
 
 # Judging
 

@@ -12,8 +12,9 @@ from eval.baseline import PROMPT
 from eval.dataset import DatasetError
 from eval.metrics import says
 from eval.options import ATTACKS
-from rag.answer.prompts import ABSTENTION, CHECK
+from rag.answer.prompts import CHECK
 from rag.documents.clean import clean
+from rag.types import ABSTENTION
 
 
 def test_the_order_goes_to_its_place(tmp_path: Path) -> None:

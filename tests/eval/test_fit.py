@@ -232,7 +232,8 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
     plots = "Plot: plots/passages-reliability.svg\nPlot: plots/passages-risk-coverage.svg\n"
     assert out.endswith(f"{plots}Weights: weights.json\n")
     written = json.loads(Path("weights.json").read_text(encoding="utf-8"))[PASSAGES]
-    assert {stage: tuple(written[stage]["weights"]) for stage in STAGES} == STAGES
+    assert all(set(written[stage]["weights"]) <= set(STAGES[stage]) for stage in STAGES)
+    assert all(value for stage in STAGES for value in written[stage]["weights"].values())
     assert written["fitted"]["sets"]["two"] == {"answerable": 4, "unanswerable": 4}
     assert written["fitted"]["auc"]["one"] == dict.fromkeys(STAGES, 1.0)
     assert 0 < written["fitted"]["brier"]["two"]["after"] < 0.25

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from rag.documents.splitter import passage_spans
 from rag.index.passage_editor import PassageEditor
-from rag.index.passages import Counts, Listed, Passages
-from rag.types import Document, Loaded, Span
+from rag.index.passages import Counts, Passages
+from rag.types import Document, Listed, Loaded, Span
 
 CATS = Document("cats", "cats.pdf", "Cats", "The black cat sleeps. It eats at night. A dog barks.", (0, 22))
 

@@ -18,11 +18,11 @@ from chat_app import listen
 from rag.errors import DocumentError, RagError
 from rag.index.health import verify
 from rag.index.index import open_index
-from rag.index.passages import Listed
 from rag.page.choosing import asked
 from rag.page.panel import Handlers, documents_panel, say
 from rag.page.shelf import Changed, Row, Shelf, Step
 from rag.settings import Settings
+from rag.types import Listed
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run "

@@ -1,0 +1,74 @@
+"""What the model wrote -> plain sentences: no links, no numbers of a list, no Yes that the text denies."""
+
+import re
+
+from rag.answer.citations import SENTENCES
+from rag.answer.context import EXCERPTS, Context
+from rag.answer.evidence import content_words
+from rag.answer.links import prose, without_links
+from rag.answer.question import Kind, Wording, is_choice, is_polar
+from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes
+from rag.documents.splitter import sentence_spans
+
+_SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
+"""The small model writes "U. S." for "U.S."."""
+_ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MULTILINE)
+"""Before a part of a list; on its own it would pass for a sentence."""
+_BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
+"""Each becomes a sentence, that is checked by itself."""
+_SAYS = re.compile(r"^(?:(?:yes|no)\b\W+)?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
+"""What the answer to a question of yes or no may begin with, before what the text says."""
+
+
+def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str:
+    """What the model wrote as plain sentences.
+
+    The nearest sentence of the text stands in for an answer that only repeats the question, and one with a
+    quotation where the exact words were asked for and none are given.
+    """
+    plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
+    if kind is Kind.POLAR:
+        plain = _SAYS.sub("", plain)
+        plain = plain[:1].upper() + plain[1:]
+    plain = _BULLET.sub(_sentence, plain)
+    if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
+        plain = _ENUMERATED.sub("", plain)
+    held = without_denied(plain, context)
+    near: list[str] = []
+    if kind is Kind.QUOTATION and not quotes(held):
+        near = [one.text for one in context.nearest(wording.searched, EXCERPTS) if quotes(one.text)]
+    elif not is_polar(wording.typed) and not is_choice(wording.typed) and adds_nothing(held, wording.typed):
+        near = [one.text for one in context.nearest(wording.searched, 1)]
+    return near[0] if near else held
+
+
+def without_denied(answer: str, context: Context) -> str:
+    """`answer`, where a sentence that affirms what its source negates is replaced by the source itself.
+
+    A Yes before a sentence that says no is dropped.
+    """
+    spans = sentence_spans(answer)[:SENTENCES]
+    texts = [answer[span.start : span.end] for span in spans]
+    if not texts or not context.sources:
+        return answer
+    kept, ended = "", 0
+    for span, text, vector in zip(spans, texts, context.evidence.vectors(texts), strict=True):
+        words = content_words(text)
+        best = max(context.sources, key=lambda s: float(s.vector @ vector) + len(words & s.words) / max(1, len(words)))
+        opened = OPENING.match(text)
+        rest = text[opened.end() :] if opened else text
+        kept += answer[ended : span.start]
+        if contradicts(rest, best.text):
+            kept += best.text
+        elif opened and opened[1].lower() == "yes" and denies(rest):
+            kept += rest[:1].upper() + rest[1:]
+        else:
+            kept += text
+        ended = span.end
+    return kept.strip()
+
+
+def _sentence(bullet: re.Match[str]) -> str:
+    """What the bullet stands before, as a sentence."""
+    text = bullet[1].rstrip(" \t")
+    return text if text[-1] in ".!?:" else f"{text.rstrip(',;')}."

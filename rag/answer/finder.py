@@ -1,0 +1,244 @@
+"""A question -> the passages found for it, in the published index or by any LangChain retriever."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any, Protocol
+
+import numpy as np
+from langchain_core.documents import Document as LangChainDocument
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
+
+from rag.answer.context import MORE, Reading, fitting
+from rag.answer.evidence import Evidence
+from rag.bounds import NAME, TITLE
+from rag.documents.clean import clean
+from rag.errors import DamagedError, QuestionError
+from rag.index.index import Index, Reader
+from rag.index.retriever import RRF_K, HybridRetriever
+from rag.settings import Settings
+from rag.types import Document, Documents, Hit, Listed, Passage
+
+REMEMBERED = 2_000
+"""Documents of another retriever that are remembered, so that their citations can be looked up."""
+LONGEST = 8_000
+"""Characters that are taken of one of them: a retriever gives passages, not books."""
+
+
+class Finder(Protocol):
+    """What a Chatbot finds passages with."""
+
+    @property
+    def now(self) -> Reading:
+        """What is answered from at the moment."""
+
+    @property
+    def documents(self) -> Documents:
+        """Those that can be cited."""
+
+    @property
+    def passages(self) -> int:
+        """How many passages can be found, as far as that is known."""
+
+    def find(
+        self,
+        question: str,
+        also: Sequence[str] = (),
+        documents: Sequence[str] = (),
+        config: RunnableConfig | None = None,
+    ) -> tuple[Reading, list[Hit]]:
+        """What the question is answered from, and what is found there, best first.
+
+        `also` are other wordings to search by; with ids of `documents` only these are searched. Raises
+        QuestionError where none of these is there.
+        """
+
+    def refresh(self) -> None:
+        """Have what was published last."""
+
+
+class IndexFinder:
+    """Finds in the published index, and in a newer one as soon as it is published. Threads may share it."""
+
+    def __init__(
+        self, settings: Settings, index: Index, embedder: Embeddings, opened: Callable[[Reading], None]
+    ) -> None:
+        """`opened` is told of every index with another text that is opened later."""
+        self._settings = settings
+        self._embedder = embedder
+        self._opened = opened
+        self._evidence = Evidence(embedder)
+        self._reader = Reader(index, self._prepare, self._swapped)
+
+    @property
+    def now(self) -> Reading:
+        """Of the index that is open."""
+        return self._reader.now
+
+    @property
+    def documents(self) -> Documents:
+        """Those of the index as it was last published."""
+        return self._newest().documents
+
+    @property
+    def passages(self) -> int:
+        """All of that index."""
+        return self._newest().manifest.passages
+
+    def find(
+        self,
+        question: str,
+        also: Sequence[str] = (),
+        documents: Sequence[str] = (),
+        config: RunnableConfig | None = None,
+    ) -> tuple[Reading, list[Hit]]:
+        """See Finder. Of `documents` those that are no longer there are left out.
+
+        Where files were damaged meanwhile, a sound index is taken. Raises DamagedError where none is sound.
+        """
+        reading = self._reader.newest()
+        try:
+            return self._found(reading, question, also, documents, config)
+        except DamagedError:
+            return self._found(self._reader.instead_of(reading), question, also, documents, config)
+
+    def _newest(self) -> Index:
+        index = self._reader.newest().index
+        assert index
+        return index
+
+    def refresh(self) -> None:
+        """Have the index open as it was last published."""
+        self._reader.refresh()
+
+    def _found(
+        self, reading: Reading, question: str, also: Sequence[str], documents: Sequence[str],
+        config: RunnableConfig | None,
+    ) -> tuple[Reading, list[Hit]]:  # fmt: skip
+        among = self._among(reading, documents)
+        found = among.retriever.invoke(question, config, also=also)
+        return among, [document.metadata["hit"] for document in found]
+
+    def _among(self, reading: Reading, documents: Sequence[str]) -> Reading:
+        """The reading of these documents alone; the same where they are none or all that there are."""
+        index = reading.index
+        if not documents or not index:
+            return reading
+        chosen = index.chosen(documents)
+        if not chosen:
+            raise QuestionError("None of the chosen documents is in the index any more; choose others.")
+        if len(chosen) == index.manifest.documents:
+            return reading
+        whole = self._short(index.passages_of(chosen, self._settings.whole_article_words))
+        return replace(reading, retriever=self._retriever(index, whole, chosen), whole=whole)
+
+    def _prepare(self, index: Index, before: Reading | None) -> Reading:
+        """Only another text is read ahead."""
+        short = index.manifest.words <= self._settings.whole_article_words
+        whole = self._short(index.all_passages()) if short else []
+        if before and [passage.text for passage in whole] == [passage.text for passage in before.whole]:
+            warmed = before.warmed
+        else:
+            warmed = _set()
+        return Reading(index, self._retriever(index, whole), self._evidence, whole, warmed)
+
+    def _swapped(self, before: Reading, now: Reading) -> None:
+        if now.warmed is not before.warmed:
+            self._opened(now)
+
+    def _short(self, passages: Sequence[Passage]) -> list[Passage]:
+        """All of them, or none where they do not fit into the context."""
+        return fitting(passages, self._settings, all_or_none=True)
+
+    def _retriever(self, index: Index, whole: Sequence[Passage], documents: Sequence[str] = ()) -> HybridRetriever:
+        """Finds so many passages that all of a text that is read whole are among them."""
+        k = max(MORE * self._settings.passages, len(whole))
+        return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
+
+
+class RetrieverFinder:
+    """Finds with any LangChain retriever. Each document that it gives is a passage, and a document of its own.
+
+    Of the metadata `source`, `title` and `page` are taken. Citations count characters of the `page_content`,
+    as `documents` holds it under the id of the citation. Threads may share it.
+    """
+
+    def __init__(self, retriever: BaseRetriever, embedder: Embeddings) -> None:
+        self._embedder = embedder
+        self.now = Reading(None, retriever, Evidence(embedder), (), _set())
+        self._passages: OrderedDict[str, Passage] = OrderedDict()
+        self._given = 0
+        self._lock = threading.Lock()
+
+    @property
+    def documents(self) -> Documents:
+        """The REMEMBERED ones that were found last."""
+        with self._lock:
+            return _Remembered({i: Document(i, one.source, one.title, one.text) for i, one in self._passages.items()})
+
+    @property
+    def passages(self) -> int:
+        """Those that were found last."""
+        return len(self._passages)
+
+    def find(
+        self,
+        question: str,
+        also: Sequence[str] = (),  # noqa: ARG002  A retriever of its own has its own way with wordings.
+        documents: Sequence[str] = (),
+        config: RunnableConfig | None = None,
+    ) -> tuple[Reading, list[Hit]]:
+        """See Finder. Only what was found with an earlier question can be chosen among `documents`."""
+        found = [one for one in self.now.retriever.invoke(question, config) if one.page_content.strip()]
+        passages = list(dict.fromkeys(self._passage(one) for one in found))
+        if documents:
+            passages = [one for one in passages if one.doc_id in set(documents)]
+            if not passages:
+                raise QuestionError("Nothing was found in the chosen documents; choose others.")
+        vectors = np.asarray(self._embedder.embed_documents([one.text for one in passages]), dtype=np.float32)
+        asked = np.asarray(self._embedder.embed_query(question), dtype=np.float32)
+        hits = [
+            Hit(passage, 1 / (RRF_K + rank), float(vector @ asked), rank, None)
+            for rank, (passage, vector) in enumerate(zip(passages, vectors, strict=True), 1)
+        ]
+        return self.now, hits
+
+    def refresh(self) -> None:
+        """Nothing is kept that could be old."""
+
+    def _passage(self, found: LangChainDocument) -> Passage:
+        """The passage of what was found; the same text of the same source is the same passage."""
+        text, facts = clean(found.page_content[:LONGEST]), found.metadata
+        source = _text(facts.get("source"), NAME) or "retriever"
+        doc_id = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:32]
+        page = facts.get("page")
+        with self._lock:
+            if doc_id not in self._passages:
+                title = _text(facts.get("title"), TITLE) or PurePath(source).stem
+                number = page if isinstance(page, int) else None
+                self._passages[doc_id] = Passage(self._given, doc_id, source, title, 0, len(text), text, number)
+                self._given += 1
+            self._passages.move_to_end(doc_id)
+            while len(self._passages) > REMEMBERED:
+                self._passages.popitem(last=False)
+            return self._passages[doc_id]
+
+
+class _Remembered(dict[str, Document], Documents):
+    def listed(self) -> list[Listed]:
+        return [Listed(one.source, one.title, 1, one.doc_id) for one in self.values()]
+
+
+def _text(value: Any, most: int) -> str:
+    return " ".join(str(value or "").split())[:most]
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event

@@ -1,0 +1,187 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import EMBEDDER, TopicEmbedder, publish, write
+from langchain_core.documents import Document as LangChainDocument
+from langchain_core.retrievers import BaseRetriever
+
+from rag.answer import finder as finder_module
+from rag.answer.context import Reading
+from rag.answer.finder import LONGEST, IndexFinder, RetrieverFinder
+from rag.errors import DamagedError, QuestionError
+from rag.index.index import open_index
+from rag.index.snapshot import roll_back
+from rag.settings import Settings
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    write(tmp_path / "texts", {"a.txt": "A cat sleeps."})
+    return tmp_path / "texts"
+
+
+@pytest.fixture
+def opened() -> list[Reading]:
+    return []
+
+
+@pytest.fixture
+def finder(settings: Settings, texts: Path, opened: list[Reading]) -> IndexFinder:
+    publish(settings.index, texts)
+    return IndexFinder(settings, open_index(settings.index, EMBEDDER), TopicEmbedder(), opened.append)
+
+
+def found(finder: IndexFinder) -> str:
+    reading, hits = finder.find("What sleeps or eats?")
+    assert reading.whole == [hit.passage for hit in hits]
+    return hits[0].passage.text
+
+
+def test_the_next_question_is_answered_from_what_was_published_meanwhile(
+    settings: Settings, texts: Path, finder: IndexFinder, opened: list[Reading]
+) -> None:
+    assert found(finder) == "A cat sleeps."
+    for text in ("A dog eats.", "A fish eats.", "A bird eats."):
+        write(texts, {"a.txt": text})
+        publish(settings.index, texts)
+    assert found(finder) == "A bird eats."
+    assert opened == [finder.now]
+    roll_back(settings.index)
+    assert found(finder) == "A fish eats."
+
+
+def damage_now(finder: IndexFinder) -> None:
+    path = finder.now.index.path / "passages.sqlite"
+    path.write_bytes(b"\0" * path.stat().st_size)
+    finder.now.index.documents.close()  # What it has in memory is no longer enough.
+
+
+def test_damage_while_it_is_open_is_left_for_the_one_before(
+    settings: Settings, texts: Path, finder: IndexFinder
+) -> None:
+    write(texts, {"a.txt": "A dog eats."})
+    publish(settings.index, texts)
+    assert found(finder) == "A dog eats."
+    damage_now(finder)
+    assert found(finder) == "A cat sleeps."
+
+
+def test_damage_while_it_is_open_and_nothing_else_is_there_is_said(finder: IndexFinder) -> None:
+    damage_now(finder)
+    with pytest.raises(DamagedError, match=r"repair it with: python ingest\.py"):
+        finder.find("What sleeps?")
+
+
+@pytest.mark.parametrize(("words", "passages"), [(2, 0), (3, 1)])
+def test_a_long_text_is_not_read_whole(settings: Settings, finder: IndexFinder, words: int, passages: int) -> None:
+    short = settings.model_copy(update={"whole_article_words": words})
+    index = finder.now.index
+    assert len(IndexFinder(short, index, TopicEmbedder(), lambda _: None).now.whole) == passages
+
+
+def test_chosen_documents_are_searched_and_read_whole_by_themselves(
+    settings: Settings, texts: Path, opened: list[Reading]
+) -> None:
+    write(texts, {"b.txt": "A dog sleeps.", "c.txt": "Fish swim in the pond all day."})
+    publish(settings.index, texts)
+    short = settings.model_copy(update={"whole_article_words": 6})
+    finder = IndexFinder(short, open_index(settings.index, EMBEDDER), TopicEmbedder(), opened.append)
+    cat, dog, fish = finder.now.index.documents
+    reading, hits = finder.find("What sleeps?", (), [dog, cat, "gone"])
+    assert [passage.text for passage in reading.whole] == ["A cat sleeps.", "A dog sleeps."]
+    assert {hit.passage.doc_id for hit in hits} == {cat, dog}
+    reading, hits = finder.find("What sleeps?", (), [fish])
+    assert (reading.whole, [hit.passage.doc_id for hit in hits]) == ([], [fish])
+    assert finder.find("What sleeps?", (), [fish, dog, cat])[0] is finder.find("What sleeps?")[0] is finder.now
+
+
+def test_a_choice_of_which_nothing_is_left_is_said(finder: IndexFinder) -> None:
+    with pytest.raises(QuestionError, match=r"None of the chosen documents is in the index any more; choose others\."):
+        finder.find("What sleeps?", (), ["gone"])
+
+
+def test_damage_is_left_behind_with_a_choice_too(settings: Settings, texts: Path, finder: IndexFinder) -> None:
+    write(texts, {"b.txt": "A dog eats."})
+    publish(settings.index, texts)
+    dog = next(i for i, document in finder.documents.items() if document.text == "A dog eats.")
+    (cat,) = set(finder.now.index.documents) - {dog}
+    damage_now(finder)
+    _, hits = finder.find("What sleeps?", (), [cat, dog])
+    assert [hit.passage.text for hit in hits] == ["A cat sleeps."]
+
+
+def test_the_sentences_of_a_passage_are_embedded_once_for_all_indexes(settings: Settings, texts: Path) -> None:
+    class Counting(TopicEmbedder):
+        seen: list[str] = []  # noqa: RUF012
+
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            self.seen += texts
+            return super().embed_documents(texts)
+
+    publish(settings.index, texts)
+    embedder = Counting()
+    finder = IndexFinder(settings, open_index(settings.index, EMBEDDER), embedder, lambda _: None)
+    finder.now.evidence.sentences(finder.now.whole)
+    write(texts, {"b.txt": "A dog eats."})
+    publish(settings.index, texts)
+    finder.refresh()
+    assert [one.text for one in finder.now.evidence.sentences(finder.now.whole)] == [
+        "A cat sleeps.",
+        "A dog eats.",
+    ]
+    assert embedder.seen == ["A cat sleeps.", "A dog eats."]
+
+
+def test_a_text_that_is_the_same_is_not_told_of_again(
+    settings: Settings, texts: Path, finder: IndexFinder, opened: list[Reading]
+) -> None:
+    before = finder.now
+    publish(settings.index, texts, rebuild=True)
+    finder.refresh()
+    assert finder.now.index.path != before.index.path
+    assert finder.now.warmed is before.warmed and opened == []
+
+
+class Everything(BaseRetriever):
+    """Finds everything, in its order, as retrievers of other stores do."""
+
+    found: list[LangChainDocument]
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[LangChainDocument]:
+        return self.found
+
+
+CAT = LangChainDocument("A cat sleeps.", metadata={"source": "books/cats.pdf", "page": 7})
+DOG = LangChainDocument("A dog eats. It sleeps.", metadata={"source": "dogs.txt", "title": "Dogs"})
+
+
+def test_any_retriever_gives_hits_in_its_order() -> None:
+    finder = RetrieverFinder(Everything(found=[CAT, DOG, CAT, LangChainDocument(" ")]), TopicEmbedder())
+    reading, hits = finder.find("What does the dog eat?")
+    assert [(hit.passage.source, hit.passage.title, hit.passage.page, hit.dense_rank) for hit in hits] == [
+        ("books/cats.pdf", "cats", 7, 1),
+        ("dogs.txt", "Dogs", None, 2),
+    ]
+    assert hits[1].similarity and hits[0].similarity and hits[1].similarity > hits[0].similarity
+    assert reading.index is None and not reading.whole and reading.warmed.is_set()
+    assert {one.text for one in finder.documents.values()} == {"A cat sleeps.", "A dog eats. It sleeps."}
+    assert {one.title for one in finder.documents.listed()} == {"cats", "Dogs"}
+
+
+def test_of_what_any_retriever_finds_documents_can_be_chosen() -> None:
+    finder = RetrieverFinder(Everything(found=[CAT, DOG]), TopicEmbedder())
+    _, (cat, dog) = finder.find("What sleeps?")
+    assert finder.find("What sleeps?", (), [dog.passage.doc_id])[1][0].passage == dog.passage
+    with pytest.raises(QuestionError, match="choose others"):
+        finder.find("What sleeps?", (), ["gone"])
+    assert cat.passage.doc_id != dog.passage.doc_id
+
+
+def test_what_any_retriever_gives_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finder_module, "REMEMBERED", 1)
+    long = LangChainDocument("A cat sleeps.\x00 " * 100_000)
+    finder = RetrieverFinder(Everything(found=[long, DOG]), TopicEmbedder())
+    _, (hit, _) = finder.find("What sleeps?")
+    assert len(hit.passage.text) <= LONGEST and "\x00" not in hit.passage.text
+    assert [one.title for one in finder.documents.values()] == ["Dogs"]

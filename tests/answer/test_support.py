@@ -1,0 +1,131 @@
+import pytest
+from conftest import TopicEmbedder, documents_of
+
+from rag.answer.citations import cite
+from rag.answer.evidence import Evidence
+from rag.answer.support import adds_nothing, contradicts, misattributed, speakers, unfounded
+from rag.documents.splitter import split
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Anna Smith said that it rains.", [{"anna", "smith"}]),
+        ("The minister, Anna Smith, also stated: “It rains.”", [{"anna", "smith"}]),
+        ("“It rains,” said Mark Brown.", [{"mark", "brown"}]),
+        ("According to O’Brien, it rains.", [{"o'brien"}]),
+        ("He has argued that it rains.", [set()]),
+        ("While Brown noted the rain, she denied it.", [{"brown"}, set()]),
+        ("Ukraine’s calls for help were heard.", []),
+        ("It urges Western allies to act.", [set()]),
+        ("It rains.", []),
+        ("The poet al-Assad, a guest, has also later clearly said it.", [{"assad"}]),
+        (
+            "Former NATO Secretary General Jens Stoltenberg of Norway said it.",
+            [{"former", "nato", "jens", "stoltenberg", "norway"} - {"of"} | {"of"}],
+        ),
+    ],
+)
+def test_the_subjects_of_saying_something_are_found(text: str, expected: list[set[str]]) -> None:
+    assert [set(name) for name in speakers(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "source", "before", "expected"),
+    [
+        ("Smith said that it rains.", "“It rains,” said Anna Smith.", "", False),
+        ("Brown said that it rains.", "“It rains,” said Anna Smith.", "Brown was there.", True),
+        ("Brown said that it rains.", "She said that it rains.", "Mark Brown stated it. Anna Smith replied.", True),
+        ("Smith said that it rains.", "She said that it rains.", "Mark Brown stated it. Anna Smith replied.", False),
+        ("Smith said that it rains.", "It will rain.", "Smith announced the weather.", False),
+        ("Brown said that it rains.", "It will rain.", "Smith announced the weather.", True),
+        ("Norway said that it rains.", "They said that it rains.", "Brown denied it. Norway and Peru resisted.", False),
+        ("Brown proposed a park.", "Brown’s plan is a park.", "", False),
+        ("Someone said that it rains.", "It rains.", "", True),
+        ("The park is green.", "“It rains,” said Anna Smith.", "", False),
+        ("Researchers said that it rains.", "Researchers at Oslo University said that it rains.", "", False),
+        ("Oslo University said that it rains.", "Researchers at Oslo University said that it rains.", "", False),
+        ("Officials in Bergen said that it rains.", "Officials in Oslo said that it rains.", "", True),
+        ("Doctors said that it rains.", "Researchers at Oslo University said that it rains.", "", True),
+    ],
+)
+def test_nobody_is_said_to_have_said_what_another_said(answer: str, source: str, before: str, expected: bool) -> None:
+    assert misattributed(answer, [(source, before)]) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "ground", "expected"),
+    [
+        ("Joe Biden praised it.", "The plan was praised.", ["Joe", "Biden"]),
+        ("They met in China.", "NATO's chief met them.", ["China"]),
+        ("Both Canada and Norway signed.", "Canada and Norway signed.", []),
+        ("Does Canada sign?", "Canada signed.", []),
+        ("They met in May.", "They met in June.", ["May"]),
+        ("In 2013. Does Canada sign?", "In 2013 Canada signed.", []),
+        ("The US tested it.", "U.S. officials tested it.", []),
+        ("They met Mr. Smith.", "They met Mr. Brown.", ["Smith"]),
+        ("They met George W. Clinton.", "They met George W. Bush.", ["Clinton"]),
+        ("They met in Austria.", "They met in Australia.", ["Austria"]),
+        ("They met in Indiana.", "They met in India.", ["Indiana"]),
+        ("The Ukrainian side came.", "Ukraine's side came.", []),
+        ("It is liquid O2 at 90.", "It is liquid O\n2.", ["O2", "90"]),
+        ("The Ukrainian plan and the Russians.", "Ukraine and Russia", []),
+        ('It is a "victory plan".', "It is a “victory\nplan”.", []),
+        ("They met Xxxxxed.", "They met Xxxxxers.", ["Xxxxxed"]),
+        ("They met Xxxxxers'.", "They met Xxxxx's.", []),
+        ("It is old. May signs. Will May sign?", "May", []),
+        ("They met cafe\u0301 owner Re\u0301ne\u0316\u0301.", "Rene", []),
+    ],
+)
+def test_what_is_unfounded(text: str, ground: str, expected: list[str]) -> None:
+    assert unfounded(text, ground) == expected
+
+
+def test_a_misquotation_is_not_supported() -> None:
+    assert unfounded("He said “we must be bold”.", "He said, “we must be strong.”") == ["we must be bold"]
+    assert unfounded('He said "we must be strong."', "He said, “we must be strong,” and left.") == []
+
+
+def test_typography_and_possessives_do_not_matter() -> None:
+    assert unfounded("It is NATO's 32 members and the U. S. vote.", "NATO’s 32 member states; the U.S. vote") == []
+
+
+def test_a_negation_reaches_to_the_end_of_what_it_negates() -> None:
+    source = "While Rutte praised the plan, he also noted that he did not fully endorse the entirety of the plan."
+    assert contradicts("Rutte endorsed the plan.", source)
+    assert not contradicts(
+        "An unjust truce would fail to bring security.", "A truce without fairness would not bring security."
+    )
+
+
+def test_an_address_must_be_in_the_source() -> None:
+    assert unfounded("Write to fish@pond.example.", "Write to dog@pond.example.") == ["fish@pond.example"]
+    assert unfounded("Write to fish@pond.example.", "Fish: fish@pond.example.") == []
+
+
+def test_accents_do_not_make_another_name() -> None:
+    assert unfounded("The dog Beno eats.", "The dog Beńo eats.") == []
+
+
+def test_an_answer_that_only_repeats_the_question_adds_nothing() -> None:
+    assert adds_nothing("The dog eats at night.", "What does the dog eat at night?")
+    assert not adds_nothing("The dog eats bones.", "What does the dog eat at night?")
+    assert not adds_nothing("", "What does it eat?")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "why"),
+    [
+        ("Fish swim in the pond.", ""),
+        ("Dogs and cats.", "No sentence of the documents is like it."),
+        ("Fish swim in ponds of plain old yellow concrete.", "Its sources lack “plain”, “old”, “yellow”, “concrete”."),
+        ("There are 13 fish.", "The documents lack “13”."),
+        ("Fish do not swim in the pond.", "A source says the opposite."),
+        ("Ann said that fish swim in the pond.", "A source lets somebody else say it."),
+    ],
+)
+def test_the_reason_is_given(sentence: str, why: str) -> None:
+    evidence = Evidence(TopicEmbedder())
+    (document,) = documents_of(["Ann looked at Tom. Tom said much. Fish swim in the pond. There are 12 fish."])
+    (cited,) = cite(sentence, "?", evidence.sentences(split(document, 40)), evidence)
+    assert cited.why == why and cited.supported is not bool(why)
