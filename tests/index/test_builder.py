@@ -287,6 +287,7 @@ def test_whatever_web_servers_send_the_update_goes_on(
     )
 
 
+@pytest.mark.slow
 def test_equal_passages_of_a_document_hide_no_other_and_pass_the_check(tmp_path: Path, folder: Path) -> None:
     """One word a million times: 8,300 equal passages, and few others were found by their vectors."""
     write(folder, {"word.txt": "word " * 1_000_000} | {f"{number}.txt": f"Number {number}." for number in range(60)})
