@@ -48,45 +48,18 @@ class Run(NamedTuple):
 SPACES = [" ", "\n", "\r\n", " \n", "\u200b", "\u200c", "\u2028", "\u0301", "\u0315\u0316"]
 SIGNS = [*"aA1é([<>]{}\"“”'.,-_@:/|!?#*\\`", "a.", "A.", "1.", "a-", "a@", "a:", "1,", ".-", '."', "A'A", "n't"]
 MARKUP = [
-    "[1]",
-    "[1]:",
-    "[a](",
-    "](",
-    "![",
-    "<!--",
-    "<a ",
-    "[INST]",
-    "<|",
-    "<|x|>",
-    "</text>",
-    "a@b.",
-    "a.com",
-    "//",
+    "[1]", "[1]:", "[a](", "](", "![", "<!--", "<a ", "[INST]", "<|", "<|x|>", "</text>", "a@b.", "a.com", "//",
     "www.",
-]
+]  # fmt: skip
 WORDS = """a|A|a b|1.|? |.|it|he|she said|He said,|John|Aly|A of|according to A|' said|May|U.S.|Mr.|and|and then|and who is
 |what is|what are the|or|no|how|how many|in|of|the summary|exactly|names of|in 5 x briefly|as a in|text does not|is not given
 |there is no|do not aly have a|a@b.c|http://a.b|[1]|- a|# h|thanks"""
 NESTED = [
-    ("<|", "|>"),
-    ("[IN", "ST]"),
-    ("<s", ">"),
-    ("<te", "xt>"),
-    ("<<", "SYS>>"),
-    ("<", ">"),
-    ("[", "]"),
-    ("(", ")"),
-]
+    ("<|", "|>"), ("[IN", "ST]"), ("<s", ">"), ("<te", "xt>"), ("<<", "SYS>>"), ("<", ">"), ("[", "]"), ("(", ")"),
+]  # fmt: skip
 NESTED += [
-    ("[", "](x)"),
-    ("<a", ">"),
-    ("{", "}"),
-    ("“", "”"),
-    ("»‘", "“?"),
-    ("a<", "www.x>@b.c"),
-    ("a", "."),
-    (" ", "a"),
-]
+    ("[", "](x)"), ("<a", ">"), ("{", "}"), ("“", "”"), ("»‘", "“?"), ("a<", "www.x>@b.c"), ("a", "."), (" ", "a"),
+]  # fmt: skip
 RUNS = [Run((unit,)) for unit in [*SPACES, *SIGNS, *MARKUP]] + [Run(pair) for pair in NESTED]
 RUNS += [Run((f"{word} ",)) for word in WORDS.replace("\n", "").split("|")]
 RUNS += [Run((first + filler * 2_000,)) for first in "A1.<[" for filler in " a."]

@@ -319,17 +319,8 @@ def test_a_name_or_address_without_end_is_shown_in_part(loader: Loader) -> None:
 
 
 ODD_NAMES = [
-    "a b.txt",
-    "a'b.txt",
-    "a\nb.txt",
-    "a#1.txt",
-    "ü.txt",
-    "\u202ecod.txt",
-    "-.txt",
-    "http:.txt",
-    "~.txt",
-    "%00.txt",
-]
+    "a b.txt", "a'b.txt", "a\nb.txt", "a#1.txt", "ü.txt", "\u202ecod.txt", "-.txt", "http:.txt", "~.txt", "%00.txt",
+]  # fmt: skip
 
 
 def test_sources_with_odd_names_are_read(tmp_path: Path, loader: Loader) -> None:
