@@ -17,11 +17,12 @@ from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
 from rag.page.downloads import download_routes
 from rag.page.shelf import Shelf
-from rag.server.app import build_app, listen, make_server
-from rag.server.desk import Bot, Desk
+from rag.server.app import build_app
 from rag.server.log import start_logging
-from rag.server.signin import add_user
+from rag.server.serve import listen, make_server
+from rag.server.service import Bot, Service
 from rag.server.store import FILE, Store
+from rag.server.users import add_user
 from rag.settings import ServerSettings, read_server_settings
 
 
@@ -36,10 +37,10 @@ def make_app(
 
     `load_embedder` and `published` serve documents that are added in the page (rag/page/shelf.py).
     """
-    desk = Desk(bot, settings)
-    blocks = build_page(desk, store, settings, Shelf(settings, load_embedder, published=published))
+    service = Service(bot, settings)
+    blocks = build_page(service, store, settings, Shelf(settings, load_embedder, published=published))
     theme = gr.themes.Default(primary_hue="blue", font=("system-ui", "sans-serif"), font_mono="monospace")
-    return build_app(desk, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
+    return build_app(service, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

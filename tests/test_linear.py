@@ -27,7 +27,7 @@ from rag.documents.clean import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import _names as suggested
 from rag.page.suggest import first_questions
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Document
 
 LONG = 200_000
@@ -48,7 +48,7 @@ class Run(NamedTuple):
 
 
 SPACES = [" ", "\n", "\r\n", " \n", "\u200b", "\u200c", "\u2028", "\u0301", "\u0315\u0316"]
-SIGNS = [*"aA1é([<>]{}\"“”'.,-_@:/|!?#*\\`", "a.", "A.", "1.", "a-", "a@", "a:", "1,", ".-", '."', "A'A", "n't"]
+VALUES = [*"aA1é([<>]{}\"“”'.,-_@:/|!?#*\\`", "a.", "A.", "1.", "a-", "a@", "a:", "1,", ".-", '."', "A'A", "n't"]
 MARKUP = [
     "[1]",
     "[1]:",
@@ -89,7 +89,7 @@ NESTED += [
     ("a", "."),
     (" ", "a"),
 ]
-RUNS = [Run((unit,)) for unit in [*SPACES, *SIGNS, *MARKUP]] + [Run(pair) for pair in NESTED]
+RUNS = [Run((unit,)) for unit in [*SPACES, *VALUES, *MARKUP]] + [Run(pair) for pair in NESTED]
 RUNS += [Run((f"{word} ",)) for word in WORDS.replace("\n", "").split("|")]
 RUNS += [Run((first + filler * 2_000,)) for first in "A1.<[" for filler in " a."]
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from rag.answer.prompts import PART_ABSTENTION
 from rag.page.export import with_sources
 from rag.page.markup import Mark, button, count, escape, facts, marks_of, place, sentence_id, shorten
-from rag.server.store import REASONS
-from rag.server.turns import Turn
+from rag.server.records import REASONS, Turn
 from rag.types import Answer
 
 SHOWN_QUESTION = 1000

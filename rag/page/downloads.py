@@ -6,8 +6,8 @@ from starlette.routing import BaseRoute, Route
 
 from rag.errors import StoreError
 from rag.page.export import as_json, as_markdown
-from rag.server.clicks import conversation_id
-from rag.server.owner import owner_of
+from rag.server.gradio_calls import conversation_id
+from rag.server.identity import owner_of
 from rag.server.store import Store
 
 _FORMATS = {"md": ("text/markdown", as_markdown), "json": ("application/json", as_json)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from rag.documents.clean import replace_surrogates
 from rag.page.markup import facts
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Answer, Citation, Hit, Passage, Sentence
 
 FORMAT = "article-chat/conversation"

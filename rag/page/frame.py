@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rag.page.markup import button, count, escape
-from rag.server.store import Listed
+from rag.server.store import ConversationSummary
 
 TITLE = "Ask the article"
 
@@ -25,7 +25,7 @@ def _drawer(drawer: str, label: str, kind: str = "") -> str:
     )
 
 
-def listing(conversations: Iterable[Listed], current: str, user: str = "") -> str:
+def listing(conversations: Iterable[ConversationSummary], current: str, user: str = "") -> str:
     """The conversations, newest first, with what one can do with each, and the way out for a `user` who signed in."""
     items = "".join(_item(one, one.id == current) for one in conversations)
     body = f"<ul>{items}</ul>" if items else '<p class="quiet">None yet. They are kept here for you alone.</p>'
@@ -38,7 +38,7 @@ def listing(conversations: Iterable[Listed], current: str, user: str = "") -> st
     return f'<nav aria-label="Conversations"><h2>Conversations</h2>{button("close", "Close")}{body}{out}</nav>'
 
 
-def _item(one: Listed, current: bool) -> str:
+def _item(one: ConversationSummary, current: bool) -> str:
     address = f"conversations/{escape(one.id)}"
     return (
         f"<li{' aria-current=true' if current else ''}>"

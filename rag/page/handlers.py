@@ -18,11 +18,11 @@ from rag.page.frame import bar, listing
 from rag.page.run import Run, converse, history_of
 from rag.page.source import loaded, opening, source
 from rag.page.suggest import first_questions, next_questions
-from rag.server.clicks import Click, click_of, conversation_id
-from rag.server.desk import Desk
+from rag.server.gradio_calls import Click, click_of, conversation_id
 from rag.server.log import reason
-from rag.server.store import Rating, Store
-from rag.server.turns import Event, Turn, end
+from rag.server.records import Rating, Turn, end
+from rag.server.service import Event, Service
+from rag.server.store import Store
 from rag.settings import ServerSettings
 
 BLANK = "Type a question first."
@@ -44,8 +44,8 @@ T = TypeVar("T")
 class Page:
     """The handlers; each gives the new values of all components, in the order of `draw`. Threads share it."""
 
-    def __init__(self, desk: Desk, store: Store, settings: ServerSettings) -> None:
-        self._desk = desk
+    def __init__(self, service: Service, store: Store, settings: ServerSettings) -> None:
+        self._service = service
         self._store = store
         self._settings = settings
         self._runs: dict[tuple[str, str], Run] = {}
@@ -59,7 +59,7 @@ class Page:
 
     def top(self, chosen: Chosen) -> str:
         """The bar, which says which documents can be asked, and how many of them are."""
-        documents = self._desk.bot.documents
+        documents = self._service.bot.documents
         only = "" if chosen is None else f" Only {len(chosen):,} of them will be asked."
         return bar(loaded(documents) + only)
 
@@ -92,7 +92,7 @@ class Page:
         key, request_id = (owner, identity), request.headers.get("x-request-id", "")
 
         def asker(question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
-            yield from self._desk.ask(owner, question, history, asked(chosen), request=request_id)
+            yield from self._service.ask(owner, question, history, asked(chosen), request_id=request_id)
 
         if len(question) > bounds.QUESTION or not question.strip():
             gr.Info(BLANK if len(question) <= bounds.QUESTION else LONG)
@@ -144,7 +144,7 @@ class Page:
         turns = self._kept(owner, identity)
         turn = next((turn for turn in turns if turn.number == wanted.turn), None)
         if action == "source" and turn:
-            return gr.skip(), source(turn, self._desk.bot.documents), *(gr.skip(),) * (VALUES - 2)
+            return gr.skip(), source(turn, self._service.bot.documents), *(gr.skip(),) * (VALUES - 2)
         named = wanted.conversation or identity
         if self._busy(owner, identity) or (action == "remove" and self._busy(owner, named)):
             gr.Info(UNDER_WAY)
@@ -183,7 +183,7 @@ class Page:
         lists: bool = True,
     ) -> Values:  # fmt: skip
         """The values of: conversation, source, list, text box, Send, Stop, identity."""
-        documents = self._desk.bot.documents
+        documents = self._service.bot.documents
         shown = next((turn for turn in reversed(turns) if turn.hits is not None), None)
         right = source(shown, documents) if shown else opening(documents)
         return (
@@ -213,7 +213,7 @@ class Page:
     def _suggested(self, turns: Sequence[Turn]) -> list[str]:
         if turns:
             return next_questions(turns)
-        documents = self._desk.bot.documents
+        documents = self._service.bot.documents
         only = next(iter(documents.values())) if len(documents) == 1 else None
         shipped = only is not None and only.source.endswith("article.txt") and "Zelensky" in only.text
         return list(EXAMPLES) if shipped else first_questions(documents)

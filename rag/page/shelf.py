@@ -24,7 +24,7 @@ from rag.index.verify import verify_apart
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.weights import Progress
 from rag.page.intake import Ahead, SharedEmbedder
-from rag.server.files import FOLDER, is_placed, place_file, place_text
+from rag.server.uploads import FOLDER, is_added, save_file, save_text
 from rag.settings import ServerSettings
 
 
@@ -107,12 +107,12 @@ class Shelf:
         everything is as it was.
         """
         self._check()
-        return self._add_placed(place_file(self._folder, path, name, self.settings.upload_mb))
+        return self._add_placed(save_file(self._folder, path, name, self.settings.upload_mb))
 
     def add_text(self, title: str, text: str) -> Iterator[Step | Changed]:
         """Take in a pasted text, like `add_file`."""
         self._check()
-        return self._add_placed(place_text(self._folder, title, text, self.settings.upload_mb))
+        return self._add_placed(save_text(self._folder, title, text, self.settings.upload_mb))
 
     def add_address(self, address: str) -> Iterator[Step | Changed]:
         """Take in what a web address holds, like `add_file`. Raises DocumentError where going online is not allowed."""
@@ -164,7 +164,7 @@ class Shelf:
             raise DocumentError(f"{source!r} is the last document; add another one before you remove it.")
         file = source.partition("#")[0]
         parts = [other for other in held if other.partition("#")[0] == file]
-        ours = is_placed(self._folder, file) and len(parts) == 1
+        ours = is_added(self._folder, file) and len(parts) == 1
         gone = file if ours else source
         with Loader(self.settings.online) as loader:
             changed = self._update(lambda: next_corpus(self.settings, remove=[gone]), loader, tell, began)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from rag.page.markup import shorten
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Document
 
 AT_THE_START = 4

@@ -7,9 +7,8 @@ import pytest
 from markup import HOSTILE, TEXT, Reader, answer, asked, cite, hit
 
 from rag.page.conversation import WELCOME, conversation, reply
-from rag.server.desk import Waiting
-from rag.server.ratings import REASONS
-from rag.server.turns import Turn, advance, end
+from rag.server.records import REASONS, Turn, advance, end
+from rag.server.service import Waiting
 from rag.types import Citation, Sentence
 
 

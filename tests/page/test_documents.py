@@ -21,7 +21,7 @@ from rag.index.manifest import Corpus
 from rag.index.verify import verify
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.page.shelf import Changed, Shelf, Step
-from rag.server.files import FOLDER, is_placed, place_file, place_text, safe_stem
+from rag.server.uploads import FOLDER, is_added, safe_stem, save_file, save_text
 from rag.settings import Settings
 
 WAIT = 10  # seconds until a test that hangs fails
@@ -346,14 +346,14 @@ def test_no_name_leads_out_of_the_folder_or_hides_the_file(tmp_path: Path, name:
     folder = tmp_path / "documents"
     upload(tmp_path, "x")
     try:
-        placed = [place_file(folder, tmp_path / "uploaded", f"{name}.TXT", 1)]
+        placed = [save_file(folder, tmp_path / "uploaded", f"{name}.TXT", 1)]
     except RagError:
         placed = []
         assert (name + ".TXT").replace("\\", "/").rsplit("/")[-1].startswith(".")
-    placed.append(place_text(folder, title, "some text", 1))
+    placed.append(save_text(folder, title, "some text", 1))
     assert len({path.name for path in folder.iterdir()}) == len(placed)
     for path in placed:
-        assert is_placed(folder, path.as_posix()) and path.is_file()
+        assert is_added(folder, path.as_posix()) and path.is_file()
         assert not path.name.startswith((".", " ")) and "#" not in path.name and path.suffix in {".txt", ".md"}
         path.unlink()
-    assert not is_placed(folder, (tmp_path / "uploaded").as_posix())
+    assert not is_added(folder, (tmp_path / "uploaded").as_posix())

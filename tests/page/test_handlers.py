@@ -15,9 +15,9 @@ from rag.errors import BusyError, StoreError, for_readers
 from rag.page.build import build_page, head
 from rag.page.handlers import BLANK, EXAMPLES, UNDER_WAY, VALUES, Page
 from rag.page.shelf import Shelf
-from rag.server.desk import Desk
+from rag.server.records import Turn
+from rag.server.service import Service
 from rag.server.store import Store
-from rag.server.turns import Turn
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Sentence
 
@@ -61,7 +61,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def page(bot: Bot, store: Store, settings: Settings) -> Page:
-    return Page(Desk(bot, settings.model_copy(update={"per_minute": 0})), store, settings)
+    return Page(Service(bot, settings.model_copy(update={"per_minute": 0})), store, settings)
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_the_bar_says_what_can_be_asked_now(page: Page, bot: Bot) -> None:
 
 
 def test_the_page_calls_nobody_and_publishes_only_ask(bot: Bot, store: Store, settings: Settings) -> None:
-    blocks = build_page(Desk(bot, settings), store, settings, Shelf(settings))
+    blocks = build_page(Service(bot, settings), store, settings, Shelf(settings))
     assert blocks.analytics_enabled is False
     assert [fn.api_name for fn in blocks.fns.values() if fn.api_visibility != "private"] == ["ask"]
 

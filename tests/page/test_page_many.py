@@ -21,7 +21,7 @@ from pages import (
 )
 from playwright.sync_api import Browser, expect
 
-from rag.server.signin import add_user
+from rag.server.users import add_user
 from rag.types import Sentence
 
 pytestmark = pytest.mark.browser

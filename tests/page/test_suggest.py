@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from markup import answer, asked, hit
 
 from rag.page.suggest import AFTERWARDS, AT_THE_START, first_questions, next_questions
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Document, Sentence
 
 TEXT = "By then Anna Berg met Tom in the Blue House. Snow fell on the Blue House. In autumn Anna Berg's ship left for Oslo."

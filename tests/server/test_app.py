@@ -14,9 +14,10 @@ from fastapi.testclient import TestClient
 from starlette.routing import Route
 
 from rag.errors import ModelError, SettingsError
-from rag.server.app import build_app, listen
-from rag.server.desk import Desk
+from rag.server.app import build_app
 from rag.server.middleware import OTHER_BODIES
+from rag.server.serve import listen
+from rag.server.service import Service
 from rag.server.uploads import MB
 from rag.settings import Settings
 
@@ -253,8 +254,10 @@ def test_an_exception_nobody_caught_is_a_sentence_with_the_id_that_the_log_has(
     def broken(_: Any) -> Any:
         raise KeyError("x")
 
-    desk = Desk(FakeBot(), settings)
-    app = build_app(desk, MemoryStore(), make_blocks(desk), settings, routes=[Route("/conversations/x.md", broken)])
+    service = Service(FakeBot(), settings)
+    app = build_app(
+        service, MemoryStore(), make_blocks(service), settings, routes=[Route("/conversations/x.md", broken)]
+    )
     with caplog.at_level(logging.ERROR, "rag.server.middleware"):
         response = TestClient(app, base_url=LOCAL).get("/conversations/x.md", headers={"x-request-id": "r-7"})
     assert response.status_code == 500 and response.json()["error"].endswith("under the request's id r-7.")
@@ -263,9 +266,9 @@ def test_an_exception_nobody_caught_is_a_sentence_with_the_id_that_the_log_has(
 
 
 def test_the_look_goes_to_the_page(settings: Settings) -> None:
-    desk = Desk(FakeBot(), settings)
+    service = Service(FakeBot(), settings)
     blocks = gr.Blocks(analytics_enabled=False)
-    app = build_app(desk, MemoryStore(), blocks, settings, css="#zebra { color: red; }")
+    app = build_app(service, MemoryStore(), blocks, settings, css="#zebra { color: red; }")
     assert "zebra" in TestClient(app, base_url=LOCAL).get("/").text
 
 
