@@ -33,7 +33,7 @@ def make_app(
     load_embedder: Callable[[], Embeddings] | None = None,
     published: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The page and the other doors to `bot` as one application. Raises SettingsError.
+    """The page, the APIs and `bot` as one application. Raises SettingsError.
 
     `load_embedder` and `published` serve documents that are added in the page (rag/page/shelf.py).
     """

@@ -88,7 +88,7 @@ class FakeBot:
             self.closed.set()
 
     def waits(self) -> None:
-        assert self.gate.wait(WAIT), "the test did not open the gate"
+        assert self.gate.wait(WAIT), "the test did not let it go on"
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _doing(turn: Turn) -> str:
     if turn.hits is None:
         return "Looking for passages"
     if turn.ahead:
-        return f"Waiting for the model, number {turn.ahead:,} in the line"
+        return f"Waiting for the model, number {turn.ahead:,} in the queue"
     return f"Reading {count(len(turn.hits), 'passage')}"
 
 

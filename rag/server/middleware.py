@@ -46,23 +46,17 @@ _SURROGATE = re.compile(rb"\\u[dD]")
 _JSON = "rag.json"
 
 
-def content_policy(has_forms: bool) -> str:
-    """What the browser may load and send; `has_forms` allows forms to be sent to this site."""
-    target = "'self'" if has_forms else "'none'"
-    return (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; "
-        f"object-src 'none'; form-action {target}; base-uri 'self'; frame-ancestors 'self'"
-    )
-
-
 class SafeResponses:
     """ASGI middleware, the outermost: security headers, the request's id, a sentence for an uncaught exception."""
 
     def __init__(self, app: ASGIApp, has_forms: bool) -> None:
         self._app = app
+        target = "'self'" if has_forms else "'none'"
         self._headers = {
-            "Content-Security-Policy": content_policy(has_forms),
+            "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+            "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; "
+            f"object-src 'none'; form-action {target}; base-uri 'self'; "
+            "frame-ancestors 'self'",
             "X-Content-Type-Options": "nosniff",
             # A form needs its origin to be told, or it looks like another site's.
             "Referrer-Policy": "same-origin" if has_forms else "no-referrer",

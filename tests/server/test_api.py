@@ -355,8 +355,8 @@ def test_each_channel_counts_apart_and_all_go_by_the_same_limit(bot: FakeBot, se
         mcp(address, {"question": "Q"})
         assert httpx.post(address + "/api/ask", json={"question": "Q"}).status_code == 429
         figures = httpx.get(address + "/metrics").text
-    for door, outcome in (("http", "answered"), ("gradio", "answered"), ("mcp", "answered"), ("http", "refused")):
-        assert f'rag_questions_total{{door="{door}",outcome="{outcome}"}} 1.0' in figures
+    for channel, outcome in (("http", "answered"), ("gradio", "answered"), ("mcp", "answered"), ("http", "refused")):
+        assert f'rag_questions_total{{door="{channel}",outcome="{outcome}"}} 1.0' in figures
 
 
 def test_twenty_users_at_once_see_passages_within_a_second_and_are_answered_in_order(settings: Settings) -> None:
@@ -393,7 +393,7 @@ def test_twenty_users_at_once_see_passages_within_a_second_and_are_answered_in_o
     waited = sorted((places[0], first) for _, first, places, _ in seen if places)
     assert len(waited) >= USERS_AT_ONCE - settings.at_once - 4
     rounds = [(place - 1) // settings.at_once for place, _ in waited]
-    for one, other in ((0, 2), (1, 3)):  # Two rounds later in the line is later answered.
+    for one, other in ((0, 2), (1, 3)):  # Two rounds later in the queue is later answered.
         earlier = [first for turn, (_, first) in zip(rounds, waited, strict=True) if turn == one]
         later = [first for turn, (_, first) in zip(rounds, waited, strict=True) if turn == other]
         assert not earlier or not later or max(earlier) < min(later)

@@ -1,4 +1,4 @@
-"""The application: which requests pass the gate, whose is what, and what every response carries."""
+"""The application: which requests pass, whose is what, and what every response carries."""
 
 import json
 import logging
@@ -98,7 +98,7 @@ def test_nothing_is_open_that_need_not_be(client: TestClient) -> None:
 
 
 def test_every_route_of_gradio_is_known(client: TestClient) -> None:
-    """A newer gradio that adds a path has to be looked at: what the gate lets through is all that is listed here."""
+    """A newer gradio that adds a path has to be looked at: what the filter lets through is all that is listed here."""
     mounted = next(route.app for route in client.app.routes if getattr(route, "path", None) == "")  # type: ignore[attr-defined]
     from rag.server.middleware import _ALLOWED
 
