@@ -15,8 +15,8 @@ from rag.errors import SettingsError, whole
 from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
-from rag.page.downloads import download_routes
-from rag.page.shelf import Shelf
+from rag.page.editor import DocumentEditor
+from rag.page.export import download_routes
 from rag.server.app import build_app
 from rag.server.log import start_logging
 from rag.server.serve import listen, make_server
@@ -35,10 +35,10 @@ def make_app(
 ) -> FastAPI:
     """The page, the APIs and `bot` as one application. Raises SettingsError.
 
-    `load_embedder` and `published` serve documents that are added in the page (rag/page/shelf.py).
+    `load_embedder` and `published` serve documents that are added in the page (rag/page/editor.py).
     """
     service = Service(bot, settings)
-    blocks = build_page(service, store, settings, Shelf(settings, load_embedder, published=published))
+    blocks = build_page(service, store, settings, DocumentEditor(settings, load_embedder, published=published))
     theme = gr.themes.Default(primary_hue="blue", font=("system-ui", "sans-serif"), font_mono="monospace")
     return build_app(service, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
 

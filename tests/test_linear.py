@@ -25,8 +25,7 @@ from rag.answer.context import _MARK
 from rag.answer.links import without_links
 from rag.documents.clean import clean, without
 from rag.page.export import as_markdown
-from rag.page.suggest import _names as suggested
-from rag.page.suggest import first_questions
+from rag.page.suggest import first_questions, names_in
 from rag.server.records import Turn
 from rag.types import Document
 
@@ -252,6 +251,6 @@ def test_many_different_names_are_told_apart_in_no_time() -> None:
     """No two of them are the same, so what is known of one helps with no other."""
     names, others = distinct("Abcdef", 15_000), distinct("Abcdefg", 15_000)
     assert not is_slow(lambda text: unfounded(names[: len(text)], others[: len(text)]), Run(("a",)), seconds=2)
-    assert not is_slow(lambda text: suggested([names[: len(text)]]), Run(("a",)), seconds=1)
+    assert not is_slow(lambda text: names_in(["in the " + names[: len(text)]]), Run(("a",)), seconds=1)
     asked = list(map(str, range(600)))
     assert not is_slow(lambda text: [_occurs(one, text[:2_000]) for one in asked for _ in range(300)], Run(("a",)), 2)

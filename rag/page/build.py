@@ -5,11 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from rag.page.conversation import conversation
-from rag.page.frame import TITLE, listing
+from rag.page.conversation import TITLE, conversation, conversation_list
+from rag.page.documents import documents_drawer
+from rag.page.editor import DocumentEditor
 from rag.page.handlers import Page
-from rag.page.panel import documents_panel
-from rag.page.shelf import Shelf
 from rag.page.source import opening
 from rag.server.api import add_gradio_endpoint
 from rag.server.service import Service
@@ -25,14 +24,14 @@ def head() -> str:
     return f"<style>{style}</style><script>{script}</script>"
 
 
-def build_page(service: Service, store: Store, settings: ServerSettings, shelf: Shelf) -> gr.Blocks:
+def build_page(service: Service, store: Store, settings: ServerSettings, editor: DocumentEditor) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
     page = Page(service, store, settings)
     plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     blocks: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_HOUR, _HOUR)) as blocks:
         top = gr.HTML(page.top(None), elem_id="top", **plain)
-        past = gr.HTML(listing([], ""), elem_id="list", **plain)
+        past = gr.HTML(conversation_list([], ""), elem_id="list", **plain)
         with gr.Row(elem_id="panes"):
             with gr.Column(elem_id="left", min_width=300):
                 chat = gr.HTML(conversation((), "", []), elem_id="chat", **plain | {"js_on_load": _connect("chat")})
@@ -47,7 +46,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, shelf: 
                 pane = gr.HTML(
                     opening(service.bot.documents), elem_id="source", **plain | {"js_on_load": _connect("source")}
                 )
-        documents = documents_panel(shelf, lambda: service.bot.documents)
+        documents = documents_drawer(editor, lambda: service.bot.documents)
         add_gradio_endpoint(service)
         # It lives in the browser, so that it outlives a restart of the server.
         identity = gr.Textbox(label="Conversation", visible="hidden", elem_id="identity")

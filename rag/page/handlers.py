@@ -4,7 +4,7 @@ another tab nor a restart of the server is written over."""
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,9 +12,8 @@ import gradio as gr
 
 from rag import bounds
 from rag.errors import RagError, for_readers
-from rag.page.choosing import Chosen, asked
-from rag.page.conversation import conversation
-from rag.page.frame import bar, listing
+from rag.page.conversation import conversation, conversation_list, top_bar
+from rag.page.documents import Chosen, asked
 from rag.page.run import Run, converse, history_of
 from rag.page.source import loaded, opening, source
 from rag.page.suggest import first_questions, next_questions
@@ -28,12 +27,6 @@ from rag.settings import ServerSettings
 BLANK = "Type a question first."
 LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
 UNDER_WAY = "This conversation is being answered; wait for it, or stop it."
-EXAMPLES = (
-    "What is the victory plan?",
-    "Which cities did Zelensky visit to promote his plan?",
-    "Did Rutte endorse the plan?",
-    "What did Olaf Scholz advocate?",
-)
 VALUES = 7
 """How many values `Page.draw` gives."""
 Turns = tuple[Turn, ...]
@@ -61,7 +54,7 @@ class Page:
         """The bar, which says which documents can be asked, and how many of them are."""
         documents = self._service.bot.documents
         only = "" if chosen is None else f" Only {len(chosen):,} of them will be asked."
-        return bar(loaded(documents) + only)
+        return top_bar(loaded(documents) + only)
 
     def ask(self, question: str, identity: str, chosen: Chosen, request: gr.Request) -> Iterator[Values]:
         """What is typed, asked of the chosen documents after the turns of the conversation."""
@@ -187,7 +180,7 @@ class Page:
         shown = next((turn for turn in reversed(turns) if turn.hits is not None), None)
         right = source(shown, documents) if shown else opening(documents)
         return (
-            conversation(turns, identity, self._suggested(turns)),
+            conversation(turns, identity, next_questions(turns) if turns else first_questions(documents)),
             right if pane else gr.skip(),
             self._listing(owner, identity) if lists else gr.skip(),
             gr.skip() if box is None else box,
@@ -208,15 +201,7 @@ class Page:
 
     def _listing(self, owner: str, identity: str) -> str:
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""
-        return listing(_read(lambda: self._store.conversations(owner), []), identity, user)
-
-    def _suggested(self, turns: Sequence[Turn]) -> list[str]:
-        if turns:
-            return next_questions(turns)
-        documents = self._service.bot.documents
-        only = next(iter(documents.values())) if len(documents) == 1 else None
-        shipped = only is not None and only.source.endswith("article.txt") and "Zelensky" in only.text
-        return list(EXAMPLES) if shipped else first_questions(documents)
+        return conversation_list(_read(lambda: self._store.conversations(owner), []), identity, user)
 
 
 def _new() -> str:

@@ -23,7 +23,7 @@ from starlette.routing import Router
 from starlette.testclient import TestClient
 
 from rag.errors import StoreError
-from rag.page.downloads import download_routes
+from rag.page.export import download_routes
 from rag.server import database as database_module
 from rag.server import store as store_module
 from rag.server.identity import Identify, Proxies
