@@ -20,14 +20,14 @@ from rag.page.export import download_routes
 from rag.server.app import build_app
 from rag.server.log import start_logging
 from rag.server.serve import listen, make_server
-from rag.server.service import Bot, Service
+from rag.server.service import Service
 from rag.server.store import FILE, Store
 from rag.server.users import add_user
 from rag.settings import ServerSettings, read_server_settings
 
 
 def make_app(
-    bot: Bot,
+    bot: Chatbot,
     store: Store,
     settings: ServerSettings,
     load_embedder: Callable[[], Embeddings] | None = None,

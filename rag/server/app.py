@@ -50,7 +50,7 @@ def build_app(
     proxies, visitors = Proxies(settings.proxies), service.visitors
     sign_in = SignIn(Users(settings.users), store, proxies) if settings.users else None
     uploads = Uploads(blocks, settings.upload_mb, visitors.key)
-    app.router.routes.extend([*routes, *uploads.routes(), *mcp_routes(mcp, settings)])
+    app.router.routes.extend([*routes, *uploads.routes(), *mcp_routes(mcp)])
     app.router.routes.extend(sign_in.routes() if sign_in else ())
     add_api(app, service)
     _add_health(app, service)

@@ -22,9 +22,7 @@ from starlette.routing import BaseRoute
 from rag.errors import RagError, for_readers
 from rag.server.api import Question, answer_of, as_json, start, validation_sentence
 from rag.server.identity import owner_of
-from rag.server.middleware import host_names
 from rag.server.service import Service
-from rag.settings import ServerSettings
 from rag.types import Answer
 
 
@@ -63,15 +61,10 @@ def make_mcp_server(service: Service) -> "Server[Any]":
     return Server("ask-the-article", on_list_tools=list_tools, on_call_tool=call_tool)
 
 
-def mcp_routes(server: "Server[Any]", settings: ServerSettings) -> list[BaseRoute]:
+def mcp_routes(server: "Server[Any]") -> list[BaseRoute]:
     """The route /mcp; `server.session_manager` has to run while it is served."""
-    names = host_names(settings)
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, *(f"{name}:*" for name in names)],
-        allowed_origins=[
-            f"{kind}://{name}{port}" for kind in ("http", "https") for name in names for port in ("", ":*")
-        ],
-    )
+    # Names and origins have been checked by the middleware.
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = server.streamable_http_app(
         streamable_http_path="/mcp", json_response=True, stateless_http=True, transport_security=security
     )

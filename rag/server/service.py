@@ -3,14 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from rag import bounds
+from rag.chatbot import Chatbot
 from rag.errors import ModelError, QuestionError, RagError
-from rag.index.passages import Passages
 from rag.server.limits import RateLimit, Visitors
 from rag.server.log import Monitor, Record, make_request_id, reason
 from rag.server.queue import Queue
@@ -34,28 +33,10 @@ Event = list[Hit] | str | Answer | Waiting
 """What a question gives, in order: the hits, its places in the queue, pieces of the answer, the Answer."""
 
 
-class Bot(Protocol):
-    """What is needed of a Chatbot."""
-
-    @property
-    def documents(self) -> Passages: ...
-
-    @property
-    def passages(self) -> int:
-        """How many passages the index holds."""
-
-    def check(self) -> None:
-        """Let the model say one word. Raises ModelError if it does not."""
-
-    def stream(
-        self, question: str, history: History = (), documents: Sequence[str] = ()
-    ) -> Iterator[list[Hit] | str | Answer]: ...
-
-
 class Service:
     """Lets each question search at once and reach the model in its turn. Thread-safe."""
 
-    def __init__(self, bot: Bot, settings: ServerSettings) -> None:
+    def __init__(self, bot: Chatbot, settings: ServerSettings) -> None:
         self.bot = bot
         self.settings = settings
         self.queue = Queue(settings.at_once, settings.queue)
@@ -87,7 +68,6 @@ class Service:
         asks too often, and what the bot raises.
         """
         record = Record(channel, owner, question, make_request_id(request_id))
-        chosen: dict[str, Any] = {"documents": documents} if documents else {}
         with self.monitor.question(record):
             if len(question) > bounds.QUESTION:
                 size = f"{len(question):,} characters, and at most {bounds.QUESTION:,} are allowed"
@@ -96,7 +76,7 @@ class Service:
             with ExitStack() as leaving:
                 ticket = self.queue.join(owner)
                 leaving.callback(self.queue.leave, ticket)
-                stream = self.bot.stream(question, history=history, **chosen)
+                stream = self.bot.stream(question, history=history, documents=documents)
                 if isinstance(stream, Generator):
                     leaving.callback(stream.close)
                 for number, event in enumerate(stream):

@@ -1,5 +1,6 @@
 """Files that readers send: uploads until an event of the page takes them, and the documents they become."""
 
+import io
 import os
 import re
 import secrets
@@ -76,7 +77,7 @@ class Uploads:
                     return await self._keep(owner, form)
         except BusyError as error:
             return JSONResponse({"error": str(error)}, 429, headers={"Retry-After": "60"})
-        except OSError:
+        except (OSError, StoreError):
             return JSONResponse({"error": "The file cannot be kept here, perhaps the disk is full; try later."}, 503)
 
     async def _progress(self, _: Request) -> Response:
@@ -99,19 +100,14 @@ class Uploads:
         return JSONResponse(paths)
 
     def _write(self, file: BinaryIO, name: str) -> str:
-        """Write the file under a safe form of its name. Raises OSError."""
         # In a folder of a name that nobody can guess, because whoever knows the path may read the file.
         folder = self._folder / secrets.token_hex(16)
         stem, suffix = _divided(name)
-        path = folder / f"{safe_stem(stem)}{suffix}"
-        folder.mkdir(parents=True)
         try:
-            with path.open("xb") as kept:
-                shutil.copyfileobj(file, kept)
-        except BaseException:
+            return str(_save(folder, safe_stem(stem), suffix, file))
+        except StoreError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return str(path)
 
     @contextmanager
     def _reserved(self, visitor: str, size: int) -> Iterator[None]:
@@ -144,11 +140,8 @@ def save_file(folder: Path, path: Path, name: str, megabytes: int) -> Path:
         raise DocumentError(f"{plain!r} is not of a type that can be read; add a file of {', '.join(SUFFIXES)}.")
     _check_size(plain, path.stat().st_size, megabytes)
 
-    def write(file: BinaryIO) -> None:
-        with path.open("rb") as source:
-            shutil.copyfileobj(source, file)
-
-    return _save(folder, safe_stem(stem), suffix, write)
+    with path.open("rb") as file:
+        return _save(folder, safe_stem(stem), suffix, file)
 
 
 def save_text(folder: Path, title: str, text: str, megabytes: int) -> Path:
@@ -164,7 +157,7 @@ def save_text(folder: Path, title: str, text: str, megabytes: int) -> Path:
     content = (f"# {title}\n\n{text}" if title else text).encode()
     name = title or " ".join(text.split()[:8])
     _check_size(name, len(content), megabytes)
-    return _save(folder, safe_stem(name), ".md", lambda file: file.write(content))
+    return _save(folder, safe_stem(name), ".md", io.BytesIO(content))
 
 
 def is_added(folder: Path, file: str) -> bool:
@@ -195,8 +188,8 @@ def _check_size(name: str, size: int, megabytes: int) -> None:
         )
 
 
-def _save(folder: Path, stem: str, suffix: str, write: Callable[[BinaryIO], object]) -> Path:
-    """A new file with this name, or with the first number behind it that is free."""
+def _save(folder: Path, stem: str, suffix: str, content: BinaryIO) -> Path:
+    """A new file with this name, or with the first number behind it that is free. Raises StoreError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         number = 1
@@ -209,7 +202,7 @@ def _save(folder: Path, stem: str, suffix: str, write: Callable[[BinaryIO], obje
                 continue
             try:
                 with file:
-                    write(file)
+                    shutil.copyfileobj(content, file)
             except BaseException:
                 path.unlink()
                 raise
