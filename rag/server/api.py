@@ -145,7 +145,7 @@ async def answer_of(asking: Generator[Event, None, None], is_gone: Callable[[], 
 
 
 async def events_of(asking: Generator[Event, None, None]) -> AsyncGenerator[Event, None]:
-    """The events for asynchronous code, read by a thread; closing this ends them at the next one."""
+    """The events for asynchronous code, read by a thread; closing it ends them."""
     loop = asyncio.get_running_loop()
     events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
     left = threading.Event()
@@ -209,13 +209,13 @@ def _named(name: str, data: Any) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """A dataclass of rag.types, or a list of them, as plain JSON values; lone surrogates become U+FFFD."""
+    """Dataclasses of rag.types as plain JSON values; lone surrogates become U+FFFD."""
     plain = [asdict(one) for one in value] if isinstance(value, list) else asdict(value)
     return json.loads(replace_surrogates(json.dumps(plain, ensure_ascii=False)))
 
 
 def status_of(error: RagError) -> int:
-    """The HTTP status of an error: 400 for the question's own, 429 for too many, 503 for model and index."""
+    """400 for the question's own errors, 429 for too many, 503 for model and index."""
     return 400 if isinstance(error, QuestionError) else 429 if isinstance(error, BusyError) else 503
 
 
@@ -233,7 +233,7 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 
 async def invalid_request(_: Request, error: Exception) -> Response:
-    """The response to a request that does not validate; it repeats nothing of what was sent."""
+    """The response to an invalid request; it repeats nothing of what was sent."""
     assert isinstance(error, RequestValidationError)
     return JSONResponse({"error": validation_sentence(error.errors())}, 422)
 

@@ -1,4 +1,4 @@
-"""The web application: the page, what programs call, signing in, health and metrics, behind the middleware."""
+"""The web application: page, APIs, signing in, health and metrics, behind the middleware."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -35,9 +35,10 @@ def build_app(
     routes: Sequence[BaseRoute] = (),
     **look: Any,
 ) -> FastAPI:
-    """The whole application; `look` goes to gr.mount_gradio_app (theme, css, head, js), `routes` come before the page.
+    """The whole application; `routes` come before those of the page.
 
-    Raises SettingsError for a wrong file of users or wrong addresses of proxies.
+    `look` goes to gr.mount_gradio_app (theme, css, head, js). Raises SettingsError for a wrong file of users or wrong
+    addresses of proxies.
     """
     mcp = make_mcp_server(service)
 

@@ -1,4 +1,4 @@
-"""A connection to the store's file, which may be moved, replaced or locked by others while it is open."""
+"""The connection to the store's file, which others may move, replace or lock meanwhile."""
 
 import errno
 import logging

@@ -1,4 +1,4 @@
-"""What may be sent to Gradio: calls of the page's events, with values of the right kind, in sessions of one's own."""
+"""Which calls of the page's events pass to Gradio: right values, one's own session."""
 
 import re
 from collections import Counter, OrderedDict
@@ -36,7 +36,7 @@ Fault = tuple[int, str]
 
 
 class GradioCalls:
-    """ASGI middleware that lets good calls through, each session only for the owner who began it.
+    """ASGI middleware that passes sound calls, in a session of the caller's own.
 
     Gradio looks at nothing before it works with it: what it cannot work with is printed, texts of readers
     included, and a file that is named among the values of any event is copied to where it is served.
@@ -45,7 +45,7 @@ class GradioCalls:
     def __init__(
         self, app: ASGIApp, blocks: gr.Blocks, is_upload: Callable[[str, str], bool], visitor: Callable[[str], str]
     ) -> None:
-        """`is_upload` tells if an owner has uploaded the file of a path, `visitor` what an owner is counted under."""
+        """`is_upload(owner, path)`: it is an upload of the owner's; `visitor(owner)`: what it counts under."""
         self._app = app
         self._blocks = blocks
         self._is_upload = is_upload
@@ -144,7 +144,7 @@ class GradioCalls:
         return holder == owner
 
     def _make_room(self, visitor: str) -> None:
-        """Forget the sessions that were used least lately, of this visitor or of all, so that one more may begin.
+        """Forget the sessions of this visitor, or of all, that were used least lately.
 
         Gradio keeps the last values of each event of a session for good.
         """

@@ -1,4 +1,4 @@
-"""Who asks: a user who has signed in, a guest known by a cookie, or a program known by its address."""
+"""Who asks: a signed-in user, a guest (by cookie), or a program (by address)."""
 
 import hashlib
 import ipaddress
@@ -30,7 +30,7 @@ Authenticate = Callable[[Request], Awaitable[str | None]]
 
 
 class Proxies:
-    """The proxies in front of the server; what they say of a client is believed, what others say is not."""
+    """The proxies in front of the server; only they are believed about a client."""
 
     def __init__(self, addresses: str) -> None:
         """`addresses` are addresses or networks, divided by commas. Raises SettingsError, naming a wrong one."""
@@ -50,7 +50,7 @@ class Proxies:
         return connection.client is not None and self.trusts(connection.client.host)
 
     def address(self, connection: HTTPConnection) -> str:
-        """What counts as the client's address: the nearest one that the proxies saw and that is none of them."""
+        """What counts as the client's address: the nearest that is no proxy."""
         address = connection.client.host if connection.client else ""
         forwarded = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
         while self.trusts(address) and forwarded:
@@ -88,7 +88,7 @@ def _network(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 class Identify:
-    """ASGI middleware that finds out who asks and refuses those who may not; then `owner_of` knows the owner."""
+    """ASGI middleware that finds the owner, for `owner_of`, and refuses who may not ask."""
 
     def __init__(
         self, app: ASGIApp, proxies: Proxies, visitors: Visitors, authenticate: Authenticate | None, has_login: bool
@@ -126,7 +126,7 @@ class Identify:
         await self._app(scope, receive, send)
 
     def _guest(self, request: Request, send: Send) -> Send:
-        """Note the owner of a guest's request, and give the guest a cookie if it has none."""
+        """Note the owner of a guest's request, and send a cookie if needed."""
         address = self._proxies.address(request)
         token = request.cookies.get(COOKIE, "")
         is_known = bool(_TOKEN.fullmatch(token))
@@ -167,14 +167,14 @@ def refusal(error: RagError) -> tuple[int, str, dict[str, str]]:
 
 
 def cookie(name: str, value: str, seconds: int, is_https: bool) -> str:
-    """A Set-Cookie header that no script can read and no other site's form sends; 0 seconds delete it."""
+    """A Set-Cookie header, hidden from scripts and other sites' forms; 0 seconds delete it."""
     response = Response()
     response.set_cookie(name, value, max_age=seconds, path="/", httponly=True, samesite="lax", secure=is_https)
     return response.headers["set-cookie"]
 
 
 def _own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers with our own cookies alone: Python reads a quoted one in the square of its length."""
+    """The headers with our own cookies alone: Python takes quadratic time for quoted ones."""
     others = [pair for pair in headers if pair[0] != b"cookie"]
     every = (one.strip() for name, value in headers if name == b"cookie" for one in value.split(b";"))
     ours = b"; ".join(one for one in every if _OURS.fullmatch(one))

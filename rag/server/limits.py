@@ -79,7 +79,7 @@ class RateLimit:
 
 
 class Visitors:
-    """The address that each guest came from last: a fresh cookie is no fresh allowance. Thread-safe."""
+    """Each guest's last address: a fresh cookie is no fresh allowance. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -100,7 +100,7 @@ class Visitors:
 
 
 def network(address: str) -> str:
-    """What counts as one address: the /64 that a household shares in IPv6, else the IPv4 address."""
+    """What counts as one address: in IPv6 the /64 that a household shares."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, and the log: one line of JSON for each question, without its text."""
+"""Metrics for Prometheus, and the log: one JSON line a question, without its text."""
 
 import hashlib
 import json
@@ -37,13 +37,13 @@ _STEPS = (0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 40, 80, 160)
 
 
 def make_request_id(given: str = "") -> str:
-    """The id that a client gave its request, or a new one if that is not of letters, digits, `.`, `_` and `-`."""
+    """The id that a client gave its request, or a new one if that is unfit."""
     return given if _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 @dataclass
 class Record:
-    """One question as it goes on; `outcome` is what has become of it. Seconds count from `began`."""
+    """One question as it goes on. Seconds count from `began`."""
 
     channel: str
     owner: str
@@ -93,7 +93,7 @@ class Monitor:
 
     @contextmanager
     def question(self, record: Record) -> Generator[Record, None, None]:
-        """Follow one question: counted and logged at its end, also when it fails or is given up."""
+        """Count and log one question at its end, also if it fails or is abandoned."""
         error: BaseException | None = None
         try:
             yield record
@@ -156,9 +156,10 @@ def hashed(owner: str) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """Each record as one line of JSON, at most LINE characters; of an exception its type and where it was raised.
+    """Each record as one line of JSON of at most LINE characters.
 
-    Its message, and what other packages say, which may quote a question, are given only `with_text`.
+    Of an exception it has the type and the trace; its message, and what other packages say, which may quote a
+    question, are given only `with_text`.
     """
 
     def __init__(self, with_text: bool = False) -> None:
@@ -202,7 +203,7 @@ def _cut(entry: dict[str, object], most: int) -> dict[str, object]:
 
 
 def start_logging(settings: ServerSettings, stream: IO[str] | None = None) -> None:
-    """Write this process's log as lines of JSON to `stream`, standard error by default. For entry points only."""
+    """Write this process's log as JSON lines to `stream` or stderr; for entry points only."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(settings.log_questions))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -214,7 +215,7 @@ def start_logging(settings: ServerSettings, stream: IO[str] | None = None) -> No
 
 
 def _log_uncaught(found: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
-    """What Python would print of an exception, with its message, as a line of the log."""
+    """Log what Python would print of an exception, with its message."""
     kind, error = found.exc_type, found.exc_value
     if error is not None:
         _LOG.error("Something failed that nobody waits for.", exc_info=(kind, error, found.exc_traceback))

@@ -1,4 +1,4 @@
-"""What every request and response passes: the paths that exist, sizes, other sites, JSON, headers, the request's id."""
+"""What every request and response passes: paths, sizes, other sites, JSON, headers, ids."""
 
 import json
 import logging
@@ -104,7 +104,7 @@ class SafeResponses:
 
 
 class RequestFilter:
-    """ASGI middleware that passes requests to known paths, of the right size, and from no other site."""
+    """ASGI middleware that passes requests to known paths, small enough, from this site."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app = app
@@ -164,7 +164,7 @@ def _is_sound(path: str) -> bool:
 
 
 def host_names(settings: ServerSettings) -> list[str]:
-    """The names under which the page is served: that of its address, those of this machine, and RAG_HOSTS."""
+    """The names of the page: of its address, of this machine, and RAG_HOSTS."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return [host, "127.0.0.1", "localhost", "[::1]", *_further_names(settings)]
 
@@ -174,7 +174,7 @@ def _further_names(settings: ServerSettings) -> list[str]:
 
 
 class JsonBodies:
-    """ASGI middleware that reads bodies, and refuses JSON with too many values or levels for those behind it.
+    """ASGI middleware that refuses JSON with too many values or levels for the others.
 
     Lone surrogates become U+FFFD. What is no JSON goes on as it is.
     """
@@ -210,7 +210,7 @@ def json_of(scope: Scope) -> Any:
 
 
 def _parsed(body: bytes) -> Any:
-    """The JSON, None if it is none. Raises RecursionError if it is too deep or too much."""
+    """The JSON, or None. Raises RecursionError if it is too deep or too much."""
     if _values(body) > VALUES and _values(_STRING.sub(b"", body)) > VALUES:
         raise RecursionError
     try:

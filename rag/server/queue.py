@@ -1,4 +1,4 @@
-"""The queue of questions for the model: first come, first served, and no owner before the others."""
+"""The queue for the model: first come, first served, no owner before the others."""
 
 import itertools
 import threading
@@ -21,7 +21,7 @@ class Ticket:
 
 
 class Queue:
-    """Serves `at_once` tickets at a time; `longest` may wait, half of them of one owner. Thread-safe."""
+    """Serves `at_once` tickets; `longest` may wait, half of them of one owner. Thread-safe."""
 
     def __init__(self, at_once: int, longest: int) -> None:
         self._at_once = at_once
@@ -42,7 +42,7 @@ class Queue:
         return len(self._served)
 
     def join(self, owner: str) -> Ticket:
-        """A ticket, to be returned with `leave`. Raises BusyError if the queue or the owner's half of it is full."""
+        """A ticket, for `leave`. Raises BusyError if the queue or the owner's half is full."""
         with self._changed:
             if len(self._served) >= self._at_once:
                 waiting, own = len(self._waiting), sum(ticket.owner == owner for ticket in self._waiting)
@@ -78,10 +78,10 @@ class Queue:
         return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
 
     def _turn(self, owner: str, number: int) -> int:
-        """When a new ticket is served: each earlier one of its owner lets as many others pass as there is room for.
+        """The turn of a new ticket: later for each that its owner has already.
 
-        So everybody's first question is answered before anybody's second, and yet nobody waits for newcomers
-        without end.
+        Each of those lets as many others pass as there is room for. So everybody's first question is answered before
+        anybody's second, and yet nobody waits for newcomers without end.
         """
         own = [ticket.turn for ticket in (*self._served, *self._waiting) if ticket.owner == owner]
         return max(number + len(own) * (self._at_once + self._longest), *(turn + 1 for turn in own), 0)

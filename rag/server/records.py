@@ -66,11 +66,11 @@ class RatingError(RagError):
 
 @dataclass(frozen=True)
 class Rating:
-    """A thumb up (`good`) or down, with one of REASONS for a bad answer and "" for a good one.
+    """A thumb up (`good`) or down.
 
-    `comment` and `right`, the answer that would have been right, are what the person typed, perhaps nothing. `turn`
-    is the turn of that `number` as it was when it was rated, and `history` the questions and answers before it.
-    `at` is the time in seconds (UTC).
+    `reason` is one of REASONS for a bad answer, "" for a good one. `comment` and `right`, the answer that would have
+    been right, are what the person typed, perhaps nothing. `turn` is the turn of that `number` as it was when it was
+    rated, and `history` the questions and answers before it. `at` is the time in seconds (UTC).
     """
 
     conversation: str
@@ -85,7 +85,7 @@ class Rating:
 
 
 def check_rating(rating: Rating) -> None:
-    """Raises RatingError if the reason is none of the known ones, or a text is too long."""
+    """Raises RatingError if the reason is unknown or a text too long."""
     reasons = ("",) if rating.good else REASONS
     if rating.reason not in reasons:
         choice = "leave it out for a good answer" if rating.good else f"choose one of: {', '.join(REASONS)}"
@@ -107,7 +107,7 @@ def to_bytes(record: Turn | Rating) -> bytes:
 
 
 def read_turn(stored: bytes) -> Turn | None:
-    """The turn, None if it cannot be read. One that was left while it ran broke off."""
+    """The turn, or None if unreadable. One that was left running broke off."""
     turn = _read(_TURN, stored, "turn")
     return end(replace(turn, ahead=0), stopped=False) if turn and turn.state == "running" else turn
 

@@ -1,4 +1,4 @@
-"""The uvicorn server: where it listens, how many connections it has, how long each may take."""
+"""The uvicorn server: its address, its connections and how long each may take."""
 
 import asyncio
 import socket
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
 
 
 class Connection(H11Protocol):
-    """uvicorn's protocol, which by itself waits for good for the rest of a request that was begun.
+    """uvicorn's protocol, which by itself waits for good for the rest of a request.
 
     How long an answer takes is not bounded. If there are too many connections, the one that owes a request and was
     silent for longest makes room for a newcomer.

@@ -1,4 +1,4 @@
-"""The one place through which the page, the HTTP API and the MCP tool ask the chatbot."""
+"""The one place where the page, the APIs and the MCP tool ask."""
 
 import logging
 import threading
@@ -61,7 +61,7 @@ class Service:
         channel: str = "page",
         request_id: str = "",
     ) -> Generator[Event, None, None]:
-        """The events of a question: the hits at once, then Waiting while others are answered first.
+        """The events of a question: hits at once, Waiting while others come first.
 
         `documents` are ids, none for all; `channel` and `request_id` are for the log. Closing it stops the
         model. Raises QuestionError for a question that is too long, BusyError if the queue is full or the owner

@@ -1,4 +1,4 @@
-"""Signing in with a name and a password: the form at /login, Basic authentication, sessions in the store."""
+"""Signing in: the form at /login, Basic authentication, sessions in the store."""
 
 import asyncio
 import base64
@@ -45,7 +45,7 @@ _Counted = list[tuple[RateLimit, str]]
 
 
 class SignIn:
-    """The form at /login, and who has come through it, or sends a name and a password with each request."""
+    """The form at /login, and authentication by its session or by Basic."""
 
     def __init__(self, users: Users, store: Store, proxies: Proxies) -> None:
         self._proxies = proxies
@@ -176,7 +176,7 @@ class Guesses:
             limit.check(key)
 
     def take(self, address: str, name: str) -> _Counted:
-        """Count one as wrong; if it is right, give back what is returned. Raises OftenError as `check` does."""
+        """Count one until it proves right and is given back. Raises OftenError as `check` does."""
         counted = self._limits(address, name)
         with self._lock:
             self.check(address, name)

@@ -1,4 +1,4 @@
-"""What the page keeps in one SQLite file: conversations and ratings, each of its owner, and who is signed in."""
+"""The store: each owner's conversations and ratings, and who is signed in, in SQLite."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS sessions (token BLOB PRIMARY KEY, user BLOB NOT NULL,
 
 @dataclass(frozen=True)
 class ConversationSummary:
-    """A conversation in a list: its title is its first question, shortened; `updated` is in seconds (UTC)."""
+    """A conversation in a list; its title is its first question, `updated` is UTC."""
 
     id: str
     title: str
@@ -68,7 +68,7 @@ class Store:
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Open the file, or make it with its folder; `clock` gives the time in seconds (UTC)."""
+        """Open the file, or make it with its folder; `clock` gives seconds (UTC)."""
         self.path = path
         self._clock = clock
         self._writing = Database(path, _SCHEMA)
@@ -96,7 +96,7 @@ class Store:
         return [ConversationSummary(_name_of(key), title, updated, turns) for key, title, updated, turns in rows]
 
     def read(self, owner: str, conversation: str) -> tuple[Turn, ...] | None:
-        """The turns in their order, without those that cannot be read; None if the owner has no such conversation."""
+        """The turns that can be read; None if the owner has no such conversation."""
         key = (key_of(owner), key_of(conversation))
         if not self._rows("SELECT 1 FROM conversations WHERE owner = ? AND conversation = ?", key):
             return None
@@ -104,7 +104,7 @@ class Store:
         return tuple(turn for (kept,) in rows if (turn := read_turn(kept)))
 
     def write(self, owner: str, conversation: str, turns: Sequence[Turn]) -> None:
-        """Keep the turns, numbered in their order, as the whole conversation; without any it is deleted."""
+        """Keep the turns as the whole conversation; without any it is deleted."""
         if not turns:
             self.delete(owner, conversation)
             return
@@ -144,7 +144,7 @@ class Store:
                 database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", key)
 
     def rate(self, owner: str, rating: Rating) -> None:
-        """Keep the rating in place of an earlier one of the same turn. Raises RatingError as `check_rating` does."""
+        """Keep the rating in place of an earlier one. Raises RatingError as `check_rating` does."""
         check_rating(rating)
         _check_id(rating.conversation)
         with self._transaction() as database:
@@ -161,7 +161,7 @@ class Store:
             database.execute(query, [key_of(owner), key_of(conversation), number])
 
     def ratings(self) -> Iterator[tuple[int, Rating]]:
-        """Every rating, of all owners, with a number that stays its own; one that cannot be read is left out."""
+        """Every rating that can be read, with a number that stays its own."""
         after = 0
         while rows := self._rows("SELECT id, rating FROM ratings WHERE id > ? ORDER BY id LIMIT ?", [after, _PAGE]):
             for after, kept in rows:
@@ -169,7 +169,7 @@ class Store:
                     yield after, rating
 
     def start_session(self, user: str, seconds: float) -> str:
-        """Sign a user in for so many seconds; returns the token, of which only the hash is kept."""
+        """Sign a user in; returns the token, of which only the hash is kept."""
         token = secrets.token_urlsafe(32)
         now = self._clock()
         with self._transaction() as database:
@@ -178,7 +178,7 @@ class Store:
         return token
 
     def session_user(self, token: str) -> str | None:
-        """The user who was given this token; None if nobody was, it was ended or its time is over."""
+        """The user of this token; None if unknown, ended or over its time."""
         for user, expires in self._rows("SELECT user, expires FROM sessions WHERE token = ?", [_hashed(token)]):
             if self._clock() < expires:
                 return _name_of(user)
@@ -221,7 +221,7 @@ def _name_of(key: bytes) -> str:
 
 
 def _hashed(token: str) -> bytes:
-    """The SHA-256 of a token: it tells the token again and does not give it away."""
+    """The SHA-256 of a token, which does not give it away."""
     return hashlib.sha256(key_of(token)).digest()
 
 

@@ -1,4 +1,4 @@
-"""Files that readers send: uploads until an event of the page takes them, and the documents they become."""
+"""Files that readers send: uploads until the page takes them, and then documents."""
 
 import io
 import os
@@ -43,7 +43,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 
 class Uploads:
-    """What was uploaded and not yet taken, in place of Gradio's own route, which bounds nothing.
+    """Uploads that were not taken yet; replaces Gradio's own route, which bounds nothing.
 
     Gradio deletes what lies there for the hour that `Blocks.delete_cache` says.
     """
@@ -129,7 +129,7 @@ class Uploads:
 
 
 def save_file(folder: Path, path: Path, name: str, megabytes: int) -> Path:
-    """Copy an uploaded file into `folder` under a safe form of its `name`; returns where it is.
+    """Copy an uploaded file into `folder` under a safe form of its `name`.
 
     Raises DocumentError if its type cannot be read or it is larger than `megabytes`, StoreError if it cannot be
     written.
@@ -166,7 +166,7 @@ def is_added(folder: Path, file: str) -> bool:
 
 
 def safe_stem(name: str) -> str:
-    """`name`, which has no suffix, as the name of a file that every system takes, that hides nothing and nowhere."""
+    """`name`, without its suffix, as a file name that every system takes."""
     plain = _UNSAFE.sub(" ", unicodedata.normalize("NFC", clean(name)))
     short = " ".join(plain.split()).encode()[:_LONGEST_NAME].decode(errors="ignore")
     stem = short.strip(" .") or "document"
@@ -174,7 +174,7 @@ def safe_stem(name: str) -> str:
 
 
 def _divided(name: str) -> tuple[str, str]:
-    """The stem of a name without its folders, and its suffix, empty if no parser reads it."""
+    """The stem of a name, and its suffix, empty if no parser reads it."""
     plain = _SEPARATOR.split(name)[-1]
     suffix = next((each for each in SUFFIXES if plain.lower().endswith(each)), "")
     return plain[: len(plain) - len(suffix)], suffix
@@ -189,7 +189,7 @@ def _check_size(name: str, size: int, megabytes: int) -> None:
 
 
 def _save(folder: Path, stem: str, suffix: str, content: BinaryIO) -> Path:
-    """A new file with this name, or with the first number behind it that is free. Raises StoreError."""
+    """A new file of this name, numbered if there is one. Raises StoreError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         number = 1

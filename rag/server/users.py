@@ -33,7 +33,7 @@ class Users:
         return self._read().get(name, "")
 
     def admits(self, name: str, password: str) -> bool:
-        """Whether the password is this user's; takes as long for a name that does not exist. Slow on purpose."""
+        """Whether the password is this user's; as slow if there is no such user."""
         hashes = self._read()
         cost = max((int(found[1]) for one in hashes.values() if (found := _HASH.fullmatch(one))), default=12)
         nobody = f"$2b${cost:02}${'.' * 53}"
@@ -72,7 +72,7 @@ def _parsed(path: Path) -> dict[str, str]:
 
 
 def add_user(path: Path, name: str, password: str) -> None:
-    """Write a user to the file, or a new password for one that is there; other lines stay.
+    """Write a user, or a user's new password, to the file; other lines stay.
 
     Raises SettingsError for a name or password that cannot be used and a file that cannot be read or written.
     """
