@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from rag.server.turns import Turn, advance
+from rag.server.records import Turn, advance
 from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
 
 TEXT = "Anna <b>sailed</b> to Oslo. Ben stayed at home. Cleo sings & dances."

@@ -12,7 +12,7 @@ from library import Library
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from chat_app import make_app
-from rag.server.app import listen, make_server
+from rag.server.serve import listen, make_server
 from rag.server.store import Store
 from rag.settings import ServerSettings
 from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
@@ -88,7 +88,7 @@ class FakeBot:
             self.closed.set()
 
     def waits(self) -> None:
-        assert self.gate.wait(WAIT), "the test did not open the gate"
+        assert self.gate.wait(WAIT), "the test did not let it go on"
 
 
 @contextmanager

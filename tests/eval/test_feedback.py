@@ -18,9 +18,8 @@ from rag.errors import NoIndexError
 from rag.index.builder import update
 from rag.index.health import verify
 from rag.index.index import open_index
-from rag.server.ratings import Rating
+from rag.server.records import Rating, Turn
 from rag.server.store import FILE, Store
-from rag.server.turns import Turn
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Sentence, Timings
 
