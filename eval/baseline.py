@@ -14,7 +14,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from rag.answer.confidence import declines
-from rag.models.chat_model import explained
+from rag.models.chat_model import streamed
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Passage, Timings
 
@@ -77,12 +77,11 @@ class Baseline:
         context = "\n\n".join(hit.passage.text for hit in hits)
         pieces: list[str] = []
         first_token = None
-        with explained(self._settings):
-            for piece in self._answer.stream({"question": question, "context": context}):
-                if piece and first_token is None:
-                    first_token = perf_counter() - started
-                pieces.append(piece)
-                yield piece
+        for piece in streamed(self._settings, self._answer.stream({"question": question, "context": context})):
+            if piece and first_token is None:
+                first_token = perf_counter() - started
+            pieces.append(piece)
+            yield piece
         text = "".join(pieces).strip()
         abstained = not text or declines(text)
         timings = Timings(0.0, retrieved, first_token, perf_counter() - started)

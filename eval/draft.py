@@ -17,7 +17,8 @@ from eval.dataset import corpus_of, names
 from eval.metrics import contains
 from eval.results import ReportError, make_folder, write
 from rag import Settings, read_settings
-from rag.documents.loader import Loader, find_sources
+from rag.documents.loader import Loader
+from rag.documents.sources import find_sources
 from rag.documents.splitter import cut, sentence_spans
 from rag.errors import DocumentError
 from rag.index.manifest import Corpus

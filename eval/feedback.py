@@ -10,7 +10,7 @@ from typing import Any
 
 from eval.dataset import CORPUS, QUESTIONS
 from eval.results import ReportError, make_folder, write, writing
-from rag.documents.clean import replace_surrogates
+from rag.documents.text import replace_surrogates
 from rag.index.index import PASSAGES, explained
 from rag.index.passages import Passages
 from rag.index.snapshot import newest_sound

@@ -22,13 +22,13 @@ from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
 from rag.answer.question import Kind, kind_of, stand_alone
 from rag.answer.writer import Draft, Writer, given
 from rag.bounds import QUESTION
-from rag.documents.clean import clean
+from rag.documents.text import clean
 from rag.errors import QuestionError, RagError
 from rag.index.index import Index, open_index
 from rag.langchain import Asked, ChatbotRunnable, History, retrieval_tool
 from rag.models.chat_model import explained, is_embedded, open_model
 from rag.models.embedder import embedder_name, make_embedder
-from rag.models.weights import Progress, silent
+from rag.models.progress import Progress, silent
 from rag.settings import Settings
 from rag.types import ABSTENTION, Answer, Citation, Documents, Hit, Timings
 

@@ -13,12 +13,13 @@ from pydantic import Field
 
 from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
+from rag.documents.splitter import cut, passage_spans
 from rag.index.builder import BuildOptions, Outcome, update
 from rag.index.health import verify
 from rag.index.index import Index, open_index
 from rag.index.manifest import Corpus
 from rag.settings import ServerSettings, Settings
-from rag.types import Document
+from rag.types import Document, Passage
 
 TOPICS = ["cat", "dog", "fish", "sleep", "eat", "swim", "black"]
 
@@ -64,6 +65,11 @@ def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
 
 def documents_of(texts: Sequence[str]) -> list[Document]:
     return [Document(f"d{number}", f"{number}.txt", f"Text {number}", text) for number, text in enumerate(texts)]
+
+
+def divided(document: Document, first_id: int = 0, words: int = 20) -> list[Passage]:
+    """The passages of a document."""
+    return cut(document, passage_spans(document.text, words), first_id)
 
 
 ANIMALS = [

@@ -21,7 +21,7 @@ from rag.answer.context import _MARK
 from rag.answer.links import without_links
 from rag.answer.question import kind_of, stand_alone
 from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
-from rag.documents.clean import clean, without
+from rag.documents.text import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import _names as suggested
 from rag.page.suggest import first_questions

@@ -12,7 +12,7 @@ from rag.answer.evidence import Evidence, SourceSentence, rank_sentences
 from rag.answer.question import Kind
 from rag.answer.support import quotes
 from rag.bounds import TITLE
-from rag.documents.clean import without
+from rag.documents.text import without
 from rag.index.index import Index
 from rag.settings import Settings
 from rag.types import Hit, Passage

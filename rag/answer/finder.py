@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from rag.answer.context import MORE, Reading, fitting
 from rag.answer.evidence import Evidence
 from rag.bounds import NAME, TITLE
-from rag.documents.clean import clean
+from rag.documents.text import clean
 from rag.errors import DamagedError, QuestionError
 from rag.index.index import Index, Reader
 from rag.index.retriever import RRF_K, HybridRetriever

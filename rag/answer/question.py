@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rag.bounds import QUESTION
-from rag.documents.clean import clean
 from rag.documents.splitter import sentence_spans
+from rag.documents.text import clean
 from rag.types import ABSTENTION
 
 # What it leans on

@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from rag.answer.citations import cite
@@ -29,7 +28,7 @@ from rag.answer.prompts import ANSWER, CHECK, GROUND, VERDICT
 from rag.answer.question import Kind, Wording
 from rag.answer.support import adds_nothing, contradicts
 from rag.bounds import ANSWER as LONGEST_ANSWER
-from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete
+from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete, streamed
 from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence
 
@@ -115,7 +114,7 @@ class Writer:
     ) -> Generator[str, None, tuple[str, list[float], str | None]]:
         """Gives the pieces; returns the whole, the log-likelihood of each token, and why the model stopped."""
         written, likelihoods, reason = "", list[float](), None
-        with closing(self._pieces(self._answer[kind], values, config)) as pieces:
+        with closing(streamed(self._settings, self._answer[kind].stream(values, config))) as pieces:
             # A server may send more than the tokens that it was asked for, and pieces without a text for good.
             for piece in islice(pieces, LONGEST_ANSWER):
                 likelihoods += token_likelihoods(piece)
@@ -128,12 +127,6 @@ class Writer:
                     reason = LENGTH
                     break
         return written, likelihoods, reason
-
-    def _pieces(
-        self, chain: Runnable[Any, BaseMessage], values: Mapping[str, str], config: RunnableConfig | None
-    ) -> Generator[BaseMessage, None, None]:
-        with explained(self._settings), closing(chain.stream(values, config)) as pieces:  # type: ignore[type-var]
-            yield from pieces
 
     def _weighed(
         self, draft: Draft, confidence: Confidence, wording: Wording, written: str, likelihoods: list[float],

@@ -3,18 +3,16 @@
 import ipaddress
 import re
 import socket
-import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import httpcore
 import httpx
+from anyio import fail_after
+from anyio.from_thread import start_blocking_portal
 
 from rag.bounds import NAME
-from rag.documents.clean import quoted
-from rag.documents.text import known_charset
+from rag.documents.text import known_charset, quoted
 from rag.errors import DocumentError
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -46,12 +44,11 @@ _SPECIAL = [
 ]
 """Blocks of IANA's registries of special addresses that some version of Python takes for public ones."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_MOVED = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True)
 class Page:
-    """What an address holds: `kind` is "html", "text", "markdown" or "pdf", `charset` the one the server named."""
+    """What an address holds; kind is one of KINDS, charset what the server named."""
 
     address: str
     kind: str
@@ -65,7 +62,7 @@ def is_address(source: str) -> bool:
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether `address` is one of the public internet, also when it wraps an IPv4 address (RFC 4291, 3056, 6052)."""
+    """Whether `address`, or the IPv4 address that it wraps, is public (RFC 4291, 3056, 6052)."""
     if isinstance(address, ipaddress.IPv6Address):
         wrapped = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
@@ -97,143 +94,109 @@ def fetch(
         )
     if len(address) > NAME:
         raise DocumentError(f"{quoted(address)} has more than {NAME:,} characters; give a shorter address.")
-    backend = _CheckedBackend(allowed, time.monotonic() + seconds)
     try:
-        with httpcore.ConnectionPool(network_backend=backend) as pool:
-            return _followed(pool, address, megabytes)
+        # Asynchronous, because httpx itself bounds each read, and a server could drip its answer for ever.
+        with start_blocking_portal() as portal:
+            return portal.call(_get, address, seconds, megabytes, allowed)
     except _Refused as error:
         raise DocumentError(f"{quoted(address)} {error}.") from error
-    except httpcore.TimeoutException as error:
+    except httpx.InvalidURL as error:
+        raise DocumentError(f"{quoted(address)} is not a valid web address ({error}); correct it.") from error
+    except (TimeoutError, httpx.TimeoutException) as error:
         raise DocumentError(f"{quoted(address)} did not answer within {seconds:g} seconds; try again later.") from error
-    except Exception as error:  # What a server sends decides what the libraries raise.
-        reason = " ".join(str(error).split())[:200] or "what the server sent cannot be understood"
+    except (httpx.HTTPError, zlib.error, OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".") or "what the server sent cannot be understood"
         raise DocumentError(
             f"{quoted(address)} cannot be fetched ({reason}); check the address and the connection."
         ) from error
 
 
-def _followed(pool: httpcore.ConnectionPool, url: str, megabytes: int) -> Page:
-    for _ in range(REDIRECTS + 1):
-        answer = _get(pool, _checked(url), megabytes)
-        if isinstance(answer, Page):
-            return answer
-        url = answer
+class _Refused(Exception):
+    """A page cannot be taken; the message follows its address: "is too large"."""
+
+
+async def _get(address: str, seconds: float, megabytes: int, allowed: Check) -> Page:
+    headers = {"User-Agent": "article-chat", "Accept": ", ".join(KINDS), "Accept-Encoding": "identity"}
+    with fail_after(seconds):
+        async with httpx.AsyncClient(
+            transport=_CheckedTransport(allowed), headers=headers, timeout=seconds, trust_env=False
+        ) as client:
+            request = client.build_request("GET", address)
+            for _ in range(REDIRECTS + 1):
+                response = await client.send(request, stream=True)
+                try:
+                    if response.next_request is None:
+                        return await _page(response, megabytes)
+                    request = response.next_request
+                finally:
+                    await response.aclose()
     raise _Refused(f"redirects more than {REDIRECTS} times; give its final address")
 
 
-class _Refused(Exception):
-    """Goes on after the address: "leads to …; leave it out"."""
+class _CheckedTransport(httpx.AsyncHTTPTransport):
+    """Connects only to IP addresses that are allowed: each name is resolved once, here."""
 
+    def __init__(self, allowed: Check) -> None:
+        # A connection that is kept could be taken for one to another host at the same IP address.
+        super().__init__(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        self._allowed = allowed
 
-def _checked(text: str) -> httpx.URL:
-    try:
-        url = httpx.URL(text)
-        host = url.host
-    except (httpx.InvalidURL, ValueError) as error:
-        raise _Refused(f"leads to {quoted(text)}, which is not a valid web address ({error}); correct it") from error
-    if url.scheme not in {"http", "https"} or not host or (url.port or 0) > 65535:
-        raise _Refused(f"leads to {quoted(text)}, which is not an http(s) address; leave it out")
-    if url.userinfo:
-        raise _Refused("holds a user name or password, which are not sent; leave them out")
-    return url
-
-
-def _get(pool: httpcore.ConnectionPool, url: httpx.URL, megabytes: int) -> Page | str:
-    """The page, or the address that the server redirects to."""
-    target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-    headers = [
-        ("Host", url.netloc.decode()),
-        ("User-Agent", "article-chat"),
-        ("Accept", ", ".join(KINDS)),
-        ("Accept-Encoding", "identity"),
-    ]
-    with pool.stream("GET", target, headers=headers) as response:
-        named = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-        if response.status in _MOVED and "location" in named:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        if url.scheme not in {"http", "https"} or not url.host or (url.port or 0) > 65535:
+            raise _Refused(f"leads to {quoted(str(url))}, which is not an http(s) address; leave it out")
+        if url.userinfo:
+            raise _Refused("holds a user name or password, which are not sent; leave them out")
+        host = url.raw_host.decode()
+        numbers = self._resolved(host)
+        times = request.extensions["timeout"]
+        extensions = {"timeout": times | {"connect": times["read"] / len(numbers)}, "sni_hostname": host}
+        for left, number in zip(range(len(numbers), 0, -1), numbers, strict=True):
+            attempt = httpx.Request("GET", url.copy_with(host=number), headers=request.headers, extensions=extensions)
             try:
-                return str(url.join(named["location"]))
-            except (httpx.InvalidURL, ValueError) as error:
-                raise _Refused("redirects to an address that is not valid; leave it out") from error
-        if response.status != 200:
-            raise _Refused(f"answers with status {response.status}; check the address")
-        content_type = named.get("content-type", "no content type")[:NAME]
-        kind = KINDS.get(content_type.partition(";")[0].strip().lower())
-        if kind is None:
-            raise _Refused(f"holds {content_type!r}, not HTML, text or PDF; leave it out")
-        content = _body(response.iter_stream(), named.get("content-encoding", "identity").lower(), megabytes)
+                return await super().handle_async_request(attempt)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if left == 1:
+                    raise
+        raise httpx.ConnectError(f"no address is known for {host!r}")
+
+    def _resolved(self, host: str) -> list[str]:
+        """The IP addresses of `host`, which must all be allowed."""
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError(f"no address is known for {host!r}") from error
+        numbers = [str(item[4][0]) for item in found]
+        for number in numbers:
+            if not self._allowed(ipaddress.ip_address(number)):
+                raise _Refused(f"leads to {number}, which is not an address of the public internet; leave it out")
+        return numbers
+
+
+async def _page(response: httpx.Response, megabytes: int) -> Page:
+    if response.status_code != 200:
+        raise _Refused(f"answers with status {response.status_code}; check the address")
+    content_type = response.headers.get("content-type", "no content type")[:NAME]
+    kind = KINDS.get(content_type.partition(";")[0].strip().lower())
+    if kind is None:
+        raise _Refused(f"holds {content_type!r}, not HTML, text or PDF; leave it out")
+    content = await _body(response, megabytes)
     charset = _CHARSET.search(content_type)
-    return Page(str(url), kind, known_charset(charset[1]) if charset else None, content)
+    return Page(str(response.url), kind, known_charset(charset[1]) if charset else None, content)
 
 
-def _body(chunks: Iterable[bytes], encoding: str, megabytes: int) -> bytes:
-    """The body, unpacked where a server packs it unasked, and cut off when it is larger than allowed."""
+async def _body(response: httpx.Response, megabytes: int) -> bytes:
+    """The body, unpacked if the server packs it unasked."""
+    encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in {"identity", "", "gzip", "x-gzip", "deflate"}:
         raise _Refused(f"is packed in a way that cannot be read ({encoding[:NAME]!r}); save the page and name the file")
     unpack = zlib.decompressobj(wbits=47) if "identity" not in encoding and encoding else None
     limit = megabytes * 1_000_000
     body = bytearray()
-    for chunk in chunks:
+    async for chunk in response.aiter_raw():
         body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
         if len(body) > limit:
             raise _Refused(f"is larger than {megabytes} MB; save the part you need and name the file")
-    if unpack and not unpack.eof:
+    if unpack and not unpack.eof:  # httpx itself would not notice.
         raise _Refused("breaks off before its end; try again later")
     return bytes(body)
-
-
-class _CheckedBackend(httpcore.SyncBackend):
-    """Connects only to IP addresses that are allowed, and gives up at `deadline` (time.monotonic)."""
-
-    def __init__(self, allowed: Check, deadline: float) -> None:
-        self._allowed = allowed
-        self._deadline = deadline
-
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any) -> "_Timed":  # noqa: ARG002
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"no address is known for {host!r}") from error
-        numbers = [str(item[4][0]) for item in found]
-        for number in numbers:
-            if not self._allowed(ipaddress.ip_address(number)):
-                raise _Refused(f"leads to {number}, which is not an address of the public internet; leave it out")
-        for left, number in zip(range(len(numbers), 0, -1), numbers, strict=True):
-            try:
-                stream = super().connect_tcp(number, port, _left(self._deadline) / left, *args, **kwargs)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if left == 1:
-                    raise
-            else:
-                return _Timed(stream, self._deadline)
-        raise httpcore.ConnectError(f"no address is known for {host!r}")
-
-
-class _Timed(httpcore.NetworkStream):
-    """A connection whose every step ends by `deadline`, so that a server cannot drip its answer for ever."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the deadline counts
-        return self._stream.read(max_bytes, _left(self._deadline))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the deadline counts
-        self._stream.write(buffer, _left(self._deadline))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(self, *args: Any, **kwargs: Any) -> "_Timed":
-        kwargs["timeout"] = _left(self._deadline)
-        return _Timed(self._stream.start_tls(*args, **kwargs), self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the time is up")
-    return left

@@ -1,4 +1,4 @@
-"""Files, folders and web addresses -> Documents; what cannot be read becomes a DocumentError, and the rest goes on."""
+"""One file or web address -> its Documents, or a DocumentError that says why not."""
 
 import hashlib
 import os
@@ -6,20 +6,17 @@ import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from pathspec import GitIgnoreSpec
-
 from rag.documents import fetch as web
-from rag.documents.clean import quoted
-from rag.documents.parse import Found, Request
 from rag.documents.parsers import SUFFIXES
-from rag.documents.sandbox import Worker
+from rag.documents.sandbox import Sandbox
+from rag.documents.text import quoted
+from rag.documents.worker import Found, Request
 from rag.errors import DocumentError
 from rag.types import Loaded
 
@@ -29,108 +26,36 @@ AHEAD = 8
 """Sources that are read while the one before them is stored."""
 
 
-def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
-    """The documents of `paths`: files, folders with all that they hold, and web addresses; sorted, each once.
-
-    In folders only files with a known suffix count; hidden ones, and links to folders, are left out.
-    `include` and `exclude` are patterns as in .gitignore, relative to the folder named; with
-    `include` only what matches is taken. A file named itself is held against them by its path
-    and by its name. What cannot be looked at is given as if it were a document, so that loading
-    reports it. Raises DocumentError when a path does not exist or nothing is found.
-    """
-    included, excluded = _patterns(include), _patterns(exclude)
-
-    def wanted(*names: str) -> bool:
-        return (not include or any(map(included.match_file, names))) and not any(map(excluded.match_file, names))
-
-    addresses = {path for path in paths if web.is_address(path)}
-    files: dict[str, str] = {}
-    for path in dict.fromkeys(path for path in paths if path not in addresses):
-        if not os.path.exists(path):
-            raise DocumentError(f"There is no file or folder {quoted(path)}; name one that exists.")
-        folder = Path(path)
-        if folder.is_dir():
-            closed: list[Path] = []
-            found = [folder / name for name in _walk(folder, excluded, closed) if wanted(name)] + closed
-        else:
-            found = [folder] if wanted(folder.as_posix(), folder.name) else []
-        for file in found:
-            files.setdefault(os.path.abspath(file), file.as_posix())
-    if not files and not addresses:
-        names = ", ".join(quoted(path) for path in paths)
-        hint = "change the patterns or " if include or exclude else ""
-        raise DocumentError(f"No document was found in {names}; {hint}put files there ({', '.join(SUFFIXES)}).")
-    return sorted(files.values()) + sorted(addresses)
-
-
-def _patterns(patterns: Sequence[str]) -> GitIgnoreSpec:
-    try:
-        return GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise DocumentError(f"A pattern of {', '.join(patterns)!r} cannot be used ({error}); correct it.") from error
-
-
-def _walk(folder: Path, excluded: GitIgnoreSpec, closed: list[Path]) -> Iterator[str]:
-    """The files with a known suffix, relative to `folder`; what cannot be looked at is added to `closed`."""
-    for where, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
-        below = Path(where).relative_to(folder)
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and not excluded.match_file(f"{(below / name).as_posix()}/")
-        ]
-        for name in names:
-            path = Path(where, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                continue
-            try:
-                if path.is_file():
-                    yield (below / name).as_posix()
-            except OSError:
-                closed.append(path)
-
-
-@dataclass(frozen=True)
-class _File:
-    """What is read: a file that was named, or the one that keeps a page of the web until it is loaded."""
-
-    path: str
-    kind: str
-    charset: str | None
-
-
 class Loader:
-    """Reads documents. Use it in a `with` statement: it may start a process and keep fetched pages."""
+    """Reads documents in a `with` statement: it starts a process and keeps fetched pages."""
 
     def __init__(self, online: bool = False, seconds: float = 60.0, megabytes: int = 200) -> None:
         """`online` is the consent to fetch web addresses; `seconds` and `megabytes` bound each document."""
         self.online = online
         self._seconds = seconds
         self._megabytes = megabytes
-        self._worker = Worker(seconds)
-        self._fetched: dict[str, _File] = {}
+        self._sandbox = Sandbox(seconds)
+        self._fetched: dict[str, Request] = {}
         self._coming: dict[str, Request] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._worker.close()
+    def __exit__(self, *_: object) -> None:
+        self._sandbox.close()
         self._fetched.clear()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
     def digest(self, source: str) -> str:
-        """The SHA-256 of the bytes of `source`, in hex. A web page is fetched, and kept for `load`.
+        """The SHA-256 of `source`; a web page is fetched and kept for `load`.
 
         Raises DocumentError when it cannot be read.
         """
         try:
-            with self._open(self._file(source).path, source) as file:
+            with self._open(self._located(source).path, source) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise _unreadable(source, error) from error
@@ -153,13 +78,13 @@ class Loader:
         request = self._request(source, words)
         self._coming = dict(self._requests(coming[:AHEAD], words))
         try:
-            yield from _named(source, self._worker.read(request, list(self._coming.values())))
+            yield from _named(source, self._sandbox.read(request, list(self._coming.values())))
         finally:
             if self._fetched.pop(source, None):
                 Path(request.path).unlink(missing_ok=True)
 
     def _requests(self, sources: Sequence[str], words: int) -> Iterator[tuple[str, Request]]:
-        """Those for the next sources, up to one that cannot be read: that is told when its turn comes."""
+        """The requests for the next sources, up to one that cannot be read."""
         with suppress(DocumentError, OSError):
             for source in sources:
                 if web.is_address(source) and source not in self._fetched:
@@ -170,24 +95,26 @@ class Loader:
         """Raises DocumentError, OSError."""
         if (made := self._coming.get(source)) and made.words == words:
             return made
-        file = self._file(source)
-        self._open(file.path, source).close()
-        return Request(os.path.abspath(file.path), file.kind, source, _name_in_words(source), words, file.charset)
+        request = replace(self._located(source), words=words)
+        self._open(request.path, source).close()
+        return request
 
-    def _file(self, source: str) -> _File:
+    def _located(self, source: str) -> Request:
+        """The request for a file, or for the copy of a fetched page."""
         if not web.is_address(source):
-            return _File(source, SUFFIXES.get(Path(source).suffix.lower(), "text"), None)
+            kind = SUFFIXES.get(Path(source).suffix.lower(), "text")
+            return Request(os.path.abspath(source), kind, source, _name_in_words(source))
         if source not in self._fetched:
             page = web.fetch(source, online=self.online, seconds=min(self._seconds, 30.0))
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="rag-")
             number, path = tempfile.mkstemp(dir=self._folder.name)
             with open(number, "wb") as file:
                 file.write(page.content)
-            self._fetched[source] = _File(path, page.kind, page.charset)
+            self._fetched[source] = Request(path, page.kind, source, _name_in_words(source), charset=page.charset)
         return self._fetched[source]
 
     def _open(self, path: str, source: str) -> BufferedReader:
-        """The file, after a look at what and how large it is. Raises DocumentError."""
+        """The file, if it is an ordinary one and not too large. Raises DocumentError."""
         try:
             file = open(path, "rb", opener=_open_now)  # noqa: SIM115 - the caller closes it
             status = os.fstat(file.fileno())
@@ -215,7 +142,7 @@ def _open_now(path: str, flags: int) -> int:
 
 
 def _named(source: str, found: Iterator[Found]) -> Iterator[Loaded | DocumentError]:
-    """What was found, with a DocumentError for each refusal; of many lines that are broken the rest is counted."""
+    """What was found; refusals become DocumentErrors, of many broken lines the rest is counted."""
     broken = 0
     for line, one in found:
         if isinstance(one, Loaded):
@@ -223,7 +150,8 @@ def _named(source: str, found: Iterator[Found]) -> Iterator[Loaded | DocumentErr
             continue
         broken += line is not None
         if broken <= BROKEN_LINES or line is None:
-            yield DocumentError(f"{quoted(source if line is None else f'{source}#{line}')} {one}.")
+            name = source if line is None else f"{source}#{line}"
+            yield DocumentError(f"{quoted(name)} {one.reason}.", one.detail)
     if broken > BROKEN_LINES:
         rest = broken - BROKEN_LINES
         yield DocumentError(f"{quoted(source)} has {rest} more lines that cannot be read; correct them.")

@@ -1,6 +1,6 @@
 """HTML, PDF, DOCX and EPUB files -> title, text and pages.
 
-Runs in the process of rag/documents/sandbox.py: each parser is imported when its first file comes.
+Runs in the process of worker.py; each parser is imported when its first file comes.
 """
 
 import posixpath
@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
@@ -29,9 +30,11 @@ SUFFIXES = {
     ".docx": "docx",
     ".epub": "epub",
 }
-"""The kind of document that each suffix stands for."""
+"""The kind of document for each suffix."""
+PLAIN = frozenset({"text", "markdown", "jsonl"})
+"""Kinds that need no parser."""
 UNPACKED_LIMIT = 500_000_000
-"""Bytes; an archive that unpacks to more is refused as a zip bomb."""
+"""Bytes that an archive may unpack to."""
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -41,10 +44,10 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b\ufeff\ufffe\uffff]")
 _HYPHEN_AT_LINE_END = re.compile(r"(?<=\w)(?:[\x02\ufffe]\n?|[-\u2010\u00ad]\n)(?=(\w))")
 _NOT_SHOWN = "head, script, style, template, noscript, iframe, svg, [hidden]"
 _ONLY_WRAPS = "a, b, big, code, del, em, font, i, s, small, span, strong, sub, sup, u, pre:has(> pre)"
-"""Left out of the Markdown; the last is how trafilatura gives code."""
+"""Tags that leave no trace in the Markdown; the last is how trafilatura gives code."""
 _AROUND = "nav, footer, aside, form, button, [role=navigation]"
 _ENOUGH = 0.4
-"""The share of a page's text (outside of links and of what stands around) that its main text must hold."""
+"""The share of a page's text, without links and navigation, that its main text must hold."""
 _NO_TITLE = re.compile(
     r"\A(untitled|unknown|(document|slide|presentation)\s*\d*|microsoft (word|powerpoint) - .*"
     r"|.*\.(docx?|dvi|html?|indd|odt|pdf|pptx?|ps|qxd|rtf|tex|txt))\Z",
@@ -53,12 +56,12 @@ _NO_TITLE = re.compile(
 
 
 class FormatError(Exception):
-    """A file that cannot be read; the message goes on after its name: "is empty; leave it out"."""
+    """A file cannot be read; the message follows its name: "is empty; leave it out"."""
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A document's title (None: it names none), its text, and the offsets at which its pages start."""
+    """A document's title, if it names one, its text, and the offsets of its pages."""
 
     title: str | None
     text: str
@@ -86,15 +89,13 @@ def read(path: str, kind: str, charset: str | None = None) -> Parsed:
     with open(path, "rb") as file:
         _check_start(file.read(_START), kind)
         file.seek(0)
-        if kind == "pdf":
-            return _read_pdf(file)
         if kind == "html":
             return read_html(file.read(), charset)
-        return _read_archive(file, kind)
+        return _read_pdf(file) if kind == "pdf" else _read_archive(file, kind)
 
 
 def _check_start(start: bytes, kind: str) -> None:
-    """A wrong suffix is told by the first bytes, before a parser makes something of them."""
+    """Raises FormatError if the first bytes show that the suffix is wrong."""
     if len(start) < _START and not start.strip():
         raise FormatError("is empty; put text in it or leave it out")
     if start.startswith(b"\xd0\xcf\x11\xe0"):
@@ -102,9 +103,9 @@ def _check_start(start: bytes, kind: str) -> None:
             "is an old Office file or protected by a password; save it as .docx without a password or leave it out"
         )
     if kind == "html":
-        wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
-        right = not start.startswith((b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF8"))
-        right = right and (wide or b"\0" not in start)
+        other = start.startswith((b"%PDF-", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF8"))
+        utf_16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+        right = not other and (utf_16 or b"\0" not in start)
     else:
         right = b"%PDF-" in start if kind == "pdf" else start.startswith(b"PK")
     if not right:
@@ -112,10 +113,7 @@ def _check_start(start: bytes, kind: str) -> None:
 
 
 def read_html(content: bytes, charset: str | None = None) -> Parsed:
-    """The main text of a page, found by trafilatura, or all that it shows where that leaves out too much.
-
-    Raises FormatError when it is not a text.
-    """
+    """The main text of a page, or all if trafilatura leaves out too much. Raises FormatError."""
     from bs4.dammit import UnicodeDammit
 
     html = UnicodeDammit(content, [charset] if charset else [], is_html=True).unicode_markup
@@ -143,24 +141,23 @@ def _main_text(html: str) -> str:
     return markdown(soup(main)) if main else ""
 
 
-def _html_title(soup: "BeautifulSoup") -> str | None:
-    named = soup.find("meta", property="og:title")
-    candidates = [str(named.get("content") or "") if named else "", soup.title.get_text() if soup.title else ""]
-    return next((title.strip() for title in candidates if title.strip()), None)
+def _html_title(page: "BeautifulSoup") -> str | None:
+    named = page.find("meta", property="og:title")
+    title = str(named.get("content") or "").strip() if named else ""
+    return title or (page.title.get_text().strip() if page.title else "") or None
 
 
 def soup(html: str | bytes) -> "BeautifulSoup":
-    """The parsed page."""
     from bs4 import BeautifulSoup
 
     return BeautifulSoup(html, "lxml")
 
 
-def markdown(soup: "BeautifulSoup") -> str:
-    """What `soup` shows, as plain paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
+def markdown(page: "BeautifulSoup") -> str:
+    """`page` as paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
     from markdownify import MarkdownConverter
 
-    _reduce(soup, _NOT_SHOWN, _ONLY_WRAPS)
+    _reduce(page, _NOT_SHOWN, _ONLY_WRAPS)
     converter = MarkdownConverter(
         heading_style="ATX",
         bullets="-",
@@ -170,18 +167,19 @@ def markdown(soup: "BeautifulSoup") -> str:
         table_infer_header=True,
         newline_style="BACKSLASH",
     )
-    return _tidy(str(converter.convert_soup(soup)).replace("\\\n", "\n"))
+    return _tidy(str(converter.convert_soup(page)).replace("\\\n", "\n"))
 
 
-def _reduce(soup: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -> None:
-    """Take out the tags that are `dropped`, put what the `unwrapped` hold in their place, and join the strings there.
+def _reduce(page: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -> None:
+    """Remove the tags that `dropped` selects, and replace the `unwrapped` ones by their content.
 
-    The time of bs4's own methods for that grows with the square of the number of tags.
+    The strings around them are joined. The time of bs4's own methods for that grows with the
+    square of the number of tags.
     """
     from bs4.element import NavigableString, PreformattedString
 
-    drop = {id(tag): tag for tag in soup.select(dropped)}
-    unwrap = {id(tag): tag for tag in soup.select(unwrapped)} if unwrapped else {}
+    drop = {id(tag): tag for tag in page.select(dropped)}
+    unwrap = {id(tag): tag for tag in page.select(unwrapped)} if unwrapped else {}
     gone = drop | unwrap
     parents = {id(tag.parent): tag.parent for tag in gone.values() if tag.parent and id(tag.parent) not in gone}
     for parent in parents.values():
@@ -223,10 +221,7 @@ def _read_pdf(file: IO[bytes]) -> Parsed:
     with document:
         texts = list(_page_texts(document))
         title = str(document.get_metadata_value("Title")).strip()
-    pages, at = [], 0
-    for text in texts:
-        pages.append(at)
-        at += len(text) + 2
+    pages = accumulate((len(text) + 2 for text in texts[:-1]), initial=0)
     whole = "\n\n".join(texts)
     if not whole.strip():
         raise FormatError("holds no text, probably only images of pages; run OCR on it first")
@@ -247,10 +242,6 @@ def _page_texts(document: "PdfDocument") -> Iterator[str]:
 
 
 def _read_archive(file: IO[bytes], kind: str) -> Parsed:
-    """Read `file` as `kind`, "docx" or "epub".
-
-    Raises FormatError with the reason; on a broken file a parser may raise anything else.
-    """
     with zipfile.ZipFile(file) as archive:
         if sum(info.file_size for info in archive.infolist()) > UNPACKED_LIMIT:
             raise FormatError(f"unpacks to more than {UNPACKED_LIMIT // 1_000_000} MB; leave it out")
@@ -260,14 +251,14 @@ def _read_archive(file: IO[bytes], kind: str) -> Parsed:
 
 
 def _xml(archive: zipfile.ZipFile, name: str) -> Element | None:
-    """The parsed member, None where there is none; entities are refused."""
+    """The parsed member, None if there is none; entities are refused."""
     from defusedxml.ElementTree import fromstring
 
     return cast(Element, fromstring(archive.read(name))) if name in archive.namelist() else None
 
 
 def _read_docx(file: IO[bytes], archive: zipfile.ZipFile) -> Parsed:
-    """By mammoth, whose own XML parser expands entities: each part goes through the strict one first."""
+    """By mammoth, whose XML parser expands entities: a strict one reads each part first."""
     import mammoth
 
     for name in archive.namelist():
@@ -276,8 +267,7 @@ def _read_docx(file: IO[bytes], archive: zipfile.ZipFile) -> Parsed:
     core = _xml(archive, "docProps/core.xml")
     title = core.findtext("{http://purl.org/dc/elements/1.1/}title") if core is not None else None
     style = "p[style-name='Title'] => h1:fresh"
-    html = mammoth.convert_to_html(file, style_map=style, convert_image=lambda _: []).value
-    text = markdown(soup(html))
+    text = markdown(soup(mammoth.convert_to_html(file, style_map=style, convert_image=lambda _: []).value))
     return Parsed((title or "").strip() or first_heading(text), text)
 
 

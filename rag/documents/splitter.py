@@ -31,7 +31,7 @@ _Sentence = tuple[Span, int]
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Span]:
     """The sentences of `text[start:end]` as spans of `text`, without the white space around them.
 
-    A sentence runs over a line end only where the line looks wrapped.
+    A sentence runs over a line end only if the line looks wrapped.
     The segmenter is sentencex (Wikimedia), which keeps "U.S. Ambassador" and quotations whole.
     """
     return [span for span, _ in _sentences(text, start, len(text) if end is None else end)]
@@ -69,11 +69,6 @@ def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Pa
         )
         for passage_id, span in enumerate(spans, first_id)
     ]
-
-
-def split(document: Document, words: int = 110, first_id: int = 0) -> list[Passage]:
-    """The passages of a document, made here: for texts that are known to be harmless."""
-    return cut(document, passage_spans(document.text, words), first_id)
 
 
 def _sections(text: str) -> Iterator[list[_Sentence]]:
@@ -126,7 +121,7 @@ def _sentences(text: str, start: int, end: int) -> Iterator[_Sentence]:
 
 
 def _segments(text: str) -> Iterator[int]:
-    """The lengths of the sentences that `text` consists of, found in one part of it after the other.
+    """The lengths of the sentences of `text`, which is segmented in parts.
 
     The last sentence of a part may go on, so the next part begins with it.
     """
@@ -144,7 +139,7 @@ def _segments(text: str) -> Iterator[int]:
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[Span]:
-    """Lines, where a wrapped line is joined with the next."""
+    """The lines of `text[start:end]`; a wrapped line is joined with the next."""
     lines = [Span(match.start(), match.end()) for match in _LINE.finditer(text, start, end)]
     first = 0
     for number, line in enumerate(lines):

@@ -1,12 +1,14 @@
-"""Bytes -> text, whatever the encoding, and the lines of JSONL."""
+"""Bytes -> clean text: encodings, the lines of JSONL, tokens and characters to remove."""
 
 import codecs
+import io
 import json
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Iterator
 from typing import IO
 
+from rag.bounds import NAME
 from rag.documents.parsers import FormatError, Parsed
 
 _BOMS = {  # The long ones first: those of UTF-16 begin like those of UTF-32.
@@ -23,15 +25,14 @@ _ENOUGH = 200_000
 """Bytes or characters that tell an encoding."""
 _CHARSET = re.compile(r"[A-Za-z0-9._:+-]{1,40}")
 _NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
-"""Encodings that Python alone calls so, or that are of names."""
-_LONGEST_LINE = 50_000_000
-"""Bytes of a line of JSONL."""
+"""Encodings of names or of Python source, not of texts."""
 
 
 def decode(raw: bytes, charset: str | None = None) -> str:
-    """The text of `raw`, whose line ends stay: by its byte order mark, as UTF-8, in `charset`, or as chardet tells.
+    """The text of `raw`, with its line ends.
 
-    Raises FormatError when nothing fits. `charset` is one that `known_charset` gives.
+    It is read by its byte order mark, as UTF-8, in `charset` (one that `known_charset` gives),
+    or as chardet guesses. Raises FormatError if nothing fits.
     """
     encoding = next((name for bom, name in _BOMS.items() if raw.startswith(bom)), "utf-8")
     try:
@@ -53,7 +54,7 @@ def decode(raw: bytes, charset: str | None = None) -> str:
 
 
 def _decode_other(raw: bytes, fault: int, charset: str | None) -> str:
-    """`fault` is where `raw` stops being UTF-8."""
+    """The text of `raw`, which is not UTF-8 from `fault` on."""
     if charset is not None:
         try:
             return raw.decode(charset)
@@ -78,7 +79,7 @@ def _decoded(raw: bytes, encoding: str) -> str:
 
 
 def known_charset(name: str) -> str | None:
-    """`name` where it is a charset that a text can have, None for whatever else a server says."""
+    """`name` if it is a charset that a text can have, else None."""
     try:
         if not _CHARSET.fullmatch(name) or codecs.lookup(name).name in _NO_CHARSETS:
             return None
@@ -88,8 +89,12 @@ def known_charset(name: str) -> str | None:
     return name
 
 
+_LONGEST_LINE = 50_000_000
+"""Bytes of a line of JSONL."""
+
+
 def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Each line that is not blank with its number from 1; of one that is too long for JSONL only the beginning."""
+    """The numbers, from 1, and lines that are not blank; too long ones are cut."""
     number = 0
     while line := file.readline(_LONGEST_LINE + 1):
         number += 1
@@ -103,7 +108,7 @@ def lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def json_line(line: bytes) -> Parsed:
-    """The `text` and `title` of a line of JSONL. Raises FormatError with what is wrong with it."""
+    """The `text` and `title` of a line of JSONL. Raises FormatError with the reason."""
     if len(line) > _LONGEST_LINE:
         raise FormatError(f"is longer than {_LONGEST_LINE // 1_000_000} MB; divide its text or leave it out")
     try:
@@ -117,3 +122,63 @@ def json_line(line: bytes) -> Parsed:
         raise FormatError('is not an object with a string "text"; correct the line or remove it')
     title = item.get("title")
     return Parsed(title if isinstance(title, str) else None, text)
+
+
+_TOKEN = re.compile(
+    r"(?:<[|｜][^<>\n]{0,60}[|｜]>"  # ChatML, Llama 3, Phi, DeepSeek: <|im_start|>, <|eot_id|>, <｜User｜>
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Mistral
+    r"|<</?SYS>>"  # Llama 2
+    r"|</?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|tool_call|tool_response|think)>)\Z",  # Gemma, Qwen and others
+    re.IGNORECASE,
+)
+_LONGEST = 64
+"""Characters of the longest token."""
+_TO_CLOSER = re.compile(r"[^>\]]*[>\]]|[^>\]]+")
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls, but not the white ones and the next-line character
+    r"\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"  # tags and variation selectors, in which text can be hidden
+)
+_JOINERS = re.compile(r"(?<=[\x21-\x7e])[\u200c\u200d\ufe00-\ufe0f]+(?=[\x21-\x7e])")
+"""Joiners between ASCII letters; some scripts need them elsewhere."""
+
+
+def clean(text: str) -> str:
+    """`text` without the special tokens of chat templates, invisible characters and lone surrogates.
+
+    Engines parse such tokens wherever they stand, and text can hide in characters that
+    no font shows (Unicode TR 36; tag characters and bidirectional controls).
+    """
+    seen = _INVISIBLE.sub(_line_end, text if text.isascii() else replace_surrogates(text))
+    return without(_TOKEN, _JOINERS.sub("", seen))
+
+
+def without(token: re.Pattern[str], text: str) -> str:
+    r"""`text` without any `token`, even one that is hidden in the middle of another.
+
+    The pattern ends with > or ] and \Z. What is kept never holds a token, so a further one
+    can only end with the next > or ], and one pass finds them all.
+    """
+    kept = io.StringIO()
+    for piece in _TO_CLOSER.findall(text):
+        kept.write(piece)
+        end = kept.tell()
+        kept.seek(max(0, end - _LONGEST))
+        if found := token.search(kept.read()):
+            kept.seek(end - len(found[0]))
+            kept.truncate()
+    return kept.getvalue()
+
+
+def _line_end(match: re.Match[str]) -> str:
+    return "\n" if match[0] in "\u2028\u2029" else ""
+
+
+def replace_surrogates(text: str) -> str:
+    """`text` with U+FFFD for lone surrogates: the undecodable bytes of a name or an argument."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def quoted(name: str) -> str:
+    """The name of a file or an address for messages: quoted, cut if too long."""
+    return repr(replace_surrogates(name[:NAME]) + ("…" if len(name) > NAME else ""))

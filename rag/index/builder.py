@@ -11,7 +11,8 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
 
-from rag.documents.loader import AHEAD, Loader, find_sources
+from rag.documents.loader import AHEAD, Loader
+from rag.documents.sources import find_sources
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.index.embedding import EmbeddingCache, store_vectors
 from rag.index.health import verify_apart
@@ -30,7 +31,7 @@ from rag.index.snapshot import (
     unwritable,
     write_lock,
 )
-from rag.models.weights import Progress, silent
+from rag.models.progress import Progress, silent
 from rag.types import Loaded
 
 _MOST_STALE = 0.2

@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 
 from rag.index.passage_editor import PassageEditor
 from rag.index.vectors import Floats, Vectors
-from rag.models.weights import Progress
+from rag.models.progress import Progress
 
 BATCH = 512
 """Passages embedded and stored at once."""

@@ -2,15 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
+from pydantic import ValidationError
 
 from rag.errors import ModelError, RagError
-from rag.models.weights import Progress, find_weights, silent
+from rag.models.progress import Progress, silent
+from rag.models.weights import find_weights
 from rag.settings import Settings
 from rag.types import Incomplete
 
@@ -19,14 +22,14 @@ SLOTS = 2
 RETRIES = 2
 """How often a failed request to a model is tried again."""
 LOGPROBS = "logprobs"
-"""The tag of a model whose server speaks OpenAI's protocol: it gives log-probabilities, or ignores the wish, and ends
-each stream with its finish reason."""
+"""The tag of a model behind OpenAI's protocol: it may give log-probabilities, and ends a stream with a reason."""
 _FINISH = ("finish_reason", "stop_reason", "done_reason", "stopReason")
-"""Where the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
+"""The fields in which the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
 LENGTH = "length"
 _LENGTH = frozenset({LENGTH, "max_tokens", "model_length"})
-"""What they say of one that a limit of length ended."""
+"""What they say if the answer was too long."""
 _REFUSED = "content_filter"
+Piece = TypeVar("Piece")
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -36,7 +39,7 @@ def is_embedded(settings: Settings) -> bool:
 
 @contextmanager
 def open_model(settings: Settings, progress: Progress = silent) -> Iterator[BaseChatModel]:
-    """The chat model of the settings, ready to answer; the embedded one ends with the context.
+    """The chat model, ready to answer; the embedded one ends with the context.
 
     Raises ModelError when its file is missing or damaged, its engine is not
     installed, or the provider's name or key cannot be used.
@@ -44,14 +47,22 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
     if not is_embedded(settings):
         yield _remote(settings)
         return
-    weights = find_weights(settings, progress)
+    key = secrets.token_urlsafe(24)
+    server = _engine(settings, find_weights(settings, progress), key)
+    try:
+        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
+    finally:
+        del server  # Ends its threads and frees the weights.
+
+
+def _engine(settings: Settings, weights: Path, key: str) -> Any:
+    """An OpenAI-compatible server inside this process, which asks for `key`."""
     try:
         import xllamacpp
     except ImportError as error:
         raise ModelError(
             'The engine of the embedded model is not installed; run: pip install -c constraints.txt -e ".[local]"'
         ) from error
-    key = secrets.token_urlsafe(24)
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
     params.hostnames = ["127.0.0.1"]
@@ -59,9 +70,7 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
     params.api_keys = [key]
     params.n_ctx = settings.context * SLOTS
     params.n_parallel = SLOTS
-    threads = os.cpu_count() or 1
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
     params.no_extra_bufts = True  # Repacked weights take 0.6 GB more and read no faster.
     params.cache_ram_mib = 512
     params.ui = False
@@ -74,10 +83,7 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
         raise ModelError(
             f"The model file {str(weights)!r} cannot be loaded ({error}); set RAG_MODEL to another, or free memory."
         ) from error
-    try:
-        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
-    finally:
-        del server  # Ends its threads and frees the weights.
+    return server
 
 
 def finish_reason(piece: BaseMessage) -> str | None:
@@ -88,7 +94,7 @@ def finish_reason(piece: BaseMessage) -> str | None:
 def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
     """Why a stream that ended with this reason is not whole, if it is not.
 
-    A stream without one broke off, where the model's server is known to give reasons.
+    A stream without a reason broke off, if the model's server is known to give reasons.
     """
     if reason in _LENGTH:
         return "length"
@@ -97,81 +103,61 @@ def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
 
 
 def _remote(settings: Settings) -> BaseChatModel:
-    key = settings.api_key.get_secret_value()
-    if settings.base_url and not _names_provider(settings.model):
-        return _openai(settings, settings.base_url, key or "none", settings.model or "default")
-    from langchain.chat_models import init_chat_model
-
-    options: dict[str, Any] = {
-        "temperature": 0,
-        "max_tokens": settings.max_tokens,
-        "timeout": settings.timeout,
-        "max_retries": RETRIES,
-        **({"base_url": settings.base_url} if settings.base_url else {}),
-        **({"api_key": key} if key else {}),
-    }
-    try:
-        model: BaseChatModel = init_chat_model(settings.model, **options)
-    except Exception as error:
-        raise ModelError(
-            f"The model {settings.model!r} cannot be used ({str(error).splitlines()[0]}); set RAG_MODEL to "
-            "PROVIDER:NAME, for example openai:gpt-5-mini, install its LangChain package, and set RAG_API_KEY."
-        ) from error
-    return model
-
-
-def _names_provider(model: str) -> bool:
-    """Whether `model` is PROVIDER:NAME with a provider that LangChain knows; "llama3:8b" is not."""
-    from langchain.chat_models.base import _BUILTIN_PROVIDERS
-
-    return model.partition(":")[0] in _BUILTIN_PROVIDERS and ":" in model
+    """The model of a provider (PROVIDER:NAME) or of an OpenAI-compatible server."""
+    given = {"base_url": settings.base_url, "api_key": settings.api_key.get_secret_value()}
+    options = {name: value for name, value in given.items() if value}
+    provider, _, name = settings.model.partition(":")
+    with explained(settings, _unusable):
+        if not settings.base_url:
+            return _client(settings, settings.model, None, **options)
+        if name:
+            try:
+                return _client(settings, name, provider, **options)
+            except ValidationError:
+                raise
+            except ValueError:  # There is no such provider: "llama3:8b" is the whole name.
+                pass
+        return _openai(settings, settings.base_url, given["api_key"] or "none", settings.model or "default")
 
 
 def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatModel:
-    from langchain_openai import ChatOpenAI
+    import openai
 
+    options: dict[str, Any] = {}
     if base_url.startswith(("http://127.0.0.1", "http://localhost")):
-        # A proxy set for the web must not see requests to this machine; the lower-case name wins where both are set.
-        for variable in ("NO_PROXY", "no_proxy"):
-            held = os.environ.get(variable, "")
-            if "127.0.0.1" not in held:
-                os.environ[variable] = f"{held},127.0.0.1,localhost".strip(",")
-    return ChatOpenAI(
-        model=name,
-        base_url=base_url,
-        api_key=key,
+        # A proxy set for the web must not see requests to this machine.
+        options["http_client"] = openai.DefaultHttpxClient(trust_env=False)
+        options["http_async_client"] = openai.DefaultAsyncHttpxClient(trust_env=False)
+    return _client(
+        settings, name, "openai", base_url=base_url, api_key=key, stream_usage=False, tags=[LOGPROBS], **options
+    )
+
+
+def _client(settings: Settings, name: str, provider: str | None, **options: Any) -> BaseChatModel:
+    """The provider's client; without one, `name` names it. May raise anything."""
+    from langchain.chat_models import init_chat_model
+
+    model: BaseChatModel = init_chat_model(
+        name,
+        model_provider=provider,
         temperature=0,
         max_tokens=settings.max_tokens,
         timeout=settings.timeout,
         max_retries=RETRIES,
-        stream_usage=False,
-        tags=[LOGPROBS],
+        **options,
+    )
+    return model
+
+
+def _unusable(settings: Settings, error: Exception) -> str:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return (
+        f"The model {settings.model!r} cannot be used ({reason}); set RAG_MODEL to "
+        "PROVIDER:NAME, for example openai:gpt-5-mini, install its LangChain package, and set RAG_API_KEY."
     )
 
 
-@contextmanager
-def explained(settings: Settings) -> Iterator[None]:
-    """Turn what a model's client raises into a ModelError of one sentence.
-
-    Every provider has errors of its own, and raises built-in ones too, so they are told
-    apart from faults of this package by where they were raised: those are let through.
-    """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, RagError) or _raised_here(error):
-            raise
-        raise ModelError(_sentence(settings, error), _detail(settings, error)) from error
-
-
-def _raised_here(error: Exception) -> bool:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("rag.")
-
-
-def _sentence(settings: Settings, error: Exception) -> str:
+def _failed(settings: Settings, error: Exception) -> str:
     who = "The embedded model" if is_embedded(settings) else "The model"
     status, kind = getattr(error, "status_code", None), type(error).__name__
     if status in {401, 403}:
@@ -194,3 +180,24 @@ def _detail(settings: Settings, error: Exception) -> str:
     where = f" at {settings.base_url}" if settings.base_url else ""
     status = getattr(error, "status_code", None)
     return f"{settings.model or 'default'!r}{where}: {type(error).__name__}{f' {status}' if status else ''}"
+
+
+@contextmanager
+def explained(settings: Settings, sentence: Callable[[Settings, Exception], str] = _failed) -> Iterator[None]:
+    """Turn what a model's client raises into a ModelError of one sentence.
+
+    Every provider has errors of its own and raises built-in ones too, so all are taken for
+    the model's: nothing but the call belongs inside.
+    """
+    try:
+        yield
+    except RagError:
+        raise
+    except Exception as error:
+        raise ModelError(sentence(settings, error), _detail(settings, error)) from error
+
+
+def streamed(settings: Settings, pieces: Iterator[Piece]) -> Generator[Piece, None, None]:
+    """The pieces of a model's stream, with its errors explained; closing it closes the stream."""
+    with explained(settings):
+        yield from pieces

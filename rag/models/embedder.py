@@ -1,4 +1,4 @@
-"""The one place that makes an embedder."""
+"""The embedder: a sentence-transformers model as LangChain sees one."""
 
 import hashlib
 import importlib.util
@@ -54,7 +54,7 @@ def embedder_name(settings: Settings) -> str:
 
 
 def make_embedder(settings: Settings) -> SentenceEmbedder:
-    """The embedder that `settings.embedder` names, on the CPU, in bf16 where the processor computes with it.
+    """The embedder of the settings, on the CPU, in bf16 if the processor has it.
 
     Raises ModelError when it is not installed, damaged, or cannot be loaded.
     """
@@ -65,7 +65,8 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    native_bf16 = torch.cpu._is_avx512_bf16_supported()
+    processor = torch.cpu.get_capabilities()
+    native_bf16 = processor.get("avx512_bf16") or processor.get("amx_bf16")
     try:
         model = SentenceTransformer(
             str(folder),

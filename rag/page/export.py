@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rag.documents.clean import replace_surrogates
+from rag.documents.text import replace_surrogates
 from rag.page.markup import facts
 from rag.server.turns import Turn
 from rag.types import Answer, Citation, Hit, Passage, Sentence

@@ -7,7 +7,7 @@ from langchain_core.embeddings import Embeddings
 
 from rag.documents.loader import Loader
 from rag.errors import DocumentError
-from rag.models.weights import Progress
+from rag.models.progress import Progress
 from rag.types import Loaded
 
 _EMBEDDING = "Embedding passages"

@@ -13,7 +13,8 @@ from langchain_core.embeddings import Embeddings
 
 from rag import bounds
 from rag.documents.fetch import is_address
-from rag.documents.loader import Loader, find_sources
+from rag.documents.loader import Loader
+from rag.documents.sources import find_sources
 from rag.errors import DocumentError, SettingsError
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
@@ -21,7 +22,7 @@ from rag.index.health import verify_apart
 from rag.index.index import list_documents
 from rag.index.manifest import Corpus
 from rag.models.embedder import embedder_name, make_embedder
-from rag.models.weights import Progress
+from rag.models.progress import Progress
 from rag.page.intake import Ahead, SharedEmbedder
 from rag.server.files import FOLDER, is_placed, place_file, place_text
 from rag.settings import ServerSettings

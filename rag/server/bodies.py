@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.documents.clean import replace_surrogates
+from rag.documents.text import replace_surrogates
 
 UPLOAD = "/gradio_api/upload"
 """What is sent there is read by the one who keeps it."""

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from rag import bounds
-from rag.documents.clean import replace_surrogates
+from rag.documents.text import replace_surrogates
 from rag.errors import BusyError, QuestionError, RagError, for_readers
 from rag.server.desk import Desk, Waiting
 from rag.server.events import events_of, stay

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rag import bounds
-from rag.documents.clean import clean
 from rag.documents.parsers import SUFFIXES
+from rag.documents.text import clean
 from rag.errors import DocumentError, StoreError
 
 FOLDER = "documents"

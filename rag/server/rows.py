@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from rag.bounds import QUESTION
-from rag.documents.clean import replace_surrogates
+from rag.documents.text import replace_surrogates
 from rag.server.ratings import Rating
 from rag.server.turns import Turn, end
 

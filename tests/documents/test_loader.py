@@ -11,8 +11,10 @@ import corpus
 import pytest
 
 from rag.documents import fetch as web
-from rag.documents.loader import BROKEN_LINES, Loader, find_sources
-from rag.documents.parse import Request, parse
+from rag.documents import sandbox
+from rag.documents.loader import BROKEN_LINES, Loader
+from rag.documents.sources import find_sources
+from rag.documents.worker import Refusal, Request, parse
 from rag.errors import DocumentError
 from rag.types import Document, Loaded, Span
 
@@ -35,82 +37,10 @@ def refusal(loader: Loader, source: str) -> str:
     return str(error)
 
 
-def below(folder: Path, found: list[str]) -> list[str]:
-    return [os.path.relpath(path, folder) for path in found]
-
-
 def fill(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
-
-
-def test_folders_are_searched_and_hidden_and_other_files_left_out(tmp_path: Path) -> None:
-    fill(tmp_path, "b.txt", "a.md", "sub/c.MARKDOWN", "sub/d.PDF", ".hidden.txt", ".git/x.txt", "picture.png")
-    found = find_sources([str(tmp_path), f"{tmp_path}/sub/../b.txt", "HTTP://example.org/x", "HTTP://example.org/x"])
-    assert below(tmp_path, found[:-1]) == ["a.md", "b.txt", "sub/c.MARKDOWN", "sub/d.PDF"]
-    assert found[-1] == "HTTP://example.org/x"
-
-
-def test_a_file_named_itself_may_have_any_suffix(tmp_path: Path) -> None:
-    fill(tmp_path, "notes.log")
-    assert find_sources([f"{tmp_path}/notes.log"]) == [f"{tmp_path}/notes.log"]
-
-
-@pytest.mark.parametrize(
-    ("include", "exclude", "left"),
-    [
-        (["*.md"], [], ["a.md", "old/c.md"]),
-        ([], ["old/"], ["a.md", "b.txt"]),
-        (["*.md"], ["/a.md"], ["old/c.md"]),
-        ([], ["*", "!b.txt"], ["b.txt"]),
-    ],
-)
-def test_patterns_choose_as_gitignore_does(
-    tmp_path: Path, include: list[str], exclude: list[str], left: list[str]
-) -> None:
-    fill(tmp_path, "a.md", "b.txt", "old/c.md")
-    assert below(tmp_path, find_sources([str(tmp_path)], include, exclude)) == left
-
-
-def test_a_file_named_itself_is_left_out_by_its_name_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path, "sub/a.md", "sub/b.md")
-    monkeypatch.chdir(tmp_path)
-    for pattern in ["a.md", "sub/a.md", "/sub/a.md"]:
-        assert find_sources(["sub/a.md", "sub/b.md"], exclude=[pattern]) == ["sub/b.md"]
-    with pytest.raises(DocumentError, match="change the patterns"):
-        find_sources(["sub/a.md"], exclude=["*.md"])
-
-
-def test_a_link_to_its_own_folder_ends(tmp_path: Path) -> None:
-    fill(tmp_path, "sub/a.txt")
-    (tmp_path / "sub" / "again").symlink_to(tmp_path, target_is_directory=True)
-    (tmp_path / "self.txt").symlink_to(tmp_path / "self.txt")
-    assert below(tmp_path, find_sources([str(tmp_path)])) == ["sub/a.txt"]
-
-
-def test_a_missing_path_and_an_empty_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match=r"no file or folder .*nowhere.*; name one that exists\."):
-        find_sources([f"{tmp_path}/nowhere"])
-    with pytest.raises(DocumentError, match="No document was found in"):
-        find_sources([str(tmp_path)])
-
-
-def test_a_folder_that_cannot_be_read_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loader: Loader
-) -> None:
-    fill(tmp_path, "a.txt", "locked/b.txt")
-    scan = os.scandir
-
-    def locked(path: str) -> object:
-        if str(path).endswith("locked"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", locked)
-    found = find_sources([str(tmp_path)])
-    assert below(tmp_path, found) == ["a.txt", "locked"]
-    assert "locked' cannot be read" in refusal(loader, found[1])
 
 
 def test_a_name_that_cannot_be_decoded_is_shown_with_a_replacement(tmp_path: Path, loader: Loader) -> None:
@@ -266,12 +196,12 @@ def test_a_fault_while_reading_is_reported(tmp_path: Path, loader: Loader, monke
     def fail(*_: object) -> str:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("rag.documents.parse.decode", fail)
-    monkeypatch.setattr("rag.documents.parse.lines", fail)
+    monkeypatch.setattr("rag.documents.worker.decode", fail)
+    monkeypatch.setattr("rag.documents.worker.lines", fail)
     monkeypatch.setattr(hashlib, "file_digest", fail)
     reason = "cannot be read (Input/output error); check its name and permissions"
     for kind in ("text", "jsonl"):
-        assert list(parse(Request(f"{tmp_path}/a.txt", kind, "a.txt", "A", 110))) == [(None, reason)]
+        assert list(parse(Request(f"{tmp_path}/a.txt", kind, "a.txt", "A", 110))) == [(None, Refusal(reason))]
     with pytest.raises(DocumentError, match="Input/output error"):
         loader.digest(f"{tmp_path}/a.txt")
 
@@ -326,7 +256,7 @@ def test_the_loader_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
     with Loader(online=True) as loader:
         loader.digest("https://example.org/")
         one(loader, tmp_path / "a.pdf")
-        process = loader._worker._process
+        process = loader._sandbox._process
         assert process is not None
     assert not process.alive()
     assert os.listdir(tmp_path) == ["a.pdf"]
@@ -342,10 +272,13 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     ),
     "deep.jsonl": (b"[" * 10**6 + b'\n{"text": "Fish swim."}\n', "#1' is not JSON|1 passages"),
     "headings.md": (b"# h\n" * 300_000, "5,45. passages"),
+    "chapters.epub": (corpus.epub(["".join(f"<h1>a</h1><p>b {n}</p>" for n in range(33_000))]), "1,2.. passages"),
     "headings.epub": (corpus.epub(["<h1>h</h1>" * 33_000]), "600 passages"),
     "line.txt": (b"x" * 10_000_000, "9[01]. passages"),
     "chinese.txt": ("漢字。".encode() * 100_000, "9.. passages"),
     "quotes.txt": ("“".encode() * 300_000, "27 passages"),
+    "lines.txt": (b"a" + b"\n" * 2_000_000 + b"b", "1 passages"),
+    "table.md": (b"|" * 2_000_000, "18. passages"),
     "words.txt": (b"word " * 1_000_000, "8,... passages"),
     "blanks.txt": (b"a" + b" " * 5_000_000 + b"b", "1 passages"),
     "large.txt": (b"x" * 20_000_001, "holds more than 20,000,000 characters"),
@@ -368,6 +301,10 @@ def test_a_hostile_document_gives_passages_or_one_sentence_and_costs_this_proces
     for one in found:
         said = f"{len(one.spans):,} passages" if isinstance(one, Loaded) else str(one)
         assert re.search(outcomes, said), said
+        if isinstance(one, Loaded):
+            text = one.document.text
+            assert all(text[span.start : span.end].strip() for span in one.spans)
+            assert "<|" not in text and "[INST]" not in text
         assert len(said) < 300 + len(str(tmp_path))
     assert len(found) == (2 if name.endswith(".jsonl") else 1)
 
@@ -378,21 +315,6 @@ def test_a_name_or_address_without_end_is_shown_in_part(loader: Loader) -> None:
     with pytest.raises(DocumentError, match=r"a…'; name one that exists") as caught:
         find_sources(["a" * 10**6])
     assert len(str(caught.value)) < 1_200
-
-
-def test_a_file_that_cannot_be_looked_at_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loader: Loader
-) -> None:
-    fill(tmp_path, "a.txt", "b.txt")
-    is_file = Path.is_file
-
-    def closed(path: Path) -> bool:
-        if path.name == "b.txt":
-            raise PermissionError(13, "Permission denied", str(path))
-        return is_file(path)
-
-    monkeypatch.setattr(Path, "is_file", closed)
-    assert below(tmp_path, find_sources([str(tmp_path)])) == ["a.txt", "b.txt"]
 
 
 ODD_NAMES = [
@@ -426,3 +348,15 @@ def test_what_is_loaded_next_is_read_meanwhile(tmp_path: Path, loader: Loader) -
     sources = [f"{tmp_path}/{name}" for name in ("a.txt", "gone.txt", "c.txt")]
     found = [next(iter(loader.load(source, 110, sources[number + 1 :]))) for number, source in enumerate(sources)]
     assert [isinstance(one, Loaded) for one in found] == [True, False, True]
+
+
+def test_a_line_that_ends_the_process_is_named_and_the_others_are_read(
+    tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "MEMORY", 400_000_000)
+    lines = ["Fish swim.", "x" * 150_000_000, "A dog eats."]
+    (tmp_path / "many.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in lines))
+    found = list(loader.load(str(tmp_path / "many.jsonl")))
+    assert [one.document.text for one in found if isinstance(one, Loaded)] == ["Fish swim.", "A dog eats."]
+    (error,) = (one for one in found if isinstance(one, DocumentError))
+    assert "many.jsonl#2" in str(error)

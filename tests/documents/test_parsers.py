@@ -1,7 +1,6 @@
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,29 +8,29 @@ import corpus
 import pytest
 from defusedxml import EntitiesForbidden
 
-from rag.documents import sandbox as worker
-from rag.documents.loader import Loader, find_sources
-from rag.documents.parse import Request
+from rag.documents.loader import Loader
 from rag.documents.parsers import FormatError, Parsed, read, read_html
-from rag.documents.sandbox import Worker
+from rag.documents.sandbox import Sandbox
+from rag.documents.sources import find_sources
+from rag.documents.worker import Refusal, Request
 from rag.errors import DocumentError
 from rag.types import Loaded
 
 
 @pytest.fixture
-def reader() -> Iterator[Worker]:
-    made = Worker(20)
+def reader() -> Iterator[Sandbox]:
+    made = Sandbox(20)
     yield made
     made.close()
 
 
-def one(reader: Worker, file: Path, kind: str) -> Loaded | str:
+def one(reader: Sandbox, file: Path, kind: str) -> Loaded | Refusal:
     [(line, found)] = reader.read(Request(str(file), kind, file.name, "A", 110))
     assert line is None
     return found
 
 
-def text(reader: Worker, file: Path, kind: str) -> str:
+def text(reader: Sandbox, file: Path, kind: str) -> str:
     found = one(reader, file, kind)
     assert isinstance(found, Loaded), found
     return found.document.text
@@ -82,7 +81,7 @@ def test_the_encoding_that_a_server_names_counts() -> None:
     assert read_html("<p>Une déjà vu.</p>".encode("cp1252"), "cp1252").text == "Une déjà vu."
 
 
-def test_crossed_and_unclosed_tags_lose_no_text(tmp_path: Path, reader: Worker) -> None:
+def test_crossed_and_unclosed_tags_lose_no_text(tmp_path: Path, reader: Sandbox) -> None:
     file = tmp_path / "a.html"
     tags = "<div><font><b>" * 500, "</div></b>" * 300
     file.write_bytes(corpus.html(f"<p>Before it.</p>{tags[0]}Deep below.{tags[1]}<p>After.</p>"))
@@ -148,59 +147,6 @@ def test_the_worker_starts_without_the_large_libraries() -> None:
     assert (
         subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "set()\n"
     )
-
-
-def test_a_worker_that_hangs_is_stopped_and_replaced(tmp_path: Path) -> None:
-    hanging = Worker(0.5, "import time; time.sleep(60)")
-    began = time.monotonic()
-    for _ in range(2):
-        assert str(one(hanging, tmp_path / "a.pdf", "pdf")).startswith("took longer than 0.5 seconds")
-    assert time.monotonic() - began < 10
-
-
-@pytest.mark.parametrize(
-    "program",
-    ["import os; input(); os.abort()", "raise SystemExit", "input(); print('{\"title\": ', end='')"],
-)
-def test_a_worker_that_crashes_is_replaced(program: str) -> None:
-    crashing = Worker(20, program)
-    for _ in range(2):
-        assert str(one(crashing, Path("a.pdf"), "pdf")).startswith("made its reader crash")
-
-
-def test_a_worker_that_died_between_two_documents_is_replaced(tmp_path: Path, reader: Worker) -> None:
-    file = tmp_path / "a.html"
-    file.write_bytes(corpus.html("<p>The heron waits.</p>"))
-    text(reader, file, "html")
-    process = reader._process
-    assert process is not None
-    process._process.kill()
-    process._process.wait()
-    assert text(reader, file, "html") == "The heron waits."
-
-
-def test_a_document_that_needs_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "MEMORY", 300_000_000)
-    (tmp_path / "large.html").write_bytes(b"<p>" + b"The heron waits. " * 4_000_000)
-    (tmp_path / "small.html").write_bytes(b"<p>The heron waits.")
-    with Loader(seconds=60) as loader:
-        [large] = loader.load(f"{tmp_path}/large.html")
-        assert loader._worker._process is None  # It may not give the memory back.
-        [small] = loader.load(f"{tmp_path}/small.html")
-    assert "too much memory" in str(large)
-    assert isinstance(small, Loaded)
-
-
-def test_what_a_parser_prints_is_no_reply(tmp_path: Path) -> None:
-    noisy = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import rag.documents.parse as p, rag.documents.sandbox as w; "
-        "p.read = lambda *_: (print('{}', flush=True), p.Parsed('T', 'x'))[1]; w.serve(2 * 10**9, 60)"
-    )
-    reader = Worker(20, noisy)
-    try:
-        assert text(reader, Path("a.pdf"), "pdf") == "x"
-    finally:
-        reader.close()
 
 
 def test_of_mixed_files_exactly_the_broken_ones_are_reported(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rag.documents.splitter import cut, passage_spans, sentence_spans, split
-from rag.types import Document, Span
+from rag.documents.splitter import cut, passage_spans, sentence_spans
+from rag.types import Document, Passage, Span
 
 anything = st.text(st.characters(codec="utf-8"), max_size=400)
 prose = st.lists(
@@ -20,8 +20,8 @@ def texts(text: str) -> list[str]:
     return [text[span.start : span.end] for span in sentence_spans(text)]
 
 
-def document(text: str) -> Document:
-    return Document("id", "a.md", "A", text)
+def divided(text: str, words: int, first_id: int = 0) -> list[Passage]:
+    return cut(Document("id", "a.md", "A", text), passage_spans(text, words), first_id)
 
 
 def test_abbreviations_and_quotations_stay_whole() -> None:
@@ -47,13 +47,13 @@ def test_a_text_without_full_stops_is_cut_between_words() -> None:
 
 def test_passages_hold_about_the_words_asked_for() -> None:
     text = " ".join(f"Sentence number {i} has six words." for i in range(100))
-    sizes = [len(passage.text.split()) for passage in split(document(text), words=60)]
+    sizes = [len(passage.text.split()) for passage in divided(text, 60)]
     assert sum(sizes) == 600
     assert all(54 <= size <= 66 for size in sizes)
 
 
 def test_passages_do_not_cross_a_heading() -> None:
-    passages = split(document("# One\n\nFirst.\n\n# Two\n\nSecond."), words=20, first_id=7)
+    passages = divided("# One\n\nFirst.\n\n# Two\n\nSecond.", 20, first_id=7)
     assert [passage.text for passage in passages] == ["# One\n\nFirst.", "# Two\n\nSecond."]
     assert [passage.passage_id for passage in passages] == [7, 8]
 
@@ -132,7 +132,7 @@ def test_the_time_of_dividing_grows_with_the_text(unit: str) -> None:
 @hypothesis_settings(deadline=None)
 @given(st.one_of(anything, prose.map(" ".join), prose.map("\n".join), anything.map(lambda text: text * 20)))
 def test_every_passage_is_an_exact_slice_and_no_word_is_lost(text: str) -> None:
-    passages = split(document(text), words=20)
+    passages = divided(text, 20)
     assert all(passage.text == text[passage.start : passage.end] and passage.text for passage in passages)
     assert all(before.end <= after.start for before, after in itertools.pairwise(passages))
     assert "".join("".join(passage.text.split()) for passage in passages) == "".join(text.split())

@@ -13,7 +13,7 @@ from eval.dataset import DatasetError
 from eval.metrics import says
 from eval.options import ATTACKS
 from rag.answer.prompts import CHECK
-from rag.documents.clean import clean
+from rag.documents.text import clean
 from rag.types import ABSTENTION
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from eval.dataset import build, load, mapped
 from eval.draft import drafts, parsed, passages_of, spread
-from rag.documents.splitter import split
+from rag.documents.splitter import cut, passage_spans
 from rag.errors import DocumentError, ModelError
 from rag.index.builder import update
 from rag.index.health import verify
 from rag.index.index import open_index
 from rag.settings import Settings
 
-CAT, DOG, FISH = (split(document, 20)[0] for document in documents_of(ANIMALS))
+CAT, DOG, FISH = (cut(document, passage_spans(document.text, 20))[0] for document in documents_of(ANIMALS))
 
 
 def test_a_draft_has_the_sentence_that_holds_its_answer() -> None:

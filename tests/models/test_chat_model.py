@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from rag.errors import ModelError, whole
 from rag.models import chat_model
-from rag.models.chat_model import explained, finish_reason, incomplete, is_embedded, open_model
+from rag.models.chat_model import explained, finish_reason, incomplete, is_embedded, open_model, streamed
 from rag.server.log import reason
 from rag.settings import Settings
 
@@ -152,19 +153,42 @@ def test_an_endpoint_that_is_down_is_named(settings: Settings) -> None:
         talk(at(settings, url))
 
 
-def test_a_fault_of_this_program_is_not_called_the_models(settings: Settings) -> None:
-    with pytest.raises(ZeroDivisionError), explained(settings):
-        exec("1 // 0", {"__name__": "rag.somewhere"})
-    with pytest.raises(ModelError) as caught, explained(settings):
-        exec("1 // 0", {"__name__": "some_provider"})
-    assert "ZeroDivisionError: integer division" in whole(caught.value)
+def test_whatever_a_client_raises_is_the_models_and_what_its_user_raises_is_not(settings: Settings) -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise KeyError("choices")
+
+    with pytest.raises(ModelError, match="failed; ask again") as caught:
+        list(streamed(settings, broken()))
+    assert whole(caught.value).endswith("KeyError: 'choices')")
+    with pytest.raises(ZeroDivisionError):
+        for piece in streamed(settings, broken()):
+            piece // 0
+
+
+def test_a_stream_that_is_closed_closes_that_of_the_model(settings: Settings) -> None:
+    closed = threading.Event()
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    pieces = streamed(settings, endless())
+    next(pieces)
+    pieces.close()
+    assert closed.is_set()
 
 
 def test_a_proxy_for_the_web_is_not_used_for_this_machine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "corp.example")
+    before = dict(os.environ)
     with server(refuses(401)) as url, pytest.raises(ModelError, match="refused the key"):
         talk(at(settings, url))
+    assert dict(os.environ) == before
 
 
 def test_an_unknown_provider_is_refused_in_a_sentence(settings: Settings) -> None:
@@ -186,7 +210,13 @@ def test_a_broken_model_file_is_refused_in_a_sentence(settings: Settings, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("model", "named"), [("qwen2.5:14b", "qwen2.5:14b"), ("openai:gpt-5-mini", "gpt-5-mini"), ("", "default")]
+    ("model", "named"),
+    [
+        ("qwen2.5:14b", "qwen2.5:14b"),
+        ("mistral:7b", "mistral:7b"),
+        ("openai:gpt-5-mini", "gpt-5-mini"),
+        ("", "default"),
+    ],
 )
 def test_a_name_goes_to_the_server_as_it_is_unless_it_names_a_provider(
     settings: Settings, model: str, named: str

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from corpus import SOUND, fuzz, write_mixed
 
-from rag.documents.loader import Loader, find_sources
+from rag.documents.loader import Loader
+from rag.documents.sources import find_sources
 from rag.errors import DocumentError
 from rag.index.index import open_index
 from rag.types import Loaded

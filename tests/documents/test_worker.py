@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from rag.bounds import TITLE
-from rag.documents import parse as module
-from rag.documents.parse import Request, parse
+from rag.documents import worker
+from rag.documents.worker import Refusal, Request, parse
 from rag.types import Document, Loaded, Span
 
 
@@ -14,7 +14,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "file"
 
 
-def only(file: Path, kind: str, content: str, words: int = 110) -> Loaded | str:
+def only(file: Path, kind: str, content: str, words: int = 110) -> Loaded | Refusal:
     file.write_text(content, encoding="utf-8")
     [(line, found)] = parse(Request(str(file), kind, "a/file", "The name", words))
     assert line == (1 if kind == "jsonl" else None)
@@ -44,24 +44,31 @@ def test_a_title_is_cut_off(file: Path, kind: str) -> None:
 
 
 def test_a_text_with_too_many_characters_or_passages_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHARACTERS", 2_000)
-    monkeypatch.setattr(module, "PASSAGES", 10)
+    monkeypatch.setattr(worker, "CHARACTERS", 2_000)
+    monkeypatch.setattr(worker, "PASSAGES", 10)
     assert isinstance(only(file, "text", "x " * 1_000), Loaded)
-    assert only(file, "text", "x " * 1_001) == "holds more than 2,000 characters; divide it or leave it out"
+    assert only(file, "text", "x " * 1_001) == Refusal("holds more than 2,000 characters; divide it or leave it out")
     assert isinstance(only(file, "text", "One two. " * 10, words=2), Loaded)
     refused = "makes 11 passages, where 10 can be taken; divide it or leave it out"
-    assert only(file, "text", "One two. " * 11, words=2) == refused
+    assert only(file, "text", "One two. " * 11, words=2) == Refusal(refused)
 
 
 @pytest.mark.parametrize("kind", ["text", "jsonl", "pdf"])
 def test_a_file_that_went_away_is_named(tmp_path: Path, kind: str) -> None:
-    [(line, reason)] = parse(Request(str(tmp_path / "gone"), kind, "gone", "Gone", 110))
-    assert (line, reason) == (None, "cannot be read (No such file or directory); check its name and permissions")
+    [(line, refusal)] = parse(Request(str(tmp_path / "gone"), kind, "gone", "Gone", 110))
+    reason = "cannot be read (No such file or directory); check its name and permissions"
+    assert (line, refusal) == (None, Refusal(reason))
 
 
 def test_a_file_is_gone_on_with_after_a_line_that_is_refused(file: Path) -> None:
     file.write_text("\n".join(['{"text": "One."}', "", '{"text": "Three."}', "", '{"text": "Five."}']))
     asked = Request(str(file), "jsonl", "a", "A", 110, after=1, refusal="took too long")
     three, (line, five) = parse(asked)
-    assert three == (3, "took too long")
+    assert three == (3, Refusal("took too long"))
     assert line == 5 and isinstance(five, Loaded) and five.document.text == "Five."
+
+
+def test_what_a_parser_raises_is_said_and_its_class_is_for_the_operator_alone(file: Path) -> None:
+    assert only(file, "docx", "PK and no archive") == Refusal(
+        "cannot be read, it seems damaged (File is not a zip file); save it anew or leave it out", "BadZipFile"
+    )
