@@ -15,31 +15,32 @@ from rag.errors import SettingsError, whole
 from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
-from rag.page.downloads import download_routes
-from rag.page.shelf import Shelf
-from rag.server.app import build_app, listen, make_server
-from rag.server.desk import Bot, Desk
+from rag.page.editor import DocumentEditor
+from rag.page.export import download_routes
+from rag.server.app import build_app
 from rag.server.log import start_logging
-from rag.server.signin import add_user
+from rag.server.serve import listen, make_server
+from rag.server.service import Service
 from rag.server.store import FILE, Store
+from rag.server.users import add_user
 from rag.settings import ServerSettings, read_server_settings
 
 
 def make_app(
-    bot: Bot,
+    bot: Chatbot,
     store: Store,
     settings: ServerSettings,
     load_embedder: Callable[[], Embeddings] | None = None,
     published: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The page and the other doors to `bot` as one application. Raises SettingsError.
+    """The page, the APIs and `bot` as one application. Raises SettingsError.
 
-    `load_embedder` and `published` serve documents that are added in the page (rag/page/shelf.py).
+    `load_embedder` and `published` serve documents that are added in the page (rag/page/editor.py).
     """
-    desk = Desk(bot, settings)
-    blocks = build_page(desk, store, settings, Shelf(settings, load_embedder, published=published))
+    service = Service(bot, settings)
+    blocks = build_page(service, store, settings, DocumentEditor(settings, load_embedder, published=published))
     theme = gr.themes.Default(primary_hue="blue", font=("system-ui", "sans-serif"), font_mono="monospace")
-    return build_app(desk, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
+    return build_app(service, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from rag.documents.text import replace_surrogates
 from rag.index.index import PASSAGES, explained
 from rag.index.passages import Passages
 from rag.index.snapshot import newest_sound
-from rag.server.ratings import Rating
+from rag.server.records import Rating
 from rag.server.store import FILE, Store
 from rag.settings import read_server_settings
 from rag.types import Document

@@ -179,7 +179,8 @@ class Chatbot:
         self, question: str, history: History, documents: Sequence[str], config: RunnableConfig
     ) -> Generator[list[Hit] | str | Answer, None, None]:
         clock = _Clock()
-        wording, other = stand_alone(checked(question), history)
+        question = checked(question)
+        wording, other = stand_alone(question, history)
         clock.mark("rewrite")
         reading, ranked = self._finder.find(wording.searched, [other], documents, config)
         hits = ranked[: self.settings.passages]

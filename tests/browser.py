@@ -13,7 +13,7 @@ from fakes import Event, FakeBot, hit
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from chat_app import make_app
-from rag.server.app import listen, make_server
+from rag.server.serve import listen, make_server
 from rag.server.store import Store
 from rag.settings import ServerSettings
 from rag.types import Answer, Citation, Document, Hit, Sentence

@@ -1,4 +1,4 @@
-"""Requests as nobody sends them, to every door of the application: what Hypothesis makes, over sockets of loopback.
+"""Requests as nobody sends them, to every channel of the application: what Hypothesis makes, over sockets of loopback.
 
 Run `python tests/fuzz.py --seconds 600` for the long form; the exit code is 1 where one was answered with a 5xx.
 """
@@ -80,7 +80,7 @@ def posts(path: str, bodies: st.SearchStrategy[bytes], follow: str = "") -> st.S
 
 
 def questions() -> st.SearchStrategy[Sent]:
-    """To the doors for programs."""
+    """To what programs call."""
     question = {"question": MARK, "history": [["a", "b"]], "documents": ["d"]}
     call = {"name": "ask", "arguments": question}
     kinds = [posts("/api/ask", mutated(question)), posts("/api/ask?stream=1", mutated(question))]

@@ -16,10 +16,11 @@ from fakes import WAIT, FakeBot
 from fastapi import FastAPI
 
 import chat_app
-from rag.server.app import build_app, listen, make_server
-from rag.server.desk import Desk
-from rag.server.doors import register
+from rag.server.api import add_gradio_endpoint
+from rag.server.app import build_app
 from rag.server.log import start_logging
+from rag.server.serve import listen, make_server
+from rag.server.service import Service
 from rag.server.store import FILE, Store
 from rag.settings import ServerSettings, Settings
 
@@ -30,15 +31,15 @@ class MemoryStore:
     def __init__(self) -> None:
         self.users: dict[str, str] = {}
 
-    def begin(self, user: str, seconds: int) -> str:
+    def start_session(self, user: str, seconds: int) -> str:
         token = secrets.token_urlsafe()
         self.users[token] = user
         return token
 
-    def user_of(self, token: str) -> str | None:
+    def session_user(self, token: str) -> str | None:
         return self.users.get(token)
 
-    def end(self, token: str) -> None:
+    def end_session(self, token: str) -> None:
         self.users.pop(token, None)
 
 
@@ -46,11 +47,11 @@ def whoami(request: gr.Request) -> str:
     return str(request.username)
 
 
-def make_blocks(desk: Desk) -> gr.Blocks:
+def make_blocks(service: Service) -> gr.Blocks:
     """A page with the endpoint `ask`, an event that says who asks, one of the page's own, and an upload."""
     blocks: gr.Blocks
     with gr.Blocks(analytics_enabled=False) as blocks:
-        register(desk)
+        add_gradio_endpoint(service)
         gr.api(whoami, api_name="whoami")
         box, file = gr.Textbox(label="Box"), gr.File(label="File")
         box.submit(lambda text: text, box, box, api_visibility="private")
@@ -59,8 +60,8 @@ def make_blocks(desk: Desk) -> gr.Blocks:
 
 
 def make_app(bot: FakeBot, settings: Settings, store: MemoryStore | None = None) -> FastAPI:
-    desk = Desk(bot, settings)
-    return build_app(desk, store or MemoryStore(), make_blocks(desk), settings)
+    service = Service(bot, settings)
+    return build_app(service, store or MemoryStore(), make_blocks(service), settings)
 
 
 @contextmanager

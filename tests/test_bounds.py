@@ -1,4 +1,4 @@
-"""Texts from outside at the door of the chatbot: measured before anything reads them."""
+"""Texts from outside as the chatbot gets them: measured before anything reads them."""
 
 import time
 from collections.abc import Iterator

@@ -15,9 +15,9 @@ import chat_app
 from chat_app import main, make_app
 from rag import Chatbot
 from rag.errors import ModelError
-from rag.server.app import listen
-from rag.server.signin import Users
+from rag.server.serve import listen
 from rag.server.store import Store
+from rag.server.users import Users
 from rag.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent to the doors, no answer is a 5xx and the log stays as it should be."""
+"""Whatever is sent to the server, no answer is a 5xx and the log stays as it should be."""
 
 from pathlib import Path
 

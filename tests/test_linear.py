@@ -23,9 +23,8 @@ from rag.answer.question import kind_of, stand_alone
 from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
 from rag.documents.text import clean, without
 from rag.page.export import as_markdown
-from rag.page.suggest import _names as suggested
-from rag.page.suggest import first_questions
-from rag.server.turns import Turn
+from rag.page.suggest import first_questions, names_in
+from rag.server.records import Turn
 from rag.types import Document
 
 LONG = 200_000
@@ -46,7 +45,7 @@ class Run(NamedTuple):
 
 
 SPACES = [" ", "\n", "\r\n", " \n", "\u200b", "\u200c", "\u2028", "\u0301", "\u0315\u0316"]
-SIGNS = [*"aA1é([<>]{}\"“”'.,-_@:/|!?#*\\`", "a.", "A.", "1.", "a-", "a@", "a:", "1,", ".-", '."', "A'A", "n't"]
+VALUES = [*"aA1é([<>]{}\"“”'.,-_@:/|!?#*\\`", "a.", "A.", "1.", "a-", "a@", "a:", "1,", ".-", '."', "A'A", "n't"]
 MARKUP = [
     "[1]", "[1]:", "[a](", "](", "![", "<!--", "<a ", "[INST]", "<|", "<|x|>", "</text>", "a@b.", "a.com", "//",
     "www.",
@@ -60,7 +59,7 @@ NESTED = [
 NESTED += [
     ("[", "](x)"), ("<a", ">"), ("{", "}"), ("“", "”"), ("»‘", "“?"), ("a<", "www.x>@b.c"), ("a", "."), (" ", "a"),
 ]  # fmt: skip
-RUNS = [Run((unit,)) for unit in [*SPACES, *SIGNS, *MARKUP]] + [Run(pair) for pair in NESTED]
+RUNS = [Run((unit,)) for unit in [*SPACES, *VALUES, *MARKUP]] + [Run(pair) for pair in NESTED]
 RUNS += [Run((f"{word} ",)) for word in WORDS.replace("\n", "").split("|")]
 RUNS += [Run((first + filler * 2_000,)) for first in "A1.<[" for filler in " a."]
 
@@ -224,6 +223,6 @@ def test_many_different_names_are_told_apart_in_no_time() -> None:
     """No two of them are the same, so what is known of one helps with no other."""
     names, others = distinct("Abcdef", 15_000), distinct("Abcdefg", 15_000)
     assert not is_slow(lambda text: unfounded(names[: len(text)], others[: len(text)]), Run(("a",)), seconds=2)
-    assert not is_slow(lambda text: suggested([names[: len(text)]]), Run(("a",)), seconds=1)
+    assert not is_slow(lambda text: names_in(["in the " + names[: len(text)]]), Run(("a",)), seconds=1)
     asked = list(map(str, range(600)))
     assert not is_slow(lambda text: [_occurs(one, text[:2_000]) for one in asked for _ in range(300)], Run(("a",)), 2)

@@ -1,1 +1,1 @@
-"""The page and the other doors through which the chatbot is asked; no retrieval and no answering in here."""
+"""The Gradio page; no retrieval and no answering in here."""

@@ -5,14 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from rag.page.conversation import conversation
-from rag.page.frame import TITLE, listing
+from rag.page.conversation import TITLE, conversation, conversation_list
+from rag.page.documents import documents_drawer
+from rag.page.editor import DocumentEditor
 from rag.page.handlers import Page
-from rag.page.panel import documents_panel
-from rag.page.shelf import Shelf
 from rag.page.source import opening
-from rag.server.desk import Desk
-from rag.server.doors import register
+from rag.server.api import add_gradio_endpoint
+from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
 
@@ -25,14 +24,14 @@ def head() -> str:
     return f"<style>{style}</style><script>{script}</script>"
 
 
-def build_page(desk: Desk, store: Store, settings: ServerSettings, shelf: Shelf) -> gr.Blocks:
+def build_page(service: Service, store: Store, settings: ServerSettings, editor: DocumentEditor) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
-    page = Page(desk, store, settings)
+    page = Page(service, store, settings)
     plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     blocks: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_HOUR, _HOUR)) as blocks:
         top = gr.HTML(page.top(None), elem_id="top", **plain)
-        past = gr.HTML(listing([], ""), elem_id="list", **plain)
+        past = gr.HTML(conversation_list([], ""), elem_id="list", **plain)
         with gr.Row(elem_id="panes"):
             with gr.Column(elem_id="left", min_width=300):
                 chat = gr.HTML(conversation((), "", []), elem_id="chat", **plain | {"js_on_load": _connect("chat")})
@@ -45,10 +44,10 @@ def build_page(desk: Desk, store: Store, settings: ServerSettings, shelf: Shelf)
                     stop = gr.Button("Stop", elem_id="stop", variant="stop", scale=1, min_width=80, visible=False)
             with gr.Column(elem_id="right", min_width=300):
                 pane = gr.HTML(
-                    opening(desk.bot.documents), elem_id="source", **plain | {"js_on_load": _connect("source")}
+                    opening(service.bot.documents), elem_id="source", **plain | {"js_on_load": _connect("source")}
                 )
-        documents = documents_panel(shelf, lambda: desk.bot.documents)
-        register(desk)
+        documents = documents_drawer(editor, lambda: service.bot.documents)
+        add_gradio_endpoint(service)
         # It lives in the browser, so that it outlives a restart of the server.
         identity = gr.Textbox(label="Conversation", visible="hidden", elem_id="identity")
 

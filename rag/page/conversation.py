@@ -1,13 +1,14 @@
-"""Turns -> the left pane: questions, answers with their marks, what one can do with them."""
+"""The HTML beside the documents: the bar at the top, the list of conversations, a conversation with its answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rag.page.export import with_sources
 from rag.page.markup import Mark, button, count, escape, facts, marks_of, place, sentence_id, shorten
-from rag.server.store import REASONS
-from rag.server.turns import Turn
+from rag.server.records import REASONS, Turn
+from rag.server.store import ConversationSummary
 from rag.types import Answer
 
+TITLE = "Ask the article"
 SHOWN_QUESTION = 1000
 """Characters; the bot still gets the whole question."""
 QUOTED = 400
@@ -66,7 +67,7 @@ def _doing(turn: Turn) -> str:
     if turn.hits is None:
         return "Looking for passages"
     if turn.ahead:
-        return f"Waiting for the model, number {turn.ahead:,} in the line"
+        return f"Waiting for the model, number {turn.ahead:,} in the queue"
     return f"Reading {count(len(turn.hits), 'passage')}"
 
 
@@ -146,4 +147,47 @@ def _complaint(number: int) -> str:
         '<label>Comment <textarea name="comment" rows="2" maxlength="2000"></textarea></label>'
         '<label>The right answer, if you know it <textarea name="right" rows="2" maxlength="2000"></textarea></label>'
         f"{button('complain', 'Send', turn=number)}{button('cancel', 'Cancel', turn=number)}</div>"
+    )
+
+
+def top_bar(loaded: str) -> str:
+    """The bar: what opens the drawers, the colours; `loaded` says which documents can be asked."""
+    return (
+        f'<div class="bar"><h1>{TITLE}</h1>{_drawer("list", "Conversations")}{button("new", "New conversation", "New")}'
+        f"{_drawer('right', 'Document', 'narrow')}{_drawer('documents', 'Documents')}"
+        f"{button('theme', 'Light or dark', '◐')}</div>"
+        f'<p class="quiet">{loaded}</p><p id="status" role="status"></p>'
+    )
+
+
+def _drawer(drawer: str, label: str, kind: str = "") -> str:
+    return (
+        f'<button type="button" class="tool {kind}" data-action="drawer" data-drawer-of="{drawer}" '
+        f'aria-expanded="false" aria-controls="{drawer}">{label}</button>'
+    )
+
+
+def conversation_list(conversations: Iterable[ConversationSummary], current: str, user: str = "") -> str:
+    """The conversations, newest first, with what one can do with each, and the way out for a `user` who signed in."""
+    items = "".join(_list_item(one, one.id == current) for one in conversations)
+    body = f"<ul>{items}</ul>" if items else '<p class="quiet">None yet. They are kept here for you alone.</p>'
+    out = (
+        f'<form method="post" action="logout"><button class="tool">Sign out</button> '
+        f'<span class="quiet">Signed in as {escape(user)}.</span></form>'
+        if user
+        else ""
+    )
+    return f'<nav aria-label="Conversations"><h2>Conversations</h2>{button("close", "Close")}{body}{out}</nav>'
+
+
+def _list_item(one: ConversationSummary, current: bool) -> str:
+    address = f"conversations/{escape(one.id)}"
+    return (
+        f"<li{' aria-current=true' if current else ''}>"
+        f'<button type="button" class="tool opener" data-action="open" data-conversation="{escape(one.id)}" dir="auto">'
+        f"{escape(one.title)}</button>"
+        f'<span class="quiet">{count(one.turns, "question")}</span>'
+        f'<a href="{address}.md" download aria-label="Markdown of {escape(one.title)}">Markdown</a>'
+        f'<a href="{address}.json" download aria-label="JSON of {escape(one.title)}">JSON</a>'
+        f"{button('remove', f'Delete {one.title}', 'Delete', conversation=one.id)}</li>"
     )

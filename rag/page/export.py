@@ -1,13 +1,21 @@
-"""Conversations as Markdown and as JSON, and one answer with its sources as plain text."""
+"""Conversations as Markdown and as JSON, to download for their owner alone, and one answer as plain text."""
 
 import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
 from rag.documents.text import replace_surrogates
+from rag.errors import StoreError
 from rag.page.markup import facts
-from rag.server.turns import Turn
+from rag.server.gradio_calls import conversation_id
+from rag.server.identity import owner_of
+from rag.server.records import Turn
+from rag.server.store import Store
 from rag.types import Answer, Citation, Hit, Passage, Sentence
 
 FORMAT = "article-chat/conversation"
@@ -19,6 +27,26 @@ _ADDRESS = re.compile(r"[:/](?=/)|(?<=www)\.|(?<=\S)\.(?=[^\W\d_])", re.IGNORECA
 _AT = re.compile(r"@(?=\S)")
 _BEGINNING = re.compile(r"^(\d*)([-+=:.)])")
 """What begins a list or a table, or makes a heading of the line before."""
+
+
+def download_routes(store: Store) -> list[BaseRoute]:
+    """/conversations/ID.md and ID.json; what another owns, or nobody, is not found."""
+    formats = {"md": ("text/markdown", as_markdown), "json": ("application/json", as_json)}
+
+    def download(request: Request) -> Response:
+        identity, _, ending = request.path_params["name"].rpartition(".")
+        identity = conversation_id(identity)
+        try:
+            turns = store.read(owner_of(request), identity) if ending in formats and identity else None
+        except StoreError as error:
+            return PlainTextResponse(str(error), 503)
+        if not turns:
+            return PlainTextResponse("There is no such conversation.", 404)
+        kind, export = formats[ending]
+        headers = {"Content-Disposition": f'attachment; filename="conversation.{ending}"'}
+        return Response(export(turns), media_type=f"{kind}; charset=utf-8", headers=headers)
+
+    return [Route("/conversations/{name}", download)]
 
 
 def as_markdown(turns: Sequence[Turn]) -> str:

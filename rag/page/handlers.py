@@ -4,7 +4,7 @@ another tab nor a restart of the server is written over."""
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,28 +12,21 @@ import gradio as gr
 
 from rag import bounds
 from rag.errors import RagError, for_readers
-from rag.page.choosing import Chosen, asked
-from rag.page.conversation import conversation
-from rag.page.frame import bar, listing
+from rag.page.conversation import conversation, conversation_list, top_bar
+from rag.page.documents import Chosen, asked
 from rag.page.run import Run, converse, history_of
 from rag.page.source import loaded, opening, source
 from rag.page.suggest import first_questions, next_questions
-from rag.server.clicks import Click, click_of, conversation_id
-from rag.server.desk import Desk
+from rag.server.gradio_calls import Click, click_of, conversation_id
 from rag.server.log import reason
-from rag.server.store import Rating, Store
-from rag.server.turns import Event, Turn, end
+from rag.server.records import Rating, Turn, end
+from rag.server.service import Event, Service
+from rag.server.store import Store
 from rag.settings import ServerSettings
 
 BLANK = "Type a question first."
 LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
 UNDER_WAY = "This conversation is being answered; wait for it, or stop it."
-EXAMPLES = (
-    "What is the victory plan?",
-    "Which cities did Zelensky visit to promote his plan?",
-    "Did Rutte endorse the plan?",
-    "What did Olaf Scholz advocate?",
-)
 VALUES = 7
 """How many values `Page.draw` gives."""
 Turns = tuple[Turn, ...]
@@ -44,8 +37,8 @@ T = TypeVar("T")
 class Page:
     """The handlers; each gives the new values of all components, in the order of `draw`. Threads share it."""
 
-    def __init__(self, desk: Desk, store: Store, settings: ServerSettings) -> None:
-        self._desk = desk
+    def __init__(self, service: Service, store: Store, settings: ServerSettings) -> None:
+        self._service = service
         self._store = store
         self._settings = settings
         self._runs: dict[tuple[str, str], Run] = {}
@@ -59,9 +52,9 @@ class Page:
 
     def top(self, chosen: Chosen) -> str:
         """The bar, which says which documents can be asked, and how many of them are."""
-        documents = self._desk.bot.documents
+        documents = self._service.bot.documents
         only = "" if chosen is None else f" Only {len(chosen):,} of them will be asked."
-        return bar(loaded(documents) + only)
+        return top_bar(loaded(documents) + only)
 
     def ask(self, question: str, identity: str, chosen: Chosen, request: gr.Request) -> Iterator[Values]:
         """What is typed, asked of the chosen documents after the turns of the conversation."""
@@ -92,7 +85,7 @@ class Page:
         key, request_id = (owner, identity), request.headers.get("x-request-id", "")
 
         def asker(question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
-            yield from self._desk.ask(owner, question, history, asked(chosen), request=request_id)
+            yield from self._service.ask(owner, question, history, asked(chosen), request_id=request_id)
 
         if len(question) > bounds.QUESTION or not question.strip():
             gr.Info(BLANK if len(question) <= bounds.QUESTION else LONG)
@@ -144,7 +137,7 @@ class Page:
         turns = self._kept(owner, identity)
         turn = next((turn for turn in turns if turn.number == wanted.turn), None)
         if action == "source" and turn:
-            return gr.skip(), source(turn, self._desk.bot.documents), *(gr.skip(),) * (VALUES - 2)
+            return gr.skip(), source(turn, self._service.bot.documents), *(gr.skip(),) * (VALUES - 2)
         named = wanted.conversation or identity
         if self._busy(owner, identity) or (action == "remove" and self._busy(owner, named)):
             gr.Info(UNDER_WAY)
@@ -183,11 +176,11 @@ class Page:
         lists: bool = True,
     ) -> Values:  # fmt: skip
         """The values of: conversation, source, list, text box, Send, Stop, identity."""
-        documents = self._desk.bot.documents
+        documents = self._service.bot.documents
         shown = next((turn for turn in reversed(turns) if turn.hits is not None), None)
         right = source(shown, documents) if shown else opening(documents)
         return (
-            conversation(turns, identity, self._suggested(turns)),
+            conversation(turns, identity, next_questions(turns) if turns else first_questions(documents)),
             right if pane else gr.skip(),
             self._listing(owner, identity) if lists else gr.skip(),
             gr.skip() if box is None else box,
@@ -208,15 +201,7 @@ class Page:
 
     def _listing(self, owner: str, identity: str) -> str:
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""
-        return listing(_read(lambda: self._store.conversations(owner), []), identity, user)
-
-    def _suggested(self, turns: Sequence[Turn]) -> list[str]:
-        if turns:
-            return next_questions(turns)
-        documents = self._desk.bot.documents
-        only = next(iter(documents.values())) if len(documents) == 1 else None
-        shipped = only is not None and only.source.endswith("article.txt") and "Zelensky" in only.text
-        return list(EXAMPLES) if shipped else first_questions(documents)
+        return conversation_list(_read(lambda: self._store.conversations(owner), []), identity, user)
 
 
 def _new() -> str:

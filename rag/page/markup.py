@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Citation
 
 Place = tuple[str, int, int]

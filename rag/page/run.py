@@ -1,4 +1,4 @@
-"""One question on its way through the desk, and the turns as they grow."""
+"""One question on its way through the service, and the turns as they grow."""
 
 import queue
 import threading
@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from rag import bounds
 from rag.errors import RagError, for_readers
-from rag.server.turns import Event, Turn, advance, end
+from rag.server.records import Turn, advance, end
+from rag.server.service import Event
 
 Asker = Callable[[str, list[tuple[str, str]]], Iterator[Event]]
-"""A question and the (question, answer) pairs before it -> its events, such as Desk.ask for an owner."""
+"""A question and the (question, answer) pairs before it -> its events, such as Service.ask for an owner."""
 
 
 class Run:
@@ -83,6 +84,6 @@ def converse(run: Run, question: str, turns: Sequence[Turn]) -> Iterator[tuple[T
         turn = end(turn, run.stopped)
     except RagError as error:
         turn = replace(turn, state="failed", note=for_readers(error))
-    except Exception:  # noqa: BLE001 - the desk has logged it; gradio would leave the page disabled for good
+    except Exception:  # noqa: BLE001 - the service has logged it; gradio would leave the page disabled for good
         turn = replace(turn, state="failed", note="Something went wrong. Ask again, or start the page anew.")
     yield (*turns, turn)

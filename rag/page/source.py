@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 
 from rag.page.markup import Mark, button, count, escape, marks_of, shorten
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Document, Hit
 
 WHOLE = 60_000

@@ -1,1 +1,1 @@
-"""Everything between the network and the chatbot: HTTP, signing in, the queue, what is stored, the log."""
+"""Between the network and the chatbot: HTTP, signing in, the queue, the store, the log."""

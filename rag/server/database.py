@@ -1,4 +1,4 @@
-"""A connection to the store's file, which may be moved, replaced or locked by others while it is open."""
+"""The connection to the store's file, which others may move, replace or lock meanwhile."""
 
 import errno
 import logging
@@ -21,8 +21,8 @@ _LOG = logging.getLogger(__name__)
 class Database:
     """One connection to an SQLite file; threads use it one after the other.
 
-    Where the file was moved away, deleted or replaced, the next use goes on with the one that is
-    there then, made anew where there is none. What was committed is in the file that was there.
+    If the file was moved away, deleted or replaced, the next use goes on with the one that is there then, or with a
+    new one. What was committed is in the file that was there.
     """
 
     def __init__(self, path: Path, schema: str) -> None:
@@ -66,7 +66,7 @@ class Database:
 
         The file then is whole by itself, wherever it is moved or copied.
         """
-        # Where there is no room, or a reader is in the way, it stays in the log, from where the next one brings it.
+        # If there is no room, or a reader is in the way, it stays in the log, from where the next one brings it.
         with suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
@@ -96,7 +96,7 @@ class Database:
         self._beside = {path: _file(path) for path in (Path(f"{self._path}-wal"), Path(f"{self._path}-shm"))}
 
     def _follow(self) -> None:
-        """Open the file anew where it is another one, or was found damaged."""
+        """Open the file anew if it is another one, or was found damaged."""
         if not self._stale and self._opened != _file(self._path):
             _LOG.warning(
                 "The store %r was moved away, deleted or replaced while it was open; from now on the file that is "
@@ -121,7 +121,7 @@ class Database:
 
 
 def _file(path: Path) -> tuple[int, int] | None:
-    """Which file this is, None where there is none."""
+    """Which file this is, None if there is none."""
     try:
         stat = path.stat()
     except (FileNotFoundError, NotADirectoryError):

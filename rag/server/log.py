@@ -1,4 +1,4 @@
-"""What is known of the questions from outside: figures for Prometheus, and one line of JSON for each in the log."""
+"""Metrics for Prometheus, and the log: one JSON line a question, without its text."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from rag.settings import ServerSettings
 from rag.types import Answer
 
 _LOG = logging.getLogger(__name__)
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LINE = 8_000
 """Characters of a line of the log."""
 _CUTS = (6_000, 2_000, 500, 100, 20)
@@ -36,16 +36,16 @@ _STEPS = (0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 40, 80, 160)
 """Seconds at which the histograms are divided."""
 
 
-def request_id(given: str = "") -> str:
-    """The id that a client gave its request, or a new one where that is none of letters, digits, `.`, `_` and `-`."""
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def make_request_id(given: str = "") -> str:
+    """The id that a client gave its request, or a new one if that is unfit."""
+    return given if _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 @dataclass
 class Record:
-    """One question as it goes on; `outcome` is what has become of it. Seconds count from `began`."""
+    """One question as it goes on. Seconds count from `began`."""
 
-    door: str
+    channel: str
     owner: str
     question: str
     request_id: str
@@ -71,8 +71,11 @@ class Record:
         return time.perf_counter() - self.began
 
 
-class Watch:
-    """Counts and times questions in a registry of its own, and logs them; never with their text, unless asked to."""
+class Monitor:
+    """Counts, times and logs questions, without their text unless asked for it.
+
+    What metrics and log call door is the channel: the page, HTTP, gradio_client or MCP.
+    """
 
     def __init__(self, settings: ServerSettings) -> None:
         self._with_text = settings.log_questions
@@ -85,12 +88,12 @@ class Watch:
         self._total = self._histogram("rag_answer_seconds", "Seconds until the end of an answer.")
 
     def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
-        """Show what `value` gives whenever the figures are read."""
+        """Show what `value` gives whenever the metrics are read."""
         Gauge(name, description, registry=self.registry).set_function(value)
 
     @contextmanager
     def question(self, record: Record) -> Generator[Record, None, None]:
-        """Follow one question: counted and logged at its end, also when it fails or is given up."""
+        """Count and log one question at its end, also if it fails or is abandoned."""
         error: BaseException | None = None
         try:
             yield record
@@ -102,7 +105,7 @@ class Watch:
         finally:
             self._note(record, error)
 
-    def figures(self) -> bytes:
+    def metrics(self) -> bytes:
         """All of them in Prometheus's text format."""
         return generate_latest(self.registry)
 
@@ -110,18 +113,17 @@ class Watch:
         return Histogram(name, description, registry=self.registry, buckets=_STEPS)
 
     def _note(self, record: Record, error: BaseException | None) -> None:
-        total = record.seconds()
-        self._asked.labels(record.door, record.outcome).inc()
-        for histogram, seconds in ((self._found, record.found), (self._first, record.first)):
+        total, answer = record.seconds(), record.answer
+        self._asked.labels(record.channel, record.outcome).inc()
+        for histogram, seconds in (
+            (self._found, record.found), (self._first, record.first), (self._total, total if answer else None)
+        ):  # fmt: skip
             if seconds is not None:
                 histogram.observe(seconds)
-        answer = record.answer
-        if answer:
-            self._total.observe(total)
         fields = {
             "request_id": record.request_id,
             "owner": hashed(record.owner),
-            "door": record.door,
+            "door": record.channel,
             "outcome": record.outcome,
             "seconds": round(total, 3),
             "confidence": round(answer.confidence, 3) if answer else None,
@@ -154,9 +156,10 @@ def hashed(owner: str) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """Each record as one line of JSON, at most LINE characters; of an exception where it was raised and its type.
+    """Each record as one line of JSON of at most LINE characters.
 
-    Its message, and what other packages say, which may quote a question, are given only `with_text`.
+    Of an exception it has the type and the trace; its message, and what other packages say, which may quote a
+    question, are given only `with_text`.
     """
 
     def __init__(self, with_text: bool = False) -> None:
@@ -200,7 +203,7 @@ def _cut(entry: dict[str, object], most: int) -> dict[str, object]:
 
 
 def start_logging(settings: ServerSettings, stream: IO[str] | None = None) -> None:
-    """Write this process's log as lines of JSON to `stream`, standard error by default. For entry points only."""
+    """Write this process's log as JSON lines to `stream` or stderr; for entry points only."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(settings.log_questions))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -212,14 +215,14 @@ def start_logging(settings: ServerSettings, stream: IO[str] | None = None) -> No
 
 
 def _log_uncaught(found: "threading.ExceptHookArgs | sys.UnraisableHookArgs") -> None:
-    """What Python would print of an exception, with its message, as a line of the log."""
+    """Log what Python would print of an exception, with its message."""
     kind, error = found.exc_type, found.exc_value
     if error is not None:
         _LOG.error("Something failed that nobody waits for.", exc_info=(kind, error, found.exc_traceback))
 
 
 class _ToLog:
-    """What Gradio prints of an exception, values of readers included, as lines of the log instead."""
+    """In place of `traceback`: logs what Gradio would print, with values of readers in it."""
 
     @staticmethod
     def print_exc() -> None:

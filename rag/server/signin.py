@@ -1,35 +1,34 @@
-"""Signing in with a name and a password from a file of users, as `htpasswd -B` writes it."""
+"""Signing in: the form at /login, Basic authentication, sessions in the store."""
 
 import asyncio
 import base64
 import hashlib
 import html
-import os
-import re
 import secrets
-import tempfile
 import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Protocol
 from urllib.parse import parse_qsl
 
-import bcrypt
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from rag.errors import RagError, SettingsError
-from rag.server.guesses import Guesses
-from rag.server.limit import OftenError
-from rag.server.owner import SESSION, Proxies, cookie, refusal
+from rag.errors import RagError
+from rag.server.identity import SESSION, Proxies, cookie, refusal
+from rag.server.limits import OftenError, RateLimit
+from rag.server.store import Store
+from rag.server.users import LONGEST, NAME, Users
 
 SESSION_SECONDS = 30 * 24 * 3600
-SHORTEST, LONGEST = 8, 72
-"""Bytes of a password; bcrypt reads no more."""
+TRIES = 10
+"""Wrong passwords a minute for one name from one address."""
+ADDRESS_TRIES = 50
+"""Of one address for all the names that have not signed in from it."""
+NAME_TRIES = 100
+"""For one name from all the addresses from which it has not signed in."""
 CHECKS = 2
 """Passwords that bcrypt checks at the same time."""
 WAITING = 40
@@ -40,120 +39,28 @@ FORM = 4_096
 """Bytes of the form."""
 _BASIC = 1_000
 """Characters of the header that carries a name and a password."""
-_KIND = "application/x-www-form-urlencoded"
-_NAME = re.compile(r"[^\s:#\x00-\x1f][^:\x00-\x1f]{0,63}")
-_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
-
-
-class Sessions(Protocol):
-    """What is needed of a store."""
-
-    def begin(self, user: str, seconds: int) -> str: ...
-
-    def user_of(self, token: str) -> str | None: ...
-
-    def end(self, token: str) -> None: ...
-
-
-class Users:
-    """The users of a file, read again when it changes."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises SettingsError for a file that cannot be read, naming a wrong line."""
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._hashes: dict[str, str] = {}
-        self._read()
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._read()
-
-    def stored(self, name: str) -> str:
-        """The hash of a user's password, empty for a name that does not exist."""
-        return self._read().get(name, "")
-
-    def admits(self, name: str, password: str) -> bool:
-        """Whether the password is this user's; takes as long for a name that does not exist. Slow on purpose."""
-        hashes = self._read()
-        cost = max((int(found[1]) for one in hashes.values() if (found := _HASH.fullmatch(one))), default=12)
-        nobody = f"$2b${cost:02}${'.' * 53}"
-        given = password.encode("utf-8", "surrogatepass")
-        same = bcrypt.checkpw(given[:LONGEST], hashes.get(name, nobody).encode())
-        return same and name in hashes and len(given) <= LONGEST
-
-    def _read(self) -> dict[str, str]:
-        try:
-            stat = self._path.stat()
-            stamp = stat.st_mtime_ns, stat.st_size
-            if stamp != self._stamp:
-                self._hashes = _users(self._path)
-                self._stamp = stamp
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"The file of users {str(self._path)!r} cannot be read ({error}); set RAG_USERS to another, or "
-                "make one with: python chat_app.py --add-user NAME"
-            ) from error
-        return self._hashes
-
-
-def _users(path: Path) -> dict[str, str]:
-    users: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        name, _, hashed = line.strip().partition(":")
-        if not _NAME.fullmatch(name) or not _HASH.fullmatch(hashed) or name in users:
-            raise SettingsError(
-                f"Line {number} of the file of users {str(path)!r} is not NAME:HASH with a hash of bcrypt and a "
-                "name of its own; write it with: python chat_app.py --add-user NAME"
-            )
-        users[name] = hashed
-    return users
-
-
-def add_user(path: Path, name: str, password: str) -> None:
-    """Write a user to the file, or a new password for one that is there; other lines stay.
-
-    Raises SettingsError for a name or password that cannot be used and a file that cannot be read or written.
-    """
-    if not _NAME.fullmatch(name) or name != name.strip():
-        raise SettingsError(f"The name {name!r} cannot be used; take at most 64 letters without a colon.")
-    size = len(password.encode("utf-8", "surrogatepass"))
-    if not SHORTEST <= size <= LONGEST or "\0" in password:
-        raise SettingsError(
-            f"The password has {size} bytes, and {SHORTEST} to {LONGEST} are allowed; take another one."
-        )
-    if path.exists():
-        Users(path)
-    hashed = bcrypt.hashpw(password.encode("utf-8", "surrogatepass"), bcrypt.gensalt()).decode()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in lines if line.strip().partition(":")[0] != name]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            file.write("\n".join([*kept, f"{name}:{hashed}"]) + "\n")
-        os.replace(file.name, path)
-    except OSError as error:
-        raise SettingsError(f"The file of users {str(path)!r} cannot be written ({error}); set RAG_USERS.") from error
+_FORM_TYPE = "application/x-www-form-urlencoded"
+_KNOWN, _REMEMBERED = 10_000, 1_000
+_Counted = list[tuple[RateLimit, str]]
 
 
 class SignIn:
-    """The form at /login, and who has come through it, or sends a name and a password with each request."""
+    """The form at /login, and authentication by its session or by Basic."""
 
-    def __init__(self, users: Users, sessions: Sessions, proxies: Proxies) -> None:
+    def __init__(self, users: Users, store: Store, proxies: Proxies) -> None:
         self._proxies = proxies
         self._users = users
-        self._sessions = sessions
+        self._store = store
         self._passwords = Passwords(users)
 
-    async def recognise(self, request: Request) -> str | None:
-        """The user whose session or whose name and password the request carries.
+    async def authenticate(self, request: Request) -> str | None:
+        """The user whose session, or name and password, the request carries.
 
-        Raises OftenError, StoreError, and SettingsError where the file of users cannot be read any more.
+        Raises OftenError, StoreError, and SettingsError if the file of users cannot be read any more.
         """
         address = self._proxies.address(request)
         token = request.cookies.get(SESSION, "")
-        user = await to_thread.run_sync(self._sessions.user_of, token) if token else None
+        user = await to_thread.run_sync(self._store.session_user, token) if token else None
         if user is not None and user in self._users:
             self._passwords.guesses.know(address, user)
             return user
@@ -172,13 +79,13 @@ class SignIn:
         return HTMLResponse(_page())
 
     async def _sign_in(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _KIND:
-            return HTMLResponse(_page(f"This was no form; send the name and the password as {_KIND}."), 415)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
+            return HTMLResponse(_page(f"This was no form; send the name and the password as {_FORM_TYPE}."), 415)
         name, password = _fields(await request.body())
         try:
             if not await self._passwords.admit(self._proxies.address(request), name, password):
                 return HTMLResponse(_page("The name or the password is wrong; try again.", name), 401)
-            token = await to_thread.run_sync(self._sessions.begin, name, SESSION_SECONDS)
+            token = await to_thread.run_sync(self._store.start_session, name, SESSION_SECONDS)
         except RagError as error:
             return _refused(error)
         reads_pages = "text/html" in request.headers.get("accept", "")
@@ -188,10 +95,9 @@ class SignIn:
         return response
 
     async def _sign_out(self, request: Request) -> Response:
-        token = request.cookies.get(SESSION, "")
-        if token:
+        if token := request.cookies.get(SESSION, ""):
             try:
-                await to_thread.run_sync(self._sessions.end, token)
+                await to_thread.run_sync(self._store.end_session, token)
             except RagError as error:
                 return _refused(error)
         response = RedirectResponse("/login", 303)
@@ -208,12 +114,12 @@ class Passwords:
         self._pool = ThreadPoolExecutor(CHECKS, "bcrypt")
         self._checks: dict[bytes, Future[bool]] = {}
         self._key = secrets.token_bytes(32)
-        self._moving = threading.Lock()
+        self._lock = threading.Lock()
         self._believed: OrderedDict[bytes, float] = OrderedDict()
 
     async def admit(self, address: str, name: str, password: str) -> bool:
         """Whether this is the user's password. Raises OftenError, and SettingsError as Users does."""
-        if not _NAME.fullmatch(name) or len(password) > LONGEST or "\0" in password:
+        if not NAME.fullmatch(name) or len(password) > LONGEST or "\0" in password:
             return False
         # With the hash that is stored, so that a changed password counts at once.
         whole = "\0".join((address, name, self._users.stored(name), password))
@@ -227,25 +133,72 @@ class Passwords:
     def _begin(self, digest: bytes, address: str, name: str, password: str) -> Future[bool]:
         if len(self._checks) >= WAITING and not self.guesses.knows(address, name):
             raise OftenError("Many people are signing in; try again in 5 seconds.", 5)
-        taken = self.guesses.take(address, name)  # Now, or else many at once would all pass before one is wrong.
+        counted = self.guesses.take(address, name)  # Now, or else many at once would all pass before one is wrong.
 
         def check() -> bool:
             if not self._users.admits(name, password):
                 return False
-            self.guesses.right(taken)
+            for limit, key in counted:
+                limit.give_back(key)
             self.guesses.know(address, name)
-            self._believe(digest)
+            with self._lock:
+                self._believed[digest] = time.monotonic() + BELIEVED
+                while len(self._believed) > _REMEMBERED:
+                    self._believed.popitem(last=False)
             return True
 
         future = self._checks[digest] = self._pool.submit(check)
         future.add_done_callback(lambda _: self._checks.pop(digest, None))
         return future
 
-    def _believe(self, digest: bytes) -> None:
-        with self._moving:
-            self._believed[digest] = time.monotonic() + BELIEVED
-            while len(self._believed) > 1000:
-                self._believed.popitem(last=False)
+
+class Guesses:
+    """Counts wrong passwords. Thread-safe.
+
+    An address may send TRIES a minute for each name. If a name has signed in from an address, or uses its session
+    there, the address is known for it, and nothing that comes from elsewhere or for other names uses up those
+    TRIES: wrong passwords from elsewhere do not lock a user out. Addresses that are strange to a name share
+    ADDRESS_TRIES (one address, all names) and NAME_TRIES (one name, all addresses), which slow down whoever guesses
+    with many of them. If nothing is left the right password is refused as well, also one that was right a moment
+    ago: what is let in would tell which one is right.
+    """
+
+    def __init__(self) -> None:
+        self._pairs = RateLimit(TRIES, "wrong passwords")
+        self._addresses = RateLimit(ADDRESS_TRIES, "wrong passwords")
+        self._names = RateLimit(NAME_TRIES, "wrong passwords")
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def check(self, address: str, name: str) -> None:
+        """Raises OftenError if one more would be one too many."""
+        for limit, key in self._limits(address, name):
+            limit.check(key)
+
+    def take(self, address: str, name: str) -> _Counted:
+        """Count one until it proves right and is given back. Raises OftenError as `check` does."""
+        counted = self._limits(address, name)
+        with self._lock:
+            self.check(address, name)
+            for limit, key in counted:
+                limit.take(key)
+        return counted
+
+    def knows(self, address: str, name: str) -> bool:
+        """Whether the address is known for the name."""
+        return (address, name) in self._known
+
+    def know(self, address: str, name: str) -> None:
+        """The name has signed in from the address; those unseen for longest are forgotten."""
+        with self._lock:
+            self._known[address, name] = None
+            self._known.move_to_end((address, name))
+            while len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+
+    def _limits(self, address: str, name: str) -> _Counted:
+        pair = self._pairs, f"{address} {name}"
+        return [pair] if self.knows(address, name) else [pair, (self._addresses, address), (self._names, name)]
 
 
 def _basic(header: str) -> tuple[str, str] | None:
@@ -260,7 +213,7 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 
 def _fields(body: bytes) -> tuple[str, str]:
-    """The name and the password, empty where the form is too long or has none."""
+    """The name and the password, empty if the form is too long or has none."""
     text = body.decode("utf-8", "replace") if len(body) <= FORM else ""
     fields = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
     return fields.get("username", ""), fields.get("password", "")

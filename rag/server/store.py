@@ -1,5 +1,6 @@
-"""What the page keeps in one SQLite file: conversations and ratings, each of its owner, and who is signed in."""
+"""The store: each owner's conversations and ratings, and who is signed in, in SQLite."""
 
+import hashlib
 import json
 import secrets
 import sqlite3
@@ -8,25 +9,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
+from rag.bounds import QUESTION
+from rag.documents.text import replace_surrogates
 from rag.errors import StoreError
 from rag.server.database import Database
-from rag.server.ratings import REASONS, Rating, check
-from rag.server.rows import hashed, key_of, name_of, raw, read_rating, read_turn, title_of
-from rag.server.turns import Turn
-
-__all__ = ["FILE", "MOST_CONVERSATIONS", "MOST_TURNS", "REASONS", "Listed", "Rating", "Store"]
+from rag.server.records import Rating, Turn, check_rating, read_rating, read_turn, to_bytes
 
 FILE = "page.sqlite"
 """The name of the file in the folder that RAG_STORE names."""
 MOST_CONVERSATIONS = 500
-"""Of an owner; those that were changed least recently go."""
+"""Of an owner; those that were changed least recently are deleted."""
 MOST_TURNS = 200
-"""Of a conversation; the oldest go."""
+"""Of a conversation; the oldest are deleted."""
 LONGEST_ID = 100
 """Characters of a conversation's id, which the browser sends."""
+TITLE = 80
+"""Characters of a conversation's title."""
 _PAGE = 100
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -51,8 +51,8 @@ CREATE TABLE IF NOT EXISTS sessions (token BLOB PRIMARY KEY, user BLOB NOT NULL,
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A conversation in the list: its title is its first question, shortened; `updated` is in seconds (UTC)."""
+class ConversationSummary:
+    """A conversation in a list; its title is its first question, `updated` is UTC."""
 
     id: str
     title: str
@@ -61,15 +61,14 @@ class Listed:
 
 
 class Store:
-    """An open file; threads share it, and so may other processes that open it themselves.
+    """An open file. Thread-safe; other processes may open it, too.
 
-    Whoever calls it says for which owner; what belongs to others is as if it were not there.
-    Every method may raise StoreError, where the file is damaged, locked or cannot be written.
-    Reading does not wait for what is written.
+    Callers say for which owner; what belongs to others is as if it were not there. Every method may raise
+    StoreError if the file is damaged, locked or cannot be written. Reading does not wait for writing.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Open the file, made where it is missing, with its folder; `clock` gives the time in seconds (UTC)."""
+        """Open the file, or make it with its folder; `clock` gives seconds (UTC)."""
         self.path = path
         self._clock = clock
         self._writing = Database(path, _SCHEMA)
@@ -78,9 +77,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -88,7 +85,7 @@ class Store:
         self._reading.close()
         self._writing.close()
 
-    def conversations(self, owner: str) -> list[Listed]:
+    def conversations(self, owner: str) -> list[ConversationSummary]:
         """The owner's conversations, the one that was changed last first."""
         count = "(SELECT count(*) FROM turns WHERE owner = each.owner AND conversation = each.conversation)"
         rows = self._rows(
@@ -96,14 +93,10 @@ class Store:
             "ORDER BY updated DESC, rowid DESC",
             [key_of(owner)],
         )
-        return [Listed(name_of(key), title, updated, turns) for key, title, updated, turns in rows]
+        return [ConversationSummary(_name_of(key), title, updated, turns) for key, title, updated, turns in rows]
 
     def read(self, owner: str, conversation: str) -> tuple[Turn, ...] | None:
-        """The turns in their order, None where the owner has no such conversation.
-
-        A turn that was left while it ran broke off. One that can no longer be read, because
-        another version of the program wrote it, is left out with a warning.
-        """
+        """The turns that can be read; None if the owner has no such conversation."""
         key = (key_of(owner), key_of(conversation))
         if not self._rows("SELECT 1 FROM conversations WHERE owner = ? AND conversation = ?", key):
             return None
@@ -111,20 +104,20 @@ class Store:
         return tuple(turn for (kept,) in rows if (turn := read_turn(kept)))
 
     def write(self, owner: str, conversation: str, turns: Sequence[Turn]) -> None:
-        """Keep the turns, numbered in their order, as the whole conversation; without any it is deleted."""
+        """Keep the turns as the whole conversation; without any it is deleted."""
         if not turns:
             self.delete(owner, conversation)
             return
         _check_id(conversation)
         key = (key_of(owner), key_of(conversation))
         kept = turns[-MOST_TURNS:]
-        rows = [(*key, turn.number, raw(turn)) for turn in kept]
+        rows = [(*key, turn.number, to_bytes(turn)) for turn in kept]
         numbers = json.dumps([turn.number for turn in kept])
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO conversations VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET title = excluded.title, updated = excluded.updated",
-                [*key, title_of(kept[0].question), self._clock()],
+                [*key, _title_of(kept[0].question), self._clock()],
             )
             database.execute(
                 "DELETE FROM turns WHERE owner = ? AND conversation = ? "
@@ -136,7 +129,7 @@ class Store:
                 "ON CONFLICT DO UPDATE SET turn = excluded.turn WHERE turn != excluded.turn",
                 rows,
             )
-            # The one just written stays, also where the clock was set back.
+            # The one just written stays, also if the clock was set back.
             database.execute(
                 "DELETE FROM conversations WHERE rowid IN (SELECT rowid FROM conversations "
                 "WHERE owner = ? AND conversation != ? ORDER BY updated DESC, rowid DESC LIMIT -1 OFFSET ?)",
@@ -144,59 +137,59 @@ class Store:
             )
 
     def delete(self, owner: str, conversation: str) -> None:
-        """Delete the conversation, and the ratings given in it; nothing happens where there is none."""
+        """Delete the conversation, and the ratings given in it; nothing happens if there is none."""
         with self._transaction() as database:
             for table in ("conversations", "ratings"):
                 key = [key_of(owner), key_of(conversation)]
                 database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", key)
 
     def rate(self, owner: str, rating: Rating) -> None:
-        """Keep the rating in the place of an earlier one of the same turn. Raises RatingError as `check` does."""
-        check(rating)
+        """Keep the rating in place of an earlier one. Raises RatingError as `check_rating` does."""
+        check_rating(rating)
         _check_id(rating.conversation)
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO ratings (owner, conversation, number, rating) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET rating = excluded.rating",
-                [key_of(owner), key_of(rating.conversation), rating.number, raw(rating)],
+                [key_of(owner), key_of(rating.conversation), rating.number, to_bytes(rating)],
             )
 
     def unrate(self, owner: str, conversation: str, number: int) -> None:
-        """Take the rating of a turn back; nothing happens where there is none."""
+        """Take the rating of a turn back; nothing happens if there is none."""
         with self._transaction() as database:
             query = "DELETE FROM ratings WHERE owner = ? AND conversation = ? AND number = ?"
             database.execute(query, [key_of(owner), key_of(conversation), number])
 
     def ratings(self) -> Iterator[tuple[int, Rating]]:
-        """Every rating, of all owners, with a number that stays its own; one that cannot be read is left out."""
+        """Every rating that can be read, with a number that stays its own."""
         after = 0
         while rows := self._rows("SELECT id, rating FROM ratings WHERE id > ? ORDER BY id LIMIT ?", [after, _PAGE]):
             for after, kept in rows:
                 if rating := read_rating(kept):
                     yield after, rating
 
-    def begin(self, user: str, seconds: float) -> str:
-        """Sign a user in for so many seconds; returns the token, of which only the hash is kept."""
+    def start_session(self, user: str, seconds: float) -> str:
+        """Sign a user in; returns the token, of which only the hash is kept."""
         token = secrets.token_urlsafe(32)
         now = self._clock()
         with self._transaction() as database:
             database.execute("DELETE FROM sessions WHERE expires <= ?", [now])
-            database.execute("INSERT INTO sessions VALUES (?, ?, ?)", [hashed(token), key_of(user), now + seconds])
+            database.execute("INSERT INTO sessions VALUES (?, ?, ?)", [_hashed(token), key_of(user), now + seconds])
         return token
 
-    def user_of(self, token: str) -> str | None:
-        """The user who was given this token; None where nobody was, where it was ended or its time is over."""
-        for user, expires in self._rows("SELECT user, expires FROM sessions WHERE token = ?", [hashed(token)]):
+    def session_user(self, token: str) -> str | None:
+        """The user of this token; None if unknown, ended or over its time."""
+        for user, expires in self._rows("SELECT user, expires FROM sessions WHERE token = ?", [_hashed(token)]):
             if self._clock() < expires:
-                return name_of(user)
+                return _name_of(user)
             with suppress(StoreError):  # It is over all the same.
-                self.end(token)
+                self.end_session(token)
         return None
 
-    def end(self, token: str) -> None:
-        """Sign out; nothing happens where the token is not known."""
+    def end_session(self, token: str) -> None:
+        """Sign out; nothing happens if the token is not known."""
         with self._transaction() as database:
-            database.execute("DELETE FROM sessions WHERE token = ?", [hashed(token)])
+            database.execute("DELETE FROM sessions WHERE token = ?", [_hashed(token)])
 
     def _rows(self, query: str, values: Sequence[object]) -> list[Any]:
         with self._reading.use() as database:
@@ -216,3 +209,23 @@ def _check_id(conversation: str) -> None:
             f"The id of this conversation has {len(conversation):,} characters, and at most {LONGEST_ID} are kept; "
             "begin a new conversation."
         )
+
+
+def key_of(name: str) -> bytes:
+    """A name from outside, which may hold what is no text for SQLite."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _name_of(key: bytes) -> str:
+    return key.decode("utf-8", "surrogatepass")
+
+
+def _hashed(token: str) -> bytes:
+    """The SHA-256 of a token, which does not give it away."""
+    return hashlib.sha256(key_of(token)).digest()
+
+
+def _title_of(question: str) -> str:
+    """The question in one line, shortened."""
+    line = " ".join(replace_surrogates(question[:QUESTION]).split())
+    return line if len(line) <= TITLE else f"{line[:TITLE].rstrip()} …"

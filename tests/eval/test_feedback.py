@@ -15,9 +15,8 @@ from eval.metrics import correct
 from eval.results import ReportError
 from rag.errors import NoIndexError
 from rag.index.index import open_index
-from rag.server.ratings import Rating
+from rag.server.records import Rating, Turn
 from rag.server.store import FILE, Store
-from rag.server.turns import Turn
 from rag.settings import Settings
 from rag.types import Document, Sentence
 

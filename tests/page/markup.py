@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import fakes
 
-from rag.server.turns import Turn, advance
+from rag.server.records import Turn, advance
 from rag.types import Answer, Citation, Document, Hit
 
 TEXT = "Anna <b>sailed</b> to Oslo. Ben stayed at home. Cleo sings & dances."

@@ -8,9 +8,8 @@ from fakes import answer
 from markup import HOSTILE, TEXT, Reader, asked, cite, hit
 
 from rag.page.conversation import WELCOME, conversation, reply
-from rag.server.desk import Waiting
-from rag.server.ratings import REASONS
-from rag.server.turns import Turn, advance, end
+from rag.server.records import REASONS, Turn, advance, end
+from rag.server.service import Waiting
 from rag.types import Citation, Sentence
 
 
@@ -86,7 +85,7 @@ def test_the_states_of_a_turn_are_said() -> None:
     assert said(turn) == "Looking for passages …"
     turn = advance(turn, [hit(0, 27)])
     assert said(turn) == "Reading 1 passage …"
-    assert said(advance(turn, Waiting(3))) == "Waiting for the model, number 3 in the line …"
+    assert said(advance(turn, Waiting(3))) == "Waiting for the model, number 3 in the queue …"
     assert said(advance(advance(turn, Waiting(3)), Waiting(0))) == "Reading 1 passage …"
     turn = advance(turn, "Anna")
     assert said(turn) == "Anna"

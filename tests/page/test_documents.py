@@ -1,358 +1,284 @@
-"""Adding and removing documents in the page, without a browser."""
+"""The drawer of the documents: its handlers, and all of it in headless Chromium."""
 
-import os
+import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import gradio as gr
 import pytest
-from fakes import EMBEDDER, ScriptedModel, TopicEmbedder, publish, write
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from fakes import TopicEmbedder, publish, write
+from fastapi import FastAPI
+from hypothesis import given
 from hypothesis import strategies as st
+from playwright.sync_api import Page, expect, sync_playwright
 
-from rag.chatbot import Chatbot
-from rag.documents import fetch as web
-from rag.errors import DocumentError, ModelError, RagError, SettingsError, StoreError
+from chat_app import listen
+from rag.errors import DocumentError, QuestionError, RagError
 from rag.index.health import verify
-from rag.index.index import list_documents, open_index
-from rag.index.manifest import Corpus
-from rag.index.snapshot import write_lock
-from rag.page.intake import Ahead, SharedEmbedder
-from rag.page.shelf import Changed, Shelf, Step
-from rag.server.files import FOLDER, is_placed, place_file, place_text, safe_stem
+from rag.index.index import open_index
+from rag.page.documents import (
+    SHOWN,
+    DocumentHandlers,
+    after_change,
+    after_ticking,
+    asked,
+    choice_line,
+    documents_drawer,
+    label,
+    say,
+    shown,
+    ticked,
+)
+from rag.page.editor import Changed, DocumentEditor, Row, Step
 from rag.settings import Settings
+from rag.types import Listed
 
-WAIT = 10  # seconds until a test that hangs fails
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+WAIT = 20  # seconds until a test that hangs fails
+ROWS = tuple(Row(one, f"{one}.txt", one.title(), 1, True) for one in ("cat", "dog"))
+FISH = Row("fish", "fish.txt", "Fish", 1, True)
+SKIP = gr.skip()
 
 
-def make(settings: Settings, embedder: TopicEmbedder | None = None) -> Shelf:
-    return Shelf(settings, lambda: embedder or TopicEmbedder(), verify)
+def rows_of(*ids: str) -> list[Row]:
+    return [Row(one, f"data/{one}.txt", f"About {one}", 2, True) for one in ids]
+
+
+def test_a_choice_of_nothing_is_said_and_of_everything_is_none() -> None:
+    assert asked(None) == () and asked({"b", "a"}) == ("a", "b")
+    with pytest.raises(QuestionError, match="choose at least one"):
+        asked(frozenset())
+
+
+def test_the_first_rows_that_hold_all_words_are_shown_each_text_once() -> None:
+    rows = [*rows_of("cats", "dogs"), Row("cats", "copy/cats.txt", "Copy of cats", 2, True)]
+    assert shown(rows, "") == rows[:2]
+    assert shown(rows, " DATA about ") == rows[:2]
+    assert shown(rows, "copy") == rows[2:] and shown(rows, "cats dogs") == []
+    many = rows_of(*(f"n{number:03}" for number in range(SHOWN + 5)))
+    assert shown(many, "") == many[:SHOWN] and shown(many, str(SHOWN + 4)) == many[-1:]
+    assert shown(rows, "cats " * 200_000) == shown(rows, "cats")  # No more is looked for than a title has.
+
+
+def test_a_row_is_one_line() -> None:
+    assert label(Row("a", "a.txt", "A\ntitle", 1, True)) == "A title (a.txt, 1 passage)"
+    long = label(Row("a", "folder/" * 20 + "end.txt", "T" * 200, 1200, True))
+    assert long.startswith("T" * 80 + " … (… ") and long.endswith("folder/end.txt, 1,200 passages)")
+    assert len(long) < 170
+
+
+def test_ticking_changes_what_is_seen_and_nothing_else() -> None:
+    rows = rows_of("a", "b", "c")
+    seen = rows[:2]
+    assert ticked(None, seen) == ["a", "b"]
+    chosen = after_ticking(None, ["a"], seen, rows)
+    assert chosen == {"a", "c"} and ticked(chosen, rows) == ["a", "c"]
+    assert after_ticking(chosen, ["a", "b"], seen, rows) is None
+    assert after_ticking(frozenset(), [], seen, rows) == frozenset()
+
+
+def test_new_documents_are_asked_and_gone_ones_are_forgotten() -> None:
+    before, after = rows_of("a", "b", "c"), rows_of("b", "c", "new")
+    assert after_change(None, before, after) is None
+    assert after_change(frozenset({"a", "b"}), before, after) == {"b", "new"}
+    assert after_change(frozenset({"b", "c"}), before, after) is None
+
+
+def test_the_line_counts_texts_and_tells_of_those_not_shown() -> None:
+    rows = rows_of("a", "b")
+    assert choice_line(None, rows, rows) == "Asked: 2 documents."
+    assert choice_line(frozenset("a"), rows[:1], rows) == (
+        "Asked: 1 of 2 documents. 1 of them is listed; type words of a title to find others."
+    )
+    assert choice_line(None, rows[:1], rows[:1]) == "Asked: 1 document."
+
+
+@given(st.data())
+def test_no_way_of_ticking_loses_what_is_not_seen(data: st.DataObject) -> None:
+    ids = data.draw(st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1))
+    rows = rows_of(*ids)
+    seen = [row for row in rows if data.draw(st.booleans())]
+    chosen = data.draw(st.none() | st.frozensets(st.sampled_from(ids)))
+    ticks = [row.doc_id for row in seen if data.draw(st.booleans())]
+    after = after_ticking(chosen, ticks, seen, rows)
+    assert ticked(after, seen) == ticks
+    unseen = [row for row in rows if row not in seen]
+    assert ticked(after, unseen) == ticked(chosen, unseen)
+    assert after is None or after < set(ids)
+
+
+class FakeEditor(DocumentEditor):
+    """Says that it added a fish, or what `error` is."""
+
+    def __init__(self, settings: Settings, error: Exception | None = None) -> None:
+        super().__init__(settings)
+        self.error = error
+        self.got: list[tuple[str, ...]] = []
+
+    def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
+        self.got.append((name, path.read_text()))
+        return self._said(name)
+
+    def add_text(self, title: str, text: str) -> Iterator[Step | Changed]:
+        self.got.append((title, text))
+        return self._said(title)
+
+    def _said(self, name: str) -> Iterator[Step | Changed]:
+        if self.error and "bad" in name:
+            raise self.error
+        yield Step("Embedding passages", 1, 2)
+        yield Changed("Indexed 3 documents.", ("'<b>' is broken.",), (*ROWS, FISH))
+
+
+def handlers(settings: Settings, error: Exception | None = None) -> tuple[DocumentHandlers, FakeEditor]:
+    editor = FakeEditor(settings, error)
+
+    class Two:
+        def listed(self) -> list[Listed]:
+            return [Listed(row.source, row.title, row.passages, row.doc_id) for row in ROWS]
+
+    return DocumentHandlers(editor, Two), editor
+
+
+def test_at_first_every_document_is_chosen(settings: Settings) -> None:
+    status, rows, chosen, ticks, line, gone = handlers(settings)[0].load()
+    assert (status, rows, chosen) == (SKIP, ROWS, None)
+    assert ticks["choices"] == [("Cat (cat.txt, 1 passage)", "cat"), ("Dog (dog.txt, 1 passage)", "dog")]
+    assert ticks["value"] == ["cat", "dog"] and "Asked: 2 documents." in line
+    assert [source for _, source in gone["choices"]] == ["cat.txt", "dog.txt"]
+
+
+def test_of_several_files_one_that_fails_does_not_end_the_others(settings: Settings, tmp_path: Path) -> None:
+    write(tmp_path, {"1/pond.txt": "one", "bad.txt": "two", "2/pond.txt": "three"})
+    paths = [tmp_path / name for name in ("1/pond.txt", "bad.txt", "2/pond.txt")]
+    page, editor = handlers(settings, DocumentError("'bad.txt' is <empty>."))
+    steps = list(page.files([{"path": str(path)} for path in paths], frozenset({"cat"}), ROWS, ""))
+    assert editor.got == [("pond.txt", "one"), ("bad.txt", "two"), ("pond.txt", "three")]
+    assert not any(path.exists() for path in paths)
+    assert all(len(step) == 7 for step in steps) and steps[-1][-1] is None
+    assert '<progress value="1" max="2" aria-label="Embedding passages">' in steps[0][0]
+    assert (steps[1][1], steps[1][2]) == ((*ROWS, FISH), {"cat", "fish"})
+    assert steps[-2][0].count("Indexed 3 documents.") == 2
+    assert "<p>&#x27;bad.txt&#x27; is &lt;empty&gt;.</p>" in steps[-2][0] and "<b>" not in steps[-2][0]
+
+
+def test_an_unforeseen_error_is_logged_and_said(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    page, _ = handlers(settings, KeyError("x"))
+    with caplog.at_level(logging.ERROR):
+        *_, last = page.text("bad", "text", None, ROWS, "")
+    assert "bad: something went wrong; the log tells what." in last[0] and last[1:] == (SKIP,) * 7
+    assert caplog.records[0].exc_info
+
+
+def test_a_text_that_was_added_leaves_the_boxes(settings: Settings) -> None:
+    steps = list(handlers(settings)[0].text("Title", "text", None, ROWS, ""))
+    assert [step[-2:] for step in steps] == [(SKIP, SKIP), ("", ""), (SKIP, SKIP)]
+
+
+def test_progress_of_unknown_length_has_no_number() -> None:
+    assert say(step=Step("Reading", 0, 0), of="a") == '<p>a: Reading …</p><progress  aria-label="Reading"></progress>'
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_no_event_is_public_and_an_editor_that_is_off_has_none_that_change(settings: Settings, is_open: bool) -> None:
+    with gr.Blocks() as page:
+        documents_drawer(DocumentEditor(settings.model_copy(update={"add_documents": is_open})), dict)  # type: ignore[arg-type]
+    assert {fn.api_visibility for fn in page.fns.values()} == {"private"}
+    changes = [fn for fn in page.fns.values() if fn.concurrency_id == "documents"]
+    assert len(changes) == (3 if is_open else 0)
 
 
 @pytest.fixture
-def shelf(settings: Settings) -> Shelf:
-    """A shelf over an index that has two documents, with the folder of the page's settings in it."""
+def page(settings: Settings) -> Iterator[Page]:
+    """The drawer alone, over a real index of two documents, with a button that shows what would be asked."""
     write(settings.data, {"cat.txt": "The black cat sleeps.", "dog.txt": "A dog eats."})
     publish(settings.index, settings.data)
-    return make(settings)
+    editor = DocumentEditor(settings.model_copy(update={"port": 0}), TopicEmbedder, verify)
 
+    def show(chosen: frozenset[str] | None) -> str:
+        try:
+            return f"{len(asked(chosen))} asked"
+        except RagError as error:
+            return str(error)
 
-def done(events: Iterable[Step | Changed]) -> Changed:
-    *_, last = events
-    assert isinstance(last, Changed)
-    return last
-
-
-def texts(settings: Settings) -> list[str]:
-    return sorted(passage.text for passage in open_index(settings.index, EMBEDDER).all_passages())
-
-
-def kept(settings: Settings) -> list[str]:
-    folder = settings.store / FOLDER
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def upload(tmp_path: Path, text: str | bytes) -> Path:
-    path = tmp_path / "uploaded"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
-
-
-def test_an_uploaded_file_is_in_the_index_with_the_next_question(
-    shelf: Shelf, settings: Settings, tmp_path: Path
-) -> None:
-    bot = Chatbot(settings, open_index(settings.index, EMBEDDER), ScriptedModel(responses=["No"]), TopicEmbedder())
-    changed = done(shelf.add_file(upload(tmp_path, "Fish swim in the pond."), "pond.txt"))
-    assert changed.line.startswith("Indexed 3 documents, 3 passages, 0 skipped, ")
-    assert changed.messages == ()
-    assert [(row.title, row.passages, row.removable) for row in changed.rows] == [
-        ("Cat", 1, True),
-        ("Dog", 1, True),
-        ("Pond", 1, True),
-    ]
-    assert changed.rows[-1].source == "store/documents/pond.txt" and kept(settings) == ["pond.txt"]
-    assert bot.ask("Where do fish swim?", documents=[changed.rows[-1].doc_id]).hits[0].passage.title == "Pond"
-    assert shelf.listed(bot.documents) == changed.rows
-
-
-def test_the_progress_counts_passages(shelf: Shelf, tmp_path: Path) -> None:
-    many = " ".join(f"Fish number {number} swims in the pond and then it eats and sleeps." for number in range(80))
-    steps = list(shelf.add_file(upload(tmp_path, many), "many.txt"))[:-1]
-    assert steps[0] == Step("Reading the document", 0, 0) and steps[-1] == Step("Checking the new index", 0, 0)
-    told = [(step.done, step.total) for step in steps if isinstance(step, Step) and step.stage.startswith("Emb")]
-    total = told[-1][1]
-    assert total >= 40 and list(dict.fromkeys(told)) == [*((n, total) for n in range(0, total, 16)), (total, total)]
-
-
-def test_progress_never_goes_back_over_what_the_cache_had() -> None:
-    told: list[tuple[int, int]] = []
-    embedder = SharedEmbedder(TopicEmbedder, lambda _, count, total: told.append((count, total)))
-    embedder.progress("Embedding passages", 512, 600)
-    assert len(embedder.embed_documents(["a"] * 20)) == 20
-    embedder.progress("Embedding passages", 600, 600)
-    assert told == [(512, 600), (512, 600), (528, 600), (600, 600)]
-
-
-def test_a_pasted_text_has_its_title(shelf: Shelf, settings: Settings) -> None:
-    changed = done(shelf.add_text(" NATO \n summit ", "Fish swim.\n"))
-    assert (changed.rows[-1].title, kept(settings)) == ("NATO summit", ["NATO summit.md"])
-    assert "# NATO summit\n\nFish swim." in texts(settings)
-    done(shelf.add_text("", "A horse runs and runs."))
-    assert kept(settings) == ["A horse runs and runs.md", "NATO summit.md"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.exe", b"x", r"^'a.exe' is not of a type that can be read; add a file of \.txt, .*\.epub\.$"),
-        ("../../.bashrc", b"x", r"^'\.bashrc' is not of a type that can be read"),
-        ("big.txt", b"x" * 1_000_001, r"^'big.txt' has 1\.0 MB, and at most 1 MB can be added; divide it"),
-        ("empty.txt", b" \n", r"empty\.txt' is empty; put text in it"),
-        ("broken.pdf", b"x", r"broken\.pdf' does not look like PDF inside"),
-        ("bad.jsonl", b"{}\nno\n", r"bad\.jsonl#1' "),
-    ],
-)
-def test_what_cannot_be_read_is_said_and_leaves_nothing_behind(
-    shelf: Shelf, settings: Settings, tmp_path: Path, name: str, content: bytes, message: str
-) -> None:
-    small = make(settings.model_copy(update={"upload_mb": 1}))
-    with pytest.raises(DocumentError, match=message):
-        list(small.add_file(upload(tmp_path, content), name))
-    assert kept(settings) == [] and texts(settings) == ["A dog eats.", "The black cat sleeps."]
-    done(small.add_text("Later", "Fish swim."))
-    assert len(texts(settings)) == 3
-
-
-def test_a_blank_text_is_refused(shelf: Shelf) -> None:
-    with pytest.raises(DocumentError, match="The text is empty; paste some"):
-        shelf.add_text("Title", " \n\u200b")
-
-
-def test_the_lines_that_cannot_be_read_are_named_and_the_rest_is_taken(
-    shelf: Shelf, settings: Settings, tmp_path: Path
-) -> None:
-    changed = done(shelf.add_file(upload(tmp_path, '{"text": "Fish swim."}\nno\n{"text": "Fish eat."}'), "many.jsonl"))
-    assert "1 skipped" in changed.line
-    (message,) = changed.messages
-    assert message.startswith("'store/documents/many.jsonl#2' ")
-    assert [row.source for row in changed.rows[2:]] == [f"store/documents/many.jsonl#{line}" for line in (1, 3)]
-    done(shelf.remove("store/documents/many.jsonl#1"))
-    assert kept(settings) == ["many.jsonl"] and "Fish eat." in texts(settings)
-    done(shelf.remove("store/documents/many.jsonl#3"))
-    assert kept(settings) == [] and len(texts(settings)) == 2
-    done(shelf.add_text("After", "Fish swim."))
-
-
-def test_what_the_patterns_leave_out_is_said(settings: Settings, tmp_path: Path) -> None:
-    write(settings.data, {"cat.md": "The black cat sleeps."})
-    only = Corpus((str(settings.data),), include=("*.md",), named=True, place=os.getcwd())
-    publish(settings.index, corpus=only)
-    with pytest.raises(DocumentError, match="change the patterns"):
-        list(make(settings).add_file(upload(tmp_path, "Fish."), "fish.txt"))
-    assert kept(settings) == []
-
-
-def test_a_removed_document_is_gone_from_the_index_and_the_folder(
-    shelf: Shelf, settings: Settings, tmp_path: Path
-) -> None:
-    source = done(shelf.add_file(upload(tmp_path, "Fish swim."), "pond.txt")).rows[-1].source
-    changed = done(shelf.remove(source))
-    assert changed.line.startswith("Indexed 2 documents") and kept(settings) == []
-    cat, dog = changed.rows
-    (last,) = done(shelf.remove(cat.source)).rows
-    assert (last.source, last.removable) == (dog.source, False) and (settings.data / "cat.txt").exists()
-    with pytest.raises(DocumentError, match="is the last document; add another one before you remove it"):
-        list(shelf.remove(dog.source))
-    with pytest.raises(DocumentError, match="is not in the index any more; reload the page"):
-        list(shelf.remove(str(settings.data)))
-    assert done(shelf.add_file(upload(tmp_path, "Fish eat."), "pond.txt")).rows[-1].source == source
-    assert texts(settings) == ["A dog eats.", "Fish eat."]
-
-
-def test_the_same_name_gets_a_number(shelf: Shelf, settings: Settings, tmp_path: Path) -> None:
-    done(shelf.add_file(upload(tmp_path, "Fish swim."), "pond.txt"))
-    done(shelf.add_file(upload(tmp_path, "Fish eat."), "/elsewhere/pond.txt"))
-    assert kept(settings) == ["pond 2.txt", "pond.txt"] and {"Fish swim.", "Fish eat."} < set(texts(settings))
-
-
-def test_two_who_add_at_the_same_time_both_succeed(settings: Settings, shelf: Shelf, tmp_path: Path) -> None:
-    first_embeds, second_waits = threading.Event(), threading.Event()
-
-    class Slow(TopicEmbedder):
-        def embed_documents(self, texts: list[str]) -> list[list[float]]:
-            first_embeds.set()
-            assert second_waits.wait(WAIT)
-            return super().embed_documents(texts)
-
-    shared = make(settings, Slow())
-    first = shared.add_text("First", "Fish swim.")
-    assert first_embeds.wait(WAIT)
-    second = shared.add_text("Second", "Fish eat.")
-    assert next(second) == Step("Waiting for another change of the documents", 0, 0)
-    third = shared.add_file(upload(tmp_path, "no"), "broken.pdf")
-    second_waits.set()
-    assert done(first).line.startswith("Indexed 3 documents")
-    assert {"First", "Second"} < {row.title for row in done(second).rows}
-    with pytest.raises(DocumentError, match="does not look like PDF"):
-        list(third)
-    assert kept(settings) == ["First.md", "Second.md"] and len(texts(settings)) == 4
-
-
-def test_many_threads_lose_nothing(settings: Settings, shelf: Shelf) -> None:
-    threads = [
-        threading.Thread(target=lambda n=number: done(shelf.add_text(f"Text {n}", f"Fish number {n} swims.")))
-        for number in range(4)
-    ]
-    for thread in threads:
+    with gr.Blocks(title="Documents", analytics_enabled=False) as blocks:
+        drawer = documents_drawer(editor, lambda: open_index(settings.index, "all-MiniLM-L6-v2").documents)
+        what, box = gr.Button("What is asked"), gr.Textbox(label="Asked")
+        what.click(show, [drawer.chosen], [box], api_visibility="private")
+    app = gr.mount_gradio_app(FastAPI(), blocks, path="/", ssr_mode=False, footer_links=[])
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
+    with listen(editor.settings) as listener, sync_playwright() as playwright:
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
-    for thread in threads:
+        expect.set_options(timeout=WAIT * 1000)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS.split())
+        tab = browser.new_page(viewport={"width": 390, "height": 844})
+        tab.goto("http://127.0.0.1:{1}/".format(*listener.getsockname()))
+        expect(boxes(tab)).to_have_count(2)
+        yield tab
+        browser.close()
+        server.should_exit = True
         thread.join(WAIT)
-    assert len(list_documents(settings.index)) == 6
 
 
-def test_what_another_process_adds_meanwhile_is_not_lost(
-    shelf: Shelf, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two shelves do not know of each other, as two processes do not."""
-    read = Ahead.read
-
-    def read_slowly(loader: Ahead, source: str, words: int) -> None:
-        monkeypatch.setattr(Ahead, "read", read)
-        done(make(settings).add_text("Meanwhile", "Fish eat."))
-        read(loader, source, words)
-
-    monkeypatch.setattr(Ahead, "read", read_slowly)
-    done(shelf.add_text("First", "Fish swim."))
-    assert {row.title for row in shelf.listed(open_index(settings.index, EMBEDDER).documents)} >= {"Meanwhile", "First"}
+def boxes(page: Page) -> Any:
+    return page.get_by_role("group", name="Documents to ask").get_by_role("checkbox")
 
 
-def test_another_writer_is_named_and_nothing_is_left_behind(shelf: Shelf, settings: Settings) -> None:
-    with (
-        write_lock(settings.index),
-        pytest.raises(StoreError, match=f"is being written by process {os.getpid()} since .*; wait until"),
-    ):
-        list(shelf.add_text("Title", "Fish swim."))
-    assert kept(settings) == []
-    done(shelf.add_text("Title", "Fish swim."))
+def is_asked(page: Page, what: str) -> None:
+    page.get_by_role("button", name="What is asked").click()
+    expect(page.get_by_label("Asked", exact=True)).to_have_value(what)
 
 
-def test_an_embedder_that_fails_leaves_everything_as_it_was(shelf: Shelf, settings: Settings) -> None:
-    def fail() -> TopicEmbedder:
-        raise ModelError("The embedder is missing; install it.")
+@pytest.mark.browser
+def test_documents_are_chosen_added_and_removed_as_a_user_does_it(page: Page, settings: Settings) -> None:
+    status = page.get_by_role("status", name="Documents")
+    is_asked(page, "0 asked")  # which is all
+    boxes(page).first.focus()
+    page.keyboard.press("Space")
+    is_asked(page, "1 asked")
+    page.get_by_role("button", name="Ask none").click()
+    expect(page.get_by_text("Asked: 0 of 2 documents.")).to_be_visible()
+    is_asked(page, "No document is chosen; open Documents and choose at least one.")
 
-    with pytest.raises(ModelError, match="install it"):
-        list(Shelf(settings, fail, verify).add_text("Title", "Fish swim."))
-    assert kept(settings) == [] and len(texts(settings)) == 2
+    files = [("pond.txt", b"Fish swim in the pond."), ("bad.exe", b"x"), ("<i>.txt", b" ")]
+    page.locator("#documents-files input[type=file]").set_input_files(
+        [{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in files]
+    )
+    expect(status).to_contain_text("pond.txt: Indexed 3 documents, 3 passages, 0 skipped")
+    expect(status).to_contain_text("'bad.exe' is not of a type that can be read; add a file of .txt,")
+    expect(status).to_contain_text("is empty; put text in it or leave it out.")
+    expect(boxes(page)).to_have_count(3)
+    is_asked(page, "1 asked")
 
+    page.get_by_label("Title of a text to add").fill("NATO summit")
+    page.get_by_label("The text").fill("A fish eats.")
+    page.get_by_role("button", name="Add the text").click()
+    expect(status).to_contain_text("NATO summit: Indexed 4 documents")
+    expect(page.get_by_label("The text")).to_have_value("")
+    assert page.get_by_label("Web address to add").count() == 0
 
-def test_a_change_goes_on_when_nobody_looks(shelf: Shelf, settings: Settings) -> None:
-    shelf.add_text("First", "Fish swim.")  # its events are never read
-    done(shelf.add_text("Second", "Fish eat."))
-    assert len(texts(settings)) == 4
-
-
-@pytest.mark.parametrize(
-    ("update", "is_open"),
-    [
-        ({}, True),
-        ({"add_documents": False}, False),
-        ({"host": "box.example"}, False),
-        ({"host": "box.example", "add_documents": True}, True),
-    ],
-)
-def test_it_is_open_on_this_machine_or_where_the_setting_says_so(
-    shelf: Shelf, settings: Settings, tmp_path: Path, update: dict[str, object], is_open: bool
-) -> None:
-    other = make(settings.model_copy(update=update))
-    documents = open_index(settings.index, EMBEDDER).documents
-    assert other.open == is_open and [row.removable for row in other.listed(documents)] == [is_open] * 2
-    changes = [
-        lambda: other.add_file(upload(tmp_path, "Fish."), "fish.txt"),
-        lambda: other.add_text("Title", "Fish."),
-        lambda: other.add_address("https://example.org"),
-        lambda: other.remove("gone"),
-    ]
-    for number, change in enumerate(changes if not is_open else []):
-        with pytest.raises(SettingsError, match="cannot be added or removed in this page; set RAG_ADD_DOCUMENTS=true"):
-            change()
-        assert kept(settings) == [], number
-    if is_open:
-        done(other.add_text("Title", "Fish."))
-
-
-def test_an_address_is_fetched_once_and_only_with_consent(
-    shelf: Shelf, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetched: list[str] = []
-
-    def fetch(address: str, *, online: bool, **_: object) -> web.Page:
-        assert online
-        fetched.append(address)
-        if "gone" in address:
-            raise DocumentError(f"{address!r} did not answer; try again later.")
-        return web.Page(address, "text", "utf-8", b"Fish swim.")
-
-    monkeypatch.setattr(web, "fetch", fetch)
-    with pytest.raises(DocumentError, match=r"is not fetched without consent; start the page with RAG_ONLINE=true\."):
-        shelf.add_address("https://example.org/fish")
-    online = make(settings.model_copy(update={"online": True}))
-    with pytest.raises(DocumentError, match="'notes' is not a web address; it begins with https://"):
-        online.add_address("notes")
-    with pytest.raises(DocumentError, match="is not a web address") as caught:
-        online.add_address("https://example.org/" + "x" * 100_000)
-    assert len(str(caught.value)) < 1200
-    with pytest.raises(DocumentError, match="did not answer"):
-        list(online.add_address("https://example.org/gone"))
-    assert "Fish swim." not in texts(settings)
-    changed = done(online.add_address(" https://example.org/fish#part "))
-    assert changed.rows[-1].source == "https://example.org/fish" and "Fish swim." in texts(settings)
-    assert fetched == ["https://example.org/gone", "https://example.org/fish"]
-    done(online.remove("https://example.org/fish"))
-    assert len(texts(settings)) == 2
-
-
-def test_a_folder_that_cannot_be_written_is_named(shelf: Shelf, settings: Settings, tmp_path: Path) -> None:
-    write(tmp_path, {"file": "x"})
-    other = make(settings.model_copy(update={"store": tmp_path / "file"}))
-    with pytest.raises(StoreError, match=r"cannot be stored in .*file.documents.*set RAG_STORE to another folder"):
-        other.add_text("Title", "Fish swim.")
-
-
-@pytest.mark.parametrize(
-    ("name", "stem"),
-    [
-        ("Report: final?", "Report final"),
-        ("..hidden", "hidden"),
-        ("  ", "document"),
-        ("...", "document"),
-        ("a#b", "a b"),
-        ("a\u202eb\x00c", "abc"),
-        ("CON", "CON file"),
-        ("lpt1.x", "lpt1.x file"),
-        ("e\u0301t\u00e9", "\u00e9t\u00e9"),
-        ("x" * 300, "x" * 120),
-        ("\udce9", "\ufffd"),
-    ],
-)
-def test_names_are_made_safe(name: str, stem: str) -> None:
-    assert safe_stem(name) == stem
-
-
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.text(max_size=300), title=st.text(max_size=300))
-def test_no_name_leads_out_of_the_folder_or_hides_the_file(tmp_path: Path, name: str, title: str) -> None:
-    folder = tmp_path / "documents"
-    upload(tmp_path, "x")
-    try:
-        placed = [place_file(folder, tmp_path / "uploaded", f"{name}.TXT", 1)]
-    except RagError:
-        placed = []
-        assert (name + ".TXT").replace("\\", "/").rsplit("/")[-1].startswith(".")
-    placed.append(place_text(folder, title, "some text", 1))
-    assert len({path.name for path in folder.iterdir()}) == len(placed)
-    for path in placed:
-        assert is_placed(folder, path.as_posix()) and path.is_file()
-        assert not path.name.startswith((".", " ")) and "#" not in path.name and path.suffix in {".txt", ".md"}
-        path.unlink()
-    assert not is_placed(folder, (tmp_path / "uploaded").as_posix())
+    page.get_by_label("Find a document").fill("nato")
+    expect(boxes(page)).to_have_count(1)
+    page.get_by_label("Document to remove").click()
+    page.get_by_role("option").first.click()
+    page.get_by_role("button", name="Remove …").click()
+    expect(status).to_contain_text("Remove “store/documents/NATO summit.md” from the index?")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(status).to_contain_text("Indexed 3 documents")
+    expect(page.get_by_label("Document to remove")).to_be_focused()
+    expect(page.get_by_role("button", name="Yes, remove it")).to_be_hidden()
+    page.get_by_label("Find a document").fill("")
+    expect(boxes(page)).to_have_count(3)
+    assert [path.name for path in (settings.store / "documents").iterdir()] == ["pond.txt"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    found = Axe().run(page, context="#documents", options={"rules": {"color-contrast": {"enabled": False}}})
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]] == []

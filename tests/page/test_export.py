@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from rag.page.export import FORMAT, VERSION, as_json, as_markdown, with_sources
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
 LEADS = Citation(1, "d", "nato.pdf", "On NATO", 20, 42, "Mark  Rutte\nleads NATO.", 3)

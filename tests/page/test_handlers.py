@@ -12,11 +12,11 @@ from markup import DOCUMENT, cite, hit
 
 from rag.errors import BusyError, StoreError, for_readers
 from rag.page.build import build_page, head
-from rag.page.handlers import BLANK, EXAMPLES, UNDER_WAY, VALUES, Page
-from rag.page.shelf import Shelf
-from rag.server.desk import Desk
+from rag.page.editor import DocumentEditor
+from rag.page.handlers import BLANK, UNDER_WAY, VALUES, Page
+from rag.server.records import Turn
+from rag.server.service import Service
 from rag.server.store import Store
-from rag.server.turns import Turn
 from rag.settings import Settings
 from rag.types import Document, Sentence
 
@@ -49,7 +49,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def page(bot: FakeBot, store: Store, settings: Settings) -> Page:
-    return Page(Desk(bot, settings.model_copy(update={"per_minute": 0})), store, settings)
+    return Page(Service(bot, settings.model_copy(update={"per_minute": 0})), store, settings)
 
 
 @pytest.fixture
@@ -272,12 +272,14 @@ def test_a_store_that_fails_stops_no_answer(
     assert "Said one" in values[CHAT] and set(told) == {for_readers(StoreError(""))}
 
 
-def test_examples_are_offered_for_the_shipped_article_and_names_for_others(page: Page, bot: FakeBot) -> None:
-    assert "What is said about Oslo?" in page.load(by())[CHAT]
-    bot.documents = Library(d=Document("d", "data/article.txt", "T", "Zelensky"))
-    assert all(example in page.load(by())[CHAT] for example in EXAMPLES)
-    bot.documents = Library(d=Document("d", "my/article.txt", "T", "Another one."))
-    assert not any(example in page.load(by())[CHAT] for example in EXAMPLES)
+def test_questions_are_suggested_from_the_documents_and_after_an_answer_from_its_passages(
+    page: Page, bot: FakeBot
+) -> None:
+    text = "She went to Oslo, for the ship was in Oslo. "
+    bot.documents = Library(d=Document("d", "data/article.txt", "T", text))
+    assert "What is said about Oslo?" in page.load(by())[CHAT] and "Summarise it" in page.load(by())[CHAT]
+    *_, values = page.ask("one", "c", None, by())
+    assert "Summarise it" not in values[CHAT]
 
 
 def test_the_bar_says_what_can_be_asked_now(page: Page, bot: FakeBot) -> None:
@@ -287,7 +289,7 @@ def test_the_bar_says_what_can_be_asked_now(page: Page, bot: FakeBot) -> None:
 
 
 def test_the_page_calls_nobody_and_publishes_only_ask(bot: FakeBot, store: Store, settings: Settings) -> None:
-    blocks = build_page(Desk(bot, settings), store, settings, Shelf(settings))
+    blocks = build_page(Service(bot, settings), store, settings, DocumentEditor(settings))
     assert blocks.analytics_enabled is False
     assert [fn.api_name for fn in blocks.fns.values() if fn.api_visibility != "private"] == ["ask"]
 

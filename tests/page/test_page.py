@@ -32,8 +32,8 @@ from fakes import Event, FakeBot
 from playwright.sync_api import expect
 
 from rag.errors import ModelError
-from rag.page.frame import TITLE
-from rag.page.handlers import BLANK, EXAMPLES
+from rag.page.conversation import TITLE
+from rag.page.handlers import BLANK
 
 pytestmark = pytest.mark.browser
 fixtures = (bot, chromium, open_page, served)
@@ -244,16 +244,15 @@ def test_enter_while_running_asks_nothing_more(open_page: Opener, bot: FakeBot) 
     assert [question for question, *_ in bot.asked] == ["What?", "Next?"]
 
 
-def test_examples_and_a_blank_question(open_page: Opener, bot: FakeBot) -> None:
-    bot.documents["sea"] = replace(ARTICLE, text=ARTICLE.text + " Zelensky sails, too.")
+def test_suggestions_and_a_blank_question(open_page: Opener, bot: FakeBot) -> None:
     page = open_page()
     page.locator("#send").click()
     expect(page.get_by_text(BLANK)).to_be_visible()
     assert bot.asked == []
-    page.locator(".suggestions").get_by_text(EXAMPLES[1]).click()
+    page.locator(".suggestions").get_by_text("Summarise it").click()
     expect(reply(page)).to_contain_text("It speaks of the sea.")
     done(page)
-    assert bot.asked == [(EXAMPLES[1], [], [])]
+    assert bot.asked == [("Summarise it", [], [])]
 
 
 def test_retry_edit_and_delete(open_page: Opener, bot: FakeBot) -> None:

@@ -7,7 +7,7 @@ from browser import HITS, Opener, answer, ask, bot, chromium, done, drawer, is_r
 from fakes import Event, FakeBot
 from playwright.sync_api import Browser, expect
 
-from rag.server.signin import add_user
+from rag.server.users import add_user
 from rag.types import Sentence
 
 pytestmark = pytest.mark.browser
@@ -31,14 +31,14 @@ def test_the_place_in_the_line_is_shown_and_a_full_line_refuses(open_page: Opene
     pages = [open_page() for _ in range(4)]
     for number, page in enumerate(pages):
         ask(page, str(number))
-        shown = ["Reading 10 passages …", "number 1 in the line", "number 2 in the line", "ask again"][number]
+        shown = ["Reading 10 passages …", "number 1 in the queue", "number 2 in the queue", "ask again"][number]
         expect(reply(page)).to_contain_text(shown)
         if number < 3:
             expect(page.locator("#source .card")).to_have_count(len(HITS))
     done(pages[3])
     pages[1].locator("#stop").click()
     expect(reply(pages[1])).to_contain_text("Stopped.")
-    expect(reply(pages[2])).to_contain_text("number 1 in the line")
+    expect(reply(pages[2])).to_contain_text("number 1 in the queue")
     bot.gate.set()
     for number in (0, 2):
         expect(reply(pages[number])).to_contain_text(f"Answer to {number}.")

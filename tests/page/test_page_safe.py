@@ -29,7 +29,7 @@ from fakes import Event, FakeBot, hit
 from playwright.sync_api import Page, expect
 
 from rag.errors import ModelError
-from rag.page.frame import TITLE
+from rag.page.conversation import TITLE
 from rag.types import Document, Sentence
 
 pytestmark = pytest.mark.browser

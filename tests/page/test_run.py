@@ -9,8 +9,8 @@ from markup import hit
 from rag import bounds
 from rag.errors import ModelError
 from rag.page.run import Run, converse, history_of
-from rag.server.desk import Waiting
-from rag.server.turns import Event, Turn
+from rag.server.records import Turn
+from rag.server.service import Event, Waiting
 from rag.types import Answer, Sentence
 
 WAIT = 10  # seconds until a test that hangs fails

@@ -10,7 +10,7 @@ from markup import DOCUMENT, DOCUMENTS, HOSTILE, TEXT, Reader, asked, cite, hit
 
 from rag.page.markup import Mark
 from rag.page.source import START, WHOLE, Region, _marked, loaded, opening, source
-from rag.server.turns import Turn
+from rag.server.records import Turn
 from rag.types import Citation, Document, Hit, Passage, Sentence
 
 

@@ -1,4 +1,4 @@
-"""The application: which requests pass the gate, whose is what, and what every response carries."""
+"""The application: which requests pass, whose is what, and what every response carries."""
 
 import json
 import logging
@@ -15,9 +15,10 @@ from serving import MemoryStore, make_app, make_blocks, serving
 from starlette.routing import Route
 
 from rag.errors import ModelError, SettingsError
-from rag.server.app import build_app, listen
-from rag.server.desk import Desk
+from rag.server.app import build_app
 from rag.server.middleware import OTHER_BODIES
+from rag.server.serve import listen
+from rag.server.service import Service
 from rag.server.uploads import MB
 from rag.settings import Settings
 
@@ -98,7 +99,7 @@ def test_nothing_is_open_that_need_not_be(client: TestClient) -> None:
 
 
 def test_every_route_of_gradio_is_known(client: TestClient) -> None:
-    """A newer gradio that adds a path has to be looked at: what the gate lets through is all that is listed here."""
+    """A newer gradio that adds a path has to be looked at: what the filter lets through is all that is listed here."""
     mounted = next(route.app for route in client.app.routes if getattr(route, "path", None) == "")  # type: ignore[attr-defined]
     from rag.server.middleware import _ALLOWED
 
@@ -254,8 +255,10 @@ def test_an_exception_nobody_caught_is_a_sentence_with_the_id_that_the_log_has(
     def broken(_: Any) -> Any:
         raise KeyError("x")
 
-    desk = Desk(FakeBot(), settings)
-    app = build_app(desk, MemoryStore(), make_blocks(desk), settings, routes=[Route("/conversations/x.md", broken)])
+    service = Service(FakeBot(), settings)
+    app = build_app(
+        service, MemoryStore(), make_blocks(service), settings, routes=[Route("/conversations/x.md", broken)]
+    )
     with caplog.at_level(logging.ERROR, "rag.server.middleware"):
         response = TestClient(app, base_url=LOCAL).get("/conversations/x.md", headers={"x-request-id": "r-7"})
     assert response.status_code == 500 and response.json()["error"].endswith("under the request's id r-7.")
@@ -264,9 +267,9 @@ def test_an_exception_nobody_caught_is_a_sentence_with_the_id_that_the_log_has(
 
 
 def test_the_look_goes_to_the_page(settings: Settings) -> None:
-    desk = Desk(FakeBot(), settings)
+    service = Service(FakeBot(), settings)
     blocks = gr.Blocks(analytics_enabled=False)
-    app = build_app(desk, MemoryStore(), blocks, settings, css="#zebra { color: red; }")
+    app = build_app(service, MemoryStore(), blocks, settings, css="#zebra { color: red; }")
     assert "zebra" in TestClient(app, base_url=LOCAL).get("/").text
 
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from serving import logged
 
 from rag.errors import ModelError, QuestionError, StoreError
-from rag.server.desk import Desk
-from rag.server.log import LINE, JsonLines, hashed, reason, request_id
+from rag.server.log import LINE, JsonLines, hashed, make_request_id, reason
+from rag.server.service import Service
 from rag.settings import Settings
 
 SECRET = "Who stole the Zanzibar ledger?"
@@ -55,7 +55,7 @@ def failing(error: Exception) -> FakeBot:
 
 
 def test_a_question_is_one_line_without_its_text(settings: Settings, lines: Any) -> None:
-    list(Desk(FakeBot(), settings).ask("guest:1", SECRET, door="http", request="r-1"))
+    list(Service(FakeBot(), settings).ask("guest:1", SECRET, channel="http", request_id="r-1"))
     (line,) = lines()
     assert line.pop("time").startswith("20") and 0 <= line.pop("seconds") < 5
     assert line == {
@@ -66,7 +66,7 @@ def test_a_question_is_one_line_without_its_text(settings: Settings, lines: Any)
 
 
 def test_the_text_is_there_where_it_is_asked_for(settings: Settings, lines: Any) -> None:
-    list(Desk(FakeBot(), settings.model_copy(update={"log_questions": True})).ask("o", SECRET))
+    list(Service(FakeBot(), settings.model_copy(update={"log_questions": True})).ask("o", SECRET))
     assert lines()[0]["question"] == SECRET
 
 
@@ -82,7 +82,7 @@ def test_no_error_carries_the_question_into_the_log(
     settings: Settings, lines: Any, error: Exception, outcome: str, level: str
 ) -> None:
     with pytest.raises(type(error)):
-        list(Desk(failing(error), settings).ask("o", SECRET, request="r-2"))
+        list(Service(failing(error), settings).ask("o", SECRET, request_id="r-2"))
     (line,) = lines()
     assert (line["outcome"], line["level"], line["request_id"]) == (outcome, level, "r-2")
     assert type(error).__name__ in (line.get("reason"), line.get("error"))
@@ -91,13 +91,13 @@ def test_no_error_carries_the_question_into_the_log(
 
 
 def test_the_figures_name_no_question_and_follow_the_line_and_the_index(settings: Settings) -> None:
-    desk = Desk(FakeBot(), settings)
-    asking = desk.ask("o", SECRET)
+    service = Service(FakeBot(), settings)
+    asking = service.ask("o", SECRET)
     next(asking)
-    figures = desk.watch.figures().decode()
+    figures = service.monitor.metrics().decode()
     assert "rag_running 1.0" in figures and "rag_waiting 0.0" in figures
     list(asking)
-    figures = desk.watch.figures().decode()
+    figures = service.monitor.metrics().decode()
     for line in (
         'rag_questions_total{door="page",outcome="answered"} 1.0', "rag_running 0.0", "rag_documents 1.0",
         "rag_passages 3.0", "rag_passages_seconds_count 1.0", "rag_first_token_seconds_count 1.0",
@@ -108,26 +108,26 @@ def test_the_figures_name_no_question_and_follow_the_line_and_the_index(settings
 
 
 def test_an_abstention_without_a_word_of_the_model_has_no_first_token(settings: Settings) -> None:
-    desk = Desk(FakeBot(lambda _: iter([[HIT], answered("-", abstained=True)])), settings)
-    list(desk.ask("o", "Q"))
-    assert b"rag_first_token_seconds_count 0.0" in desk.watch.figures()
+    service = Service(FakeBot(lambda _: iter([[HIT], answered("-", abstained=True)])), settings)
+    list(service.ask("o", "Q"))
+    assert b"rag_first_token_seconds_count 0.0" in service.monitor.metrics()
 
 
-def test_two_desks_count_apart(settings: Settings) -> None:
-    one, other = Desk(FakeBot(), settings), Desk(FakeBot(), settings)
+def test_two_services_count_apart(settings: Settings) -> None:
+    one, other = Service(FakeBot(), settings), Service(FakeBot(), settings)
     list(one.ask("o", "Q"))
-    assert b"outcome=" not in other.watch.figures()
+    assert b"outcome=" not in other.monitor.metrics()
 
 
 @given(st.text(max_size=80))
 def test_an_id_is_kept_only_where_it_can_stand_in_a_header_and_a_log(given_id: str) -> None:
-    used = request_id(given_id)
+    used = make_request_id(given_id)
     assert used.isascii() and 0 < len(used) <= 64 and not set(used) & set("\r\n \"'<>")
     assert used == given_id or len(used) == 32
 
 
 def test_given_ids_are_kept() -> None:
-    assert request_id("a1-B_2.c") == "a1-B_2.c"
+    assert make_request_id("a1-B_2.c") == "a1-B_2.c"
 
 
 def test_the_log_of_a_process_is_lines_of_json(settings: Settings) -> None:

@@ -22,11 +22,11 @@ from serving import MemoryStore, make_app, serving
 from rag.errors import SettingsError, StoreError
 from rag.server import database as database_module
 from rag.server import signin as signin_module
-from rag.server.guesses import ADDRESS_TRIES, NAME_TRIES, TRIES, Guesses
-from rag.server.limit import OftenError
-from rag.server.owner import Proxies
-from rag.server.signin import CHECKS, FORM, Users, add_user
+from rag.server.identity import Proxies
+from rag.server.limits import OftenError
+from rag.server.signin import ADDRESS_TRIES, CHECKS, FORM, NAME_TRIES, TRIES, Guesses
 from rag.server.store import Store
+from rag.server.users import Users, add_user
 from rag.settings import Settings
 
 PASSWORD = "correct horse"
@@ -208,7 +208,7 @@ def test_wrong_passwords_from_elsewhere_lock_nobody_out(visit: Visit) -> None:
 def test_where_a_user_has_signed_in_many_addresses_lock_nobody_out_either(visit: Visit, store: MemoryStore) -> None:
     home, travelling, new = (visit(f"192.0.2.{number}") for number in (1, 2, 3))
     assert sign_in(home).status_code == 303
-    travelling.cookies.set("rag_session", store.begin("anna", 60))
+    travelling.cookies.set("rag_session", store.start_session("anna", 60))
     assert travelling.get("/config").status_code == 200
     for number in range(NAME_TRIES // TRIES):
         assert wrong(visit(f"198.51.100.{number}")) == [401] * TRIES
@@ -242,8 +242,9 @@ def test_the_rule_for_wrong_passwords() -> None:
     for again in (guesses.check, guesses.take):
         with pytest.raises(OftenError):
             again("a", "anna")
-    right = guesses.take("b", "anna")
-    guesses.right(right), guesses.know("b", "anna")
+    for limit, key in guesses.take("b", "anna"):
+        limit.give_back(key)  # It was right.
+    guesses.know("b", "anna")
     for number in range(NAME_TRIES - TRIES):
         guesses.take(f"c{number % 20}", "anna")
     with pytest.raises(OftenError):
@@ -431,7 +432,7 @@ def test_a_long_cookie_takes_no_time(visit: Visit, settings: Settings, store: Me
     began = time.monotonic()
     for client in (visit(), everybody):
         assert client.get("/health", headers={"cookie": long}).status_code == 200
-    token = store.begin("anna", 60)
+    token = store.start_session("anna", 60)
     assert visit().get("/config", headers={"cookie": f"{long}; rag_session={token}; last=1"}).status_code == 200
     assert time.monotonic() - began < 5  # Python alone would take half a minute for each.
 
@@ -464,7 +465,7 @@ class BrokenStore(MemoryStore):
     def _fail(self, *_: object) -> Any:
         raise StoreError("It is locked; try again.")
 
-    begin = user_of = end = _fail
+    start_session = session_user = end_session = _fail
 
 
 def test_a_store_that_fails_is_one_sentence_and_holds_nobody(settings: Settings, users: Path) -> None:
@@ -493,7 +494,7 @@ def test_a_sign_in_that_waits_for_the_store_holds_neither_health_nor_other_users
 
     with Store(tmp_path / "page.sqlite", clock) as store:
         app = make_app(FakeBot(), settings.model_copy(update={"users": users}), store)  # type: ignore[arg-type]
-        token = store.begin("bert", 60)
+        token = store.start_session("bert", 60)
         about.clear()
         with serving(app) as address, closing(sqlite3.connect(store.path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")

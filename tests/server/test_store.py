@@ -23,15 +23,13 @@ from starlette.routing import Router
 from starlette.testclient import TestClient
 
 from rag.errors import StoreError
-from rag.page.downloads import download_routes
+from rag.page.export import download_routes
 from rag.server import database as database_module
 from rag.server import store as store_module
-from rag.server.limit import Visitors
-from rag.server.owner import Owners, Proxies
-from rag.server.ratings import LONGEST, REASONS, Rating, RatingError
-from rag.server.rows import TITLE, key_of, read_rating
-from rag.server.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, Listed, Store
-from rag.server.turns import Turn
+from rag.server.identity import Identify, Proxies
+from rag.server.limits import Visitors
+from rag.server.records import LONGEST, REASONS, Rating, RatingError, Turn, read_rating
+from rag.server.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, TITLE, ConversationSummary, Store, key_of
 from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
 ANN, BOB = "ann", "bob"
@@ -90,7 +88,7 @@ def rated(store: Store, owner: str, conversation: str) -> dict[int, Rating]:
 def test_a_conversation_is_listed_and_read(store: Store, clock: Clock) -> None:
     turns = (turn(1, "Who\n leads  NATO?"), turn(2, "And before?"))
     store.write(ANN, "c", turns)
-    assert store.conversations(ANN) == [Listed("c", "Who leads NATO?", 1000.0, 2)]
+    assert store.conversations(ANN) == [ConversationSummary("c", "Who leads NATO?", 1000.0, 2)]
     assert store.read(ANN, "c") == turns
     assert store.read(ANN, "other") is None
 
@@ -278,24 +276,24 @@ def test_a_rating_that_cannot_be_kept_says_why(store: Store, rating: Rating, mes
 
 
 def test_a_token_names_its_user_until_its_time_is_over_or_it_is_ended(store: Store, clock: Clock) -> None:
-    short, long = store.begin(ANN, 10), store.begin(BOB, 20)
+    short, long = store.start_session(ANN, 10), store.start_session(BOB, 20)
     assert len({short, long}) == 2 and len(short) >= 43
-    assert (store.user_of(short), store.user_of(long), store.user_of("guessed"), store.user_of("\ud800")) == (
+    assert (store.session_user(short), store.session_user(long), store.session_user("guessed"), store.session_user("\ud800")) == (
         ANN, BOB, None, None,
     )  # fmt: skip
     clock.now += 10
-    assert store.user_of(short) is None and store.user_of(long) == BOB
+    assert store.session_user(short) is None and store.session_user(long) == BOB
     clock.now -= 10
-    assert store.user_of(short) is None  # It was removed.
-    store.end(long)
-    store.end(long)
-    assert store.user_of(long) is None
+    assert store.session_user(short) is None  # It was removed.
+    store.end_session(long)
+    store.end_session(long)
+    assert store.session_user(long) is None
 
 
 def test_only_the_hash_of_a_token_is_kept_and_old_ones_are_removed(store: Store, clock: Clock) -> None:
-    token = store.begin(ANN, 10)
+    token = store.start_session(ANN, 10)
     clock.now += 11
-    other = store.begin(BOB, 10)
+    other = store.start_session(BOB, 10)
     with sqlite3.connect(store.path) as database:
         rows = database.execute("SELECT token, user FROM sessions").fetchall()
     database.close()
@@ -311,10 +309,10 @@ def test_it_is_there_when_it_is_opened_again_and_for_its_owner_alone(tmp_path: P
     path = tmp_path / "page.sqlite"
     with Store(path) as store:
         store.write(ANN, "c", [turn()])
-        token = store.begin(ANN, 60)
+        token = store.start_session(ANN, 60)
     assert path.stat().st_mode & 0o077 == 0
     with Store(path) as store:
-        assert store.read(ANN, "c") == (turn(),) and store.user_of(token) == ANN
+        assert store.read(ANN, "c") == (turn(),) and store.session_user(token) == ANN
 
 
 def test_threads_share_it(store: Store) -> None:
@@ -341,7 +339,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from rag.server.store import Store
-from rag.server.turns import Turn
+from rag.server.records import Turn
 print("ready", flush=True)
 sys.stdin.readline()
 with Store(Path(sys.argv[1])) as store:
@@ -416,7 +414,7 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.store.begin(BOB, 60)
+            self.store.start_session(BOB, 60)
         except StoreError as error:
             self.error = error
 
@@ -428,12 +426,12 @@ def test_others_are_read_while_a_sign_in_waits_for_another_process(
     writer = Writer(tmp_path / "page.sqlite")
     with writer.store as store:
         store.write(ANN, "c", [turn()])
-        token = store.begin(ANN, 60)
+        token = store.start_session(ANN, 60)
         writer.about.clear()
         with held(store.path) as release:
             writer.start()
             assert writer.about.wait(10)
-            assert store.read(ANN, "c") == (turn(),) and store.user_of(token) == ANN
+            assert store.read(ANN, "c") == (turn(),) and store.session_user(token) == ANN
             assert [one.id for one in store.conversations(ANN)] == ["c"]
             assert writer.is_alive()
             release()
@@ -539,10 +537,10 @@ def test_a_store_that_is_deleted_is_begun_anew(tmp_path: Path, beside: bool) -> 
     path = tmp_path / "page.sqlite"
     with Store(path) as store:
         store.write(ANN, "before", [turn()])
-        token = store.begin(ANN, 60)
+        token = store.start_session(ANN, 60)
         for one in [*tmp_path.glob("page.sqlite*")] if beside else [path]:
             one.unlink()
-        assert store.user_of(token) is None and listed(store) == []
+        assert store.session_user(token) is None and listed(store) == []
         store.write(ANN, "after", [turn()])
         assert held_by(path) == ["after"]
     assert held_by(path) == ["after"]
@@ -580,7 +578,7 @@ def test_a_download_from_a_store_that_fails_is_one_sentence(tmp_path: Path) -> N
     with Store(tmp_path / "page.sqlite") as store:
         store.path.unlink(), store.path.mkdir()
         router = Router(download_routes(store))
-        owned = Owners(router, Proxies(""), Visitors(), recognise=None, has_login=False)
+        owned = Identify(router, Proxies(""), Visitors(), authenticate=None, has_login=False)
         response = TestClient(owned).get("/conversations/c.md")
     assert response.status_code == 503 and "try again" in response.text and str(tmp_path) not in response.text
 

@@ -30,8 +30,8 @@ from rag.index.builder import BuildOptions
 from rag.index.health import verify, verify_apart
 from rag.index.index import open_index
 from rag.index.manifest import Corpus
-from rag.server.app import listen, make_server
 from rag.server.log import start_logging
+from rag.server.serve import listen, make_server
 from rag.server.store import FILE, Store
 from rag.settings import ServerSettings
 from trials.library import EMBEDDER, WORDS, HashEmbedder

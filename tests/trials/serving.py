@@ -69,7 +69,7 @@ def republished(folder: Path, short: bool) -> Finding:
 
 
 def hostile(folder: Path, short: bool) -> Finding:
-    """Ask with nobody else there, and again beside a client that sends hostile texts to every door."""
+    """Ask with nobody else there, and again beside a client that sends hostile texts by every channel."""
     count = 60 if short else 1000
     with _served(folder) as (address, library):
         questions = _questions(library)
@@ -86,7 +86,7 @@ def hostile(folder: Path, short: bool) -> Finding:
     told = ", ".join(f"{number} times {status}" for status, number in sorted(statuses.items()))
     return Finding(
         f"{count:,} questions at a concurrency of {_AT_ONCE} beside a client that sends texts of "
-        f"{_HOSTILE // 1000} kB to every door",
+        f"{_HOSTILE // 1000} kB by every channel",
         f"no error for the others, p95 {beside.p95:.2f} s (alone {alone.p95:.2f} s); it was told {told}, the slowest "
         f"after {slowest:.2f} s",
         tuple(wrong),
@@ -174,7 +174,7 @@ def _texts() -> dict[str, str]:
 
 
 def _attack(address: str, ended: threading.Event) -> tuple[Counter[int], float, list[str]]:
-    """Send hostile texts to every door until the event, and see after each that the server still answers.
+    """Send hostile texts by every channel until the event, and see after each that the server still answers.
 
     Returns how often each status came, the longest time to an answer, and what went wrong.
     """
@@ -221,4 +221,4 @@ _WAYS: dict[str, Callable[[httpx.Client, str], httpx.Response]] = {
     "a page's question": lambda http, text: _page(http, [text, text, None]),
     "a raw body": lambda http, text: http.post("/api/ask", content=json.dumps(text).encode()),
 }
-"""How a text is sent to each door."""
+"""How a text is sent by each channel."""

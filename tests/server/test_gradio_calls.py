@@ -16,9 +16,9 @@ from serving import MemoryStore, logged, make_app, make_blocks, make_page, servi
 
 from rag import bounds
 from rag.page.handlers import LONG
-from rag.server import calls
+from rag.server import gradio_calls
 from rag.server.app import build_app
-from rag.server.desk import Desk
+from rag.server.service import Service
 from rag.settings import Settings
 
 SECRET = "Who stole the Zanzibar ledger?"
@@ -168,7 +168,7 @@ def test_half_a_sign_breaks_no_stream(page: Page, settings: Settings) -> None:
 
 
 def test_streams_of_one_visitor_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "STREAMS", 2)
+    monkeypatch.setattr(gradio_calls, "STREAMS", 2)
     with serving(make_app(FakeBot(), settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:
         client.get("/")
         with client.stream("GET", "/gradio_api/heartbeat/a"), client.stream("GET", "/gradio_api/heartbeat/b"):
@@ -177,10 +177,10 @@ def test_streams_of_one_visitor_are_bounded(settings: Settings, monkeypatch: pyt
 
 @pytest.mark.parametrize("bound", ["STREAMS", "SESSIONS"])
 def test_what_is_kept_of_sessions_is_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
-    monkeypatch.setattr(calls, bound, 3)
-    desk = Desk(FakeBot(), settings)
-    blocks = make_blocks(desk)
-    with TestClient(build_app(desk, MemoryStore(), blocks, settings), base_url="http://localhost") as client:
+    monkeypatch.setattr(gradio_calls, bound, 3)
+    service = Service(FakeBot(), settings)
+    blocks = make_blocks(service)
+    with TestClient(build_app(service, MemoryStore(), blocks, settings), base_url="http://localhost") as client:
         client.get("/")
         number = next(one["id"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "whoami")
         for session in "abcade":

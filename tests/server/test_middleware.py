@@ -9,7 +9,7 @@ from fakes import FakeBot
 from fastapi.testclient import TestClient
 from serving import make_app, make_page
 
-from rag.server.bodies import DEEPEST, SIGNS
+from rag.server.middleware import DEEPEST, VALUES
 from rag.settings import Settings
 
 POSTS = (
@@ -66,7 +66,7 @@ def test_the_bound_of_levels_is_exact_and_far_beyond_what_a_question_has(setting
 def test_json_of_too_many_values_is_refused_at_once(settings: Settings) -> None:
     client = TestClient(make_app(FakeBot(), settings), base_url="http://localhost")
     keys = json.dumps(dict.fromkeys(map(str, range(80_000)), 1)).encode()
-    for body in (b"[" + b"[]," * (SIGNS // 2) + b"[]]", keys, b"{" * 200_000):
+    for body in (b"[" + b"[]," * (VALUES // 2) + b"[]]", keys, b"{" * 200_000):
         began = time.perf_counter()
         assert client.post("/api/ask", content=body, headers=ACCEPT).status_code == 400
         assert time.perf_counter() - began < 0.3  # It was a second for a body of this size.

@@ -13,7 +13,7 @@ import pytest
 from fakes import HIT, WAIT, Event, FakeBot, answered
 from serving import make_app, serving
 
-from rag.server import connections
+from rag.server import serve
 from rag.settings import Settings
 
 SHORT = 0.5
@@ -58,7 +58,7 @@ def until_closed(connection: socket.socket) -> bytes:
 def test_a_request_that_is_sent_by_half_is_closed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any, half: str
 ) -> None:
-    monkeypatch.setattr(connections, "PATIENCE", SHORT)
+    monkeypatch.setattr(serve, "PATIENCE", SHORT)
     with serving(make_app(FakeBot(), settings)) as address:
         connection = open_socket(address)
         connection.sendall(HALVES[half])
@@ -70,7 +70,7 @@ def test_a_request_that_is_sent_by_half_is_closed(
 def test_two_hundred_that_are_sent_by_half_stop_nobody_and_end(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
-    monkeypatch.setattr(connections, "PATIENCE", 2 * SHORT)
+    monkeypatch.setattr(serve, "PATIENCE", 2 * SHORT)
     with serving(make_app(FakeBot(), settings)) as address:
         halves = []
         for number in range(200):
@@ -83,7 +83,7 @@ def test_two_hundred_that_are_sent_by_half_stop_nobody_and_end(
 def test_where_there_are_too_many_those_that_owe_a_request_make_room(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
-    monkeypatch.setattr("rag.server.app.CONNECTIONS", 20)
+    monkeypatch.setattr("rag.server.serve.CONNECTIONS", 20)
     with serving(make_app(FakeBot(), settings)) as address:
         halves = [open_socket(address) for _ in range(60)]
         for connection in halves:
@@ -97,7 +97,7 @@ def test_where_there_are_too_many_those_that_owe_a_request_make_room(
 
 
 def test_where_all_are_being_answered_one_more_is_told_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.server.app.CONNECTIONS", 2)
+    monkeypatch.setattr("rag.server.serve.CONNECTIONS", 2)
     gate = threading.Event()
 
     def script(question: str) -> Iterator[Event]:
@@ -118,7 +118,7 @@ def test_where_all_are_being_answered_one_more_is_told_so(settings: Settings, mo
 def test_neither_a_long_answer_nor_a_slow_upload_is_cut(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
-    monkeypatch.setattr(connections, "PATIENCE", SHORT)
+    monkeypatch.setattr(serve, "PATIENCE", SHORT)
     content = (
         b"--b\r\nContent-Disposition: form-data; name=files; filename=a.txt\r\n\r\n" + b"x" * 3000 + b"\r\n--b--\r\n"
     )
@@ -142,7 +142,7 @@ def test_neither_a_long_answer_nor_a_slow_upload_is_cut(
 def test_who_takes_nothing_of_an_answer_is_closed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
-    monkeypatch.setattr(connections, "STALLED", SHORT)
+    monkeypatch.setattr(serve, "STALLED", SHORT)
 
     def script(question: str) -> Iterator[Event]:
         yield [HIT]

@@ -1,11 +1,11 @@
-"""Who asks: a user that has signed in, a guest known by a cookie, or a program known by its address."""
+"""Who asks: a signed-in user, a guest (by cookie), or a program (by address)."""
 
 import hashlib
 import ipaddress
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
@@ -13,28 +13,28 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError, SettingsError
-from rag.server.limit import OftenError, Visitors, network
+from rag.server.limits import OftenError, Visitors, network
 
 COOKIE = "rag_owner"
 SESSION = "rag_session"
 YEAR = 365 * 24 * 3600
-OPEN = ("/login", "/health", "/ready", "/metrics", "/favicon.ico")
+PUBLIC = ("/login", "/health", "/ready", "/metrics", "/favicon.ico")
 """What is answered to everybody."""
-DOORS = ("/api/", "/mcp")
+FOR_PROGRAMS = ("/api/", "/mcp")
 """What programs call, which keep no cookies."""
 _OWNER = "rag.owner"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _OURS = re.compile(rf"({COOKIE}|{SESSION})=[A-Za-z0-9_-]{{1,100}}".encode())
-Recognise = Callable[[Request], Awaitable[str | None]]
-"""A request -> the name of the user that has signed in."""
+Authenticate = Callable[[Request], Awaitable[str | None]]
+"""A request -> the name of the user who has signed in."""
 
 
 class Proxies:
-    """The proxies in front of the page: what they say of a client is believed, from others it is not."""
+    """The proxies in front of the server; only they are believed about a client."""
 
     def __init__(self, addresses: str) -> None:
         """`addresses` are addresses or networks, divided by commas. Raises SettingsError, naming a wrong one."""
-        self._networks = [_parsed(address.strip()) for address in addresses.split(",") if address.strip()]
+        self._networks = [_network(address.strip()) for address in addresses.split(",") if address.strip()]
 
     def trusts(self, address: str) -> bool:
         """Whether this is the address of a proxy."""
@@ -50,48 +50,54 @@ class Proxies:
         return connection.client is not None and self.trusts(connection.client.host)
 
     def address(self, connection: HTTPConnection) -> str:
-        """What counts as the client's address.
-
-        Of those that the proxies have seen it is the nearest that is none of them.
-        """
-        peer = connection.client.host if connection.client else ""
-        if not self.is_behind(connection):
-            return network(peer)
-        seen = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
-        for address in (one.strip() for one in reversed(seen)):
+        """What counts as the client's address: the nearest that is no proxy."""
+        address = connection.client.host if connection.client else ""
+        forwarded = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
+        while self.trusts(address) and forwarded:
+            nearer = forwarded.pop().strip()
             try:
-                ipaddress.ip_address(address)
+                ipaddress.ip_address(nearer)
             except ValueError:
                 break
-            peer = address
-            if not self.trusts(address):
-                break
-        return network(peer)
+            address = nearer
+        return network(address)
 
     def is_https(self, connection: HTTPConnection) -> bool:
         """Whether the client's own connection is encrypted."""
         forwarded = self.is_behind(connection) and connection.headers.get("x-forwarded-proto", "")
         return connection.url.scheme == "https" or forwarded == "https"
 
+    def user_from(self, header: str) -> Authenticate:
+        """Believes the one `header` in which a proxy names the user it has signed in."""
 
-def _parsed(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+        async def authenticate(request: Request) -> str | None:
+            names = Headers(scope=request.scope).getlist(header)
+            if not self.is_behind(request) or len(names) != 1:
+                return None
+            name = names[0].strip()
+            return name if name.isprintable() and 0 < len(name) <= 200 else None
+
+        return authenticate
+
+
+def _network(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(address)
     except ValueError as error:
         raise SettingsError(f"RAG_PROXIES names {address!r}, which is no address or network; correct it.") from error
 
 
-class Owners:
-    """ASGI middleware that finds out who asks and lets only those in that may; `owner_of` tells the others."""
+class Identify:
+    """ASGI middleware that finds the owner, for `owner_of`, and refuses who may not ask."""
 
     def __init__(
-        self, app: ASGIApp, proxies: Proxies, visitors: Visitors, recognise: Recognise | None, has_login: bool
+        self, app: ASGIApp, proxies: Proxies, visitors: Visitors, authenticate: Authenticate | None, has_login: bool
     ) -> None:
-        """`recognise` is None where nobody signs in: then everybody may ask."""
+        """`authenticate` is None if nobody signs in: then everybody may ask."""
         self._app = app
         self._proxies = proxies
         self._visitors = visitors
-        self._recognise = recognise
+        self._authenticate = authenticate
         self._has_login = has_login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,13 +108,13 @@ class Owners:
         request = Request(scope)
         if not self._proxies.is_behind(request):
             scope["headers"] = [pair for pair in scope["headers"] if not pair[0].startswith(b"x-forwarded-")]
-        if self._recognise is None:
-            await self._guest(request, receive, send)
-            return
-        user = None
-        if scope["path"] not in OPEN:
+        if self._authenticate is None:
+            send = self._guest(request, send)
+        elif scope["path"] in PUBLIC:
+            scope[_OWNER] = None
+        else:
             try:
-                user = await self._recognise(request)
+                user = await self._authenticate(request)
             except RagError as error:
                 status, sentence, headers = refusal(error)
                 await JSONResponse({"error": sentence}, status, headers=headers)(scope, receive, send)
@@ -116,48 +122,42 @@ class Owners:
             if user is None:
                 await self._refusal(request)(scope, receive, send)
                 return
-        scope[_OWNER] = f"user:{user}" if user is not None else None
+            scope[_OWNER] = f"user:{user}"
         await self._app(scope, receive, send)
 
-    async def _guest(self, request: Request, receive: Receive, send: Send) -> None:
+    def _guest(self, request: Request, send: Send) -> Send:
+        """Note the owner of a guest's request, and send a cookie if needed."""
         address = self._proxies.address(request)
         token = request.cookies.get(COOKIE, "")
-        known = bool(_TOKEN.fullmatch(token))
-        if not known and request.scope["path"].startswith(DOORS):
-            owner, send_on = f"address:{_digest(address)}", send
+        is_known = bool(_TOKEN.fullmatch(token))
+        if not is_known and request.scope["path"].startswith(FOR_PROGRAMS):
+            owner = f"address:{_digest(address)}"
         else:
-            token = token if known else secrets.token_hex(16)
+            token = token if is_known else secrets.token_hex(16)
             owner = f"guest:{_digest(token)}"  # Not the token itself: scripts in the page can read the owner.
-            send_on = send if known else _with_cookie(send, self._cookie(request, token))
+            if not is_known:
+                send = _with_cookie(send, cookie(COOKIE, token, YEAR, self._proxies.is_https(request)))
         self._visitors.seen(owner, address)
         request.scope[_OWNER] = owner
-        await self._app(request.scope, receive, send_on)
-
-    def _cookie(self, request: Request, token: str) -> str:
-        return cookie(COOKIE, token, YEAR, self._proxies.is_https(request))
+        return send
 
     def _refusal(self, request: Request) -> Response:
         path = request.url.path
         if self._has_login and path == "/" and request.method == "GET":
             return RedirectResponse("/login", status_code=303)
         how = "sign in at /login, or send a name and a password" if self._has_login else "sign in at the proxy"
-        headers = {"WWW-Authenticate": 'Basic realm="Ask the article"'} if path.startswith(DOORS) else {}
-        return JSONResponse({"error": f"Nobody is signed in; {how}."}, 401, headers=headers if self._has_login else {})
+        basic = self._has_login and path.startswith(FOR_PROGRAMS)
+        headers = {"WWW-Authenticate": 'Basic realm="Ask the article"'} if basic else {}
+        return JSONResponse({"error": f"Nobody is signed in; {how}."}, 401, headers=headers)
 
 
-def _own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers with our own cookies alone.
-
-    To read a quoted one Python takes the square of its length in time.
-    """
-    others = [pair for pair in headers if pair[0] != b"cookie"]
-    every = (one.strip() for name, value in headers if name == b"cookie" for one in value.split(b";"))
-    ours = b"; ".join(one for one in every if _OURS.fullmatch(one))
-    return [*others, (b"cookie", ours)] if ours else others
+def owner_of(connection: HTTPConnection) -> str:
+    """The owner of a request that has passed Identify."""
+    return str(connection.scope[_OWNER])
 
 
 def refusal(error: RagError) -> tuple[int, str, dict[str, str]]:
-    """The status, sentence and headers with which a reader is told."""
+    """The status, sentence and headers that tell a reader why nobody can sign in."""
     if isinstance(error, OftenError):
         return 429, str(error), {"Retry-After": str(error.seconds)}
     if isinstance(error, SettingsError):  # It names the file of users.
@@ -166,11 +166,19 @@ def refusal(error: RagError) -> tuple[int, str, dict[str, str]]:
     return 503, str(error), {}
 
 
-def cookie(name: str, value: str, seconds: int, https: bool) -> str:
-    """A Set-Cookie header that no script can read and no other site's form sends; 0 seconds delete it."""
+def cookie(name: str, value: str, seconds: int, is_https: bool) -> str:
+    """A Set-Cookie header, hidden from scripts and other sites' forms; 0 seconds delete it."""
     response = Response()
-    response.set_cookie(name, value, max_age=seconds, path="/", httponly=True, samesite="lax", secure=https)
+    response.set_cookie(name, value, max_age=seconds, path="/", httponly=True, samesite="lax", secure=is_https)
     return response.headers["set-cookie"]
+
+
+def _own_cookies(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers with our own cookies alone: Python takes quadratic time for quoted ones."""
+    others = [pair for pair in headers if pair[0] != b"cookie"]
+    every = (one.strip() for name, value in headers if name == b"cookie" for one in value.split(b";"))
+    ours = b"; ".join(one for one in every if _OURS.fullmatch(one))
+    return [*others, (b"cookie", ours)] if ours else others
 
 
 def _with_cookie(send: Send, header: str) -> Send:
@@ -180,24 +188,6 @@ def _with_cookie(send: Send, header: str) -> Send:
         await send(message)
 
     return sending
-
-
-def owner_of(connection: HTTPConnection) -> str:
-    """The owner of a request that has passed Owners."""
-    return str(connection.scope[_OWNER])
-
-
-def named_by_proxy(header: str, proxies: Proxies) -> Recognise:
-    """Believes the one `header` in which a proxy names the user that it has signed in."""
-
-    async def recognise(request: Request) -> str | None:
-        names: Sequence[str] = Headers(scope=request.scope).getlist(header)
-        if not proxies.is_behind(request) or len(names) != 1:
-            return None
-        name = names[0].strip()
-        return name if name.isprintable() and 0 < len(name) <= 200 else None
-
-    return recognise
 
 
 def _digest(text: str) -> str:

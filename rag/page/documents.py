@@ -1,7 +1,7 @@
-"""The drawer of the documents: which ones to ask, adding and removing them."""
+"""The documents in the page: which ones are listed and asked, and the drawer where they are added and removed."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,19 @@ import gradio as gr
 
 from rag import bounds
 from rag.documents.parsers import SUFFIXES
-from rag.errors import RagError, for_readers
-from rag.page.choosing import Chosen, after_change, after_ticking, choice_line, label, shown, ticked
-from rag.page.markup import button, escape
-from rag.page.shelf import Catalogue, Changed, Row, Shelf, Step
+from rag.errors import QuestionError, RagError, for_readers
+from rag.page.editor import Catalogue, Changed, DocumentEditor, Row, Step
+from rag.page.markup import button, count, escape, shorten
 from rag.server.log import reason
 from rag.settings import ServerSettings
 
 _LOG = logging.getLogger(__name__)
+SHOWN = 200
+"""Documents that the page lists at once; of more the filter finds the others."""
+_TITLE, _SOURCE = 80, 60
+"""Characters shown of them."""
+Chosen = frozenset[str] | None
+"""Ids of the documents to ask; None is every document, also one that is added later."""
 Rows = tuple[Row, ...]
 Values = tuple[Any, ...]
 Change = Callable[[], Iterator[Step | Changed]]
@@ -39,24 +44,84 @@ _CHANGE: dict[str, Any] = _QUIET | {"concurrency_limit": 8, "concurrency_id": "d
 """Changes wait for each other in a thread each, and these are counted."""
 
 
+def asked(chosen: Iterable[str] | None) -> tuple[str, ...]:
+    """The ids to ask, empty for every document. Raises QuestionError where nothing is chosen."""
+    if chosen is None:
+        return ()
+    if ids := tuple(sorted(chosen)):
+        return ids
+    raise QuestionError("No document is chosen; open Documents and choose at least one.")
+
+
+def shown(rows: Sequence[Row], wanted: str) -> list[Row]:
+    """The first rows that hold every word of `wanted` in their title or source, each text once."""
+    words = set((wanted or "")[: bounds.TITLE].casefold().split())
+    found: dict[str, Row] = {}
+    for row in rows:
+        name = f"{row.title} {row.source}".casefold()
+        if len(found) < SHOWN and all(word in name for word in words):
+            found.setdefault(row.doc_id, row)
+    return list(found.values())
+
+
+def label(row: Row) -> str:
+    """The document in one line."""
+    source = " ".join(row.source.split())
+    source = source if len(source) <= _SOURCE else f"… {source[-_SOURCE:].lstrip()}"
+    return f"{shorten(row.title, _TITLE)} ({source}, {count(row.passages, 'passage')})"
+
+
+def ticked(chosen: Chosen, seen: Iterable[Row]) -> list[str]:
+    """Which of the rows that are seen are chosen."""
+    return [row.doc_id for row in seen if chosen is None or row.doc_id in chosen]
+
+
+def after_ticking(chosen: Chosen, ticks: Iterable[str], seen: Iterable[Row], rows: Iterable[Row]) -> Chosen:
+    """The choice after some of the rows that were seen were ticked; the others are as they were."""
+    every = frozenset(row.doc_id for row in rows)
+    before = every if chosen is None else chosen
+    return _whole((before - {row.doc_id for row in seen}) | frozenset(ticks), every)
+
+
+def after_change(chosen: Chosen, before: Iterable[Row], rows: Iterable[Row]) -> Chosen:
+    """The choice after documents came and went: what is new is asked, too."""
+    if chosen is None:
+        return None
+    every = frozenset(row.doc_id for row in rows)
+    return _whole((chosen & every) | (every - {row.doc_id for row in before}), every)
+
+
+def _whole(chosen: frozenset[str], every: frozenset[str]) -> Chosen:
+    return None if chosen >= every else chosen
+
+
+def choice_line(chosen: Chosen, seen: Sequence[Row], rows: Sequence[Row]) -> str:
+    """How many are asked, and how many of them all are listed."""
+    every = len({row.doc_id for row in rows})
+    part = f"{every:,}" if chosen is None else f"{len(chosen):,} of {every:,}"
+    listed = f"{len(seen):,} of them {'is' if len(seen) == 1 else 'are'} listed"
+    more = f" {listed}; type words of a title to find others." if len(seen) < every else ""
+    return f"Asked: {part} {'document' if every == 1 else 'documents'}.{more}"
+
+
 @dataclass(frozen=True)
-class DocumentsPanel:
-    """What the rest of the page needs: `chosen` holds the choice, for `rag.page.choosing.asked`."""
+class DocumentChoice:
+    """What the rest of the page needs: `chosen` holds the choice, for `asked`."""
 
     chosen: gr.State
     ticks: gr.CheckboxGroup
 
 
-class Handlers:
+class DocumentHandlers:
     """The events of the drawer; most give the values of `view`, in its order."""
 
-    def __init__(self, shelf: Shelf, documents: Callable[[], Catalogue]) -> None:
-        self._shelf = shelf
+    def __init__(self, editor: DocumentEditor, documents: Callable[[], Catalogue]) -> None:
+        self._editor = editor
         self._documents = documents
 
     def load(self) -> Values:
         """The list as it is now, every document chosen."""
-        return view(self._shelf.listed(self._documents()), None, "")
+        return view(self._editor.listed(self._documents()), None, "")
 
     def find(self, chosen: Chosen, rows: Rows, wanted: str) -> Values:
         """The rows that hold the words typed."""
@@ -89,9 +154,9 @@ class Handlers:
     def _upload(self, path: Path) -> Change:
         def change() -> Iterator[Step | Changed]:
             try:
-                return self._shelf.add_file(path, path.name)
+                return self._editor.add_file(path, path.name)
             finally:
-                path.unlink(missing_ok=True)  # The shelf has a copy.
+                path.unlink(missing_ok=True)  # The editor has a copy.
                 with suppress(OSError):
                     path.parent.rmdir()
 
@@ -100,7 +165,7 @@ class Handlers:
     def text(self, title: str, text: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
         """Take in a pasted text; the boxes are emptied when it is there."""
         name = (title or "").strip()[: bounds.TITLE]
-        changes = [(name or "The text", lambda: self._shelf.add_text(name, text or ""))]
+        changes = [(name or "The text", lambda: self._editor.add_text(name, text or ""))]
         for values in self._changed(changes, chosen, rows, wanted):
             listed_anew = values[1] != gr.skip()
             yield *values, *(("", "") if listed_anew else (gr.skip(), gr.skip()))
@@ -108,7 +173,7 @@ class Handlers:
     def address(self, address: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
         """Take in what a web address holds."""
         named = (address or "").strip()
-        change = lambda: self._shelf.add_address(named)  # noqa: E731
+        change = lambda: self._editor.add_address(named)  # noqa: E731
         yield from self._changed([(named[: bounds.NAME], change)], chosen, rows, wanted)
 
     def removal(self, source: str | None) -> Values:
@@ -121,7 +186,7 @@ class Handlers:
     def remove(self, source: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
         """Remove it, and take the question away."""
         yield *(gr.skip(),) * 6, gr.update(visible=False)
-        for values in self._changed([(source or "", lambda: self._shelf.remove(source or ""))], chosen, rows, wanted):
+        for values in self._changed([(source or "", lambda: self._editor.remove(source or ""))], chosen, rows, wanted):
             yield *values, gr.skip()
 
     def _changed(
@@ -174,12 +239,12 @@ def say(*sentences: str, step: Step | None = None, of: str = "") -> str:
     )
 
 
-def documents_panel(shelf: Shelf, documents: Callable[[], Catalogue]) -> DocumentsPanel:
+def documents_drawer(editor: DocumentEditor, documents: Callable[[], Catalogue]) -> DocumentChoice:
     """Build the drawer in the current gr.Blocks; `documents` gives those of the index as it was last published.
 
-    Where the shelf is closed, documents can be chosen but neither added nor removed.
+    If the editor is not enabled, documents can be chosen but neither added nor removed.
     """
-    handlers = Handlers(shelf, documents)
+    handlers = DocumentHandlers(editor, documents)
     rows, chosen = gr.State(()), gr.State(None)
     with gr.Column(elem_id="documents"):
         gr.HTML(f"<h2>Documents</h2>{button('close', 'Close')}", apply_default_css=False, js_on_load=None)
@@ -190,21 +255,21 @@ def documents_panel(shelf: Shelf, documents: Callable[[], Catalogue]) -> Documen
             every = gr.Button("Ask all", elem_id="documents-all", size="sm", min_width=80)
             none = gr.Button("Ask none", elem_id="documents-none", size="sm", min_width=80)
         ticks = gr.CheckboxGroup(label="Documents to ask", elem_id="documents-list", interactive=True)
-        with gr.Column(visible=shelf.open):
+        with gr.Column(visible=editor.is_enabled):
             gone = gr.Dropdown(label="Document to remove", elem_id="documents-gone", interactive=True)
             outputs = [status, rows, chosen, ticks, asking, gone]
-            if shelf.open:
+            if editor.is_enabled:
                 _removing(handlers, [chosen, rows, find], outputs)
-                _adding(handlers, [chosen, rows, find], outputs, shelf.settings)
+                _adding(handlers, [chosen, rows, find], outputs, editor.settings)
     find.change(handlers.find, [chosen, rows, find], outputs, trigger_mode="always_last", **_QUIET)
     ticks.input(handlers.tick, [ticks, chosen, rows, find], [chosen, asking], trigger_mode="multiple", **_QUIET)
     every.click(handlers.all, [rows, find], outputs, **_QUIET)
     none.click(handlers.none, [rows, find], outputs, **_QUIET)
     gr.on(None, handlers.load, None, outputs, **_QUIET)  # when the page is opened
-    return DocumentsPanel(chosen, ticks)
+    return DocumentChoice(chosen, ticks)
 
 
-def _removing(handlers: Handlers, state: list[Any], outputs: list[Any]) -> None:
+def _removing(handlers: DocumentHandlers, state: list[Any], outputs: list[Any]) -> None:
     """The button under the list of what can be removed, and the question that it asks."""
     status, *_, gone = outputs
     remove = gr.Button("Remove …", elem_id="documents-remove", size="sm")
@@ -217,7 +282,7 @@ def _removing(handlers: Handlers, state: list[Any], outputs: list[Any]) -> None:
     gr.on([yes.click, no.click], None, None, None, js=_FOCUS, **_QUIET)
 
 
-def _adding(handlers: Handlers, state: list[Any], outputs: list[Any], settings: ServerSettings) -> None:
+def _adding(handlers: DocumentHandlers, state: list[Any], outputs: list[Any], settings: ServerSettings) -> None:
     """Boxes for files, for a pasted text and, online, for an address."""
     files = gr.File(label="Add files", elem_id="documents-files", file_count="multiple", height=140)
     types = f"Files of {', '.join(SUFFIXES)}, at most {settings.upload_mb} MB each."

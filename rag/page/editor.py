@@ -1,9 +1,9 @@
-"""The shelf: the documents of the index as the page lists them, and adding and removing them there."""
+"""Adding documents to the index and removing them while others ask, and the documents as the page lists them."""
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,10 +23,16 @@ from rag.index.index import list_documents
 from rag.index.manifest import Corpus
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress
-from rag.page.intake import Ahead, SharedEmbedder
-from rag.server.files import FOLDER, is_placed, place_file, place_text
+from rag.server.uploads import FOLDER, is_added, save_file, save_text
 from rag.settings import ServerSettings
-from rag.types import Listed
+from rag.types import Listed, Loaded
+
+_EMBEDDING = "Embedding passages"
+"""The stage of an update in which the embedder works."""
+_AT_ONCE = 16
+"""Passages after which the embedder is free for a moment, so that a question waits for it 0.2 s at most."""
+_PAUSE = 0.002
+"""Seconds; without them the thread that lets go of the embedder would have it again before one that waits."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Step:
-    """How far a change is: what is done now, in words, and `done` of `total` of it (0 of 0 where that is unknown)."""
+    """How far a change is: what is done now, in words, and `done` of `total` of it (0 of 0 if that is unknown)."""
 
     stage: str
     done: int
@@ -64,11 +70,11 @@ class Catalogue(Protocol):
     def listed(self) -> list[Listed]: ...
 
 
-class Shelf:
-    """Adds and removes documents, one change after the other; threads may share it.
+class DocumentEditor:
+    """Adds and removes documents, one change after the other. Thread-safe.
 
-    A change goes on to its end when its events are not read any more. Readers of the index
-    have the new one with their next question.
+    A change goes on to its end if its events are not read any more. Readers of the index have the new one with their
+    next question.
     """
 
     def __init__(
@@ -78,7 +84,7 @@ class Shelf:
         verify: Callable[[Path], list[str]] = verify_apart,
         published: Callable[[], None] = lambda: None,
     ) -> None:
-        """`load_embedder` gives the embedder of the settings, where there is one in memory already.
+        """`load_embedder` gives the embedder of the settings, if there is one in memory already.
 
         `published` is called when a change is in the index, before it is told to have ended.
         """
@@ -90,7 +96,7 @@ class Shelf:
         self._turn = threading.Lock()
 
     @property
-    def open(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether documents may be added and removed."""
         return self.settings.takes_documents
 
@@ -101,22 +107,21 @@ class Shelf:
     def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
         """Take in an uploaded file that was called `name`. The file at `path` is copied at once.
 
-        The change begins at once; the iterator gives its progress and its end. Raises, here or
-        while it is read, SettingsError where adding is switched off, DocumentError where the file
-        is too large, cannot be read or is of a type that cannot, StoreError where another process
-        is writing the index or the folder is not writable, ModelError from the embedder. Then
-        everything is as it was.
+        The change begins at once; the iterator gives its progress and its end. Raises, here or while it is read,
+        SettingsError if adding is switched off, DocumentError if the file is too large, cannot be read or is of a
+        type that cannot, StoreError if another process is writing the index or the folder is not writable, ModelError
+        from the embedder. Then everything is as it was.
         """
         self._check()
-        return self._add_placed(place_file(self._folder, path, name, self.settings.upload_mb))
+        return self._add_saved(save_file(self._folder, path, name, self.settings.upload_mb))
 
     def add_text(self, title: str, text: str) -> Iterator[Step | Changed]:
         """Take in a pasted text, like `add_file`."""
         self._check()
-        return self._add_placed(place_text(self._folder, title, text, self.settings.upload_mb))
+        return self._add_saved(save_text(self._folder, title, text, self.settings.upload_mb))
 
     def add_address(self, address: str) -> Iterator[Step | Changed]:
-        """Take in what a web address holds, like `add_file`. Raises DocumentError where going online is not allowed."""
+        """Take in what a web address holds, like `add_file`. Raises DocumentError if going online is not allowed."""
         self._check()
         source = urldefrag(address.strip()).url if len(address) <= bounds.NAME else ""
         if not is_address(source):
@@ -131,12 +136,12 @@ class Shelf:
         return self._start(lambda tell: self._remove(source, tell))
 
     def _check(self) -> None:
-        if not self.open:
+        if not self.is_enabled:
             raise SettingsError(
                 "Documents cannot be added or removed in this page; set RAG_ADD_DOCUMENTS=true where it is started."
             )
 
-    def _add_placed(self, file: Path) -> Iterator[Step | Changed]:
+    def _add_saved(self, file: Path) -> Iterator[Step | Changed]:
         def work(tell: Progress) -> Changed:
             try:
                 return self._add(file.as_posix(), tell)
@@ -151,9 +156,9 @@ class Shelf:
         corpus = next_corpus(self.settings, add=[source])
         if not is_address(source):
             find_sources([source], corpus.include, corpus.exclude)
-        with Ahead(self.settings.online) as loader:
+        with PreloadingLoader(self.settings.online) as loader:
             tell("Reading the document", 0, 0)
-            loader.read(source, self.settings.passage_words)
+            loader.preload(source, self.settings.passage_words)
             return self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
 
     def _remove(self, source: str, tell: Progress) -> Changed:
@@ -165,7 +170,7 @@ class Shelf:
             raise DocumentError(f"{source!r} is the last document; add another one before you remove it.")
         file = source.partition("#")[0]
         parts = [other for other in held if other.partition("#")[0] == file]
-        ours = is_placed(self._folder, file) and len(parts) == 1
+        ours = is_added(self._folder, file) and len(parts) == 1
         gone = file if ours else source
         with Loader(self.settings.online) as loader:
             changed = self._update(lambda: next_corpus(self.settings, remove=[gone]), loader, tell, began)
@@ -189,7 +194,7 @@ class Shelf:
         return Changed(line, outcome.problems, self._rows(list_documents(folder)))
 
     def _rows(self, documents: list[Listed]) -> tuple[Row, ...]:
-        removable = self.open and len(documents) > 1
+        removable = self.is_enabled and len(documents) > 1
         return tuple(Row(one.doc_id, one.source, one.title, one.passages, removable) for one in documents)
 
     def _start(self, work: Callable[[Progress], Changed]) -> Iterator[Step | Changed]:
@@ -210,7 +215,7 @@ class Shelf:
             finally:
                 self._turn.release()
 
-        threading.Thread(target=run, name="shelf", daemon=True).start()
+        threading.Thread(target=run, name="documents", daemon=True).start()
         return _events(events)
 
 
@@ -221,3 +226,55 @@ def _events(events: "queue.SimpleQueue[Step | Changed | BaseException]") -> Iter
             raise event
         yield event
     yield event
+
+
+class PreloadingLoader(Loader):
+    """Reads one source before the update, which then has it from here, so that it is fetched once."""
+
+    def __init__(self, online: bool) -> None:
+        super().__init__(online)
+        self._digests: dict[str, str] = {}
+        self._found: dict[str, list[Loaded | DocumentError]] = {}
+
+    def preload(self, source: str, words: int) -> None:
+        """Raises DocumentError if the source holds nothing that can be read."""
+        self._digests[source] = super().digest(source)
+        self._found[source] = found = list(super().load(source, words))
+        wrong = [one for one in found if isinstance(one, DocumentError)]
+        if len(wrong) == len(found):
+            raise wrong[0]
+
+    def digest(self, source: str) -> str:
+        return self._digests[source] if source in self._digests else super().digest(source)
+
+    def load(self, source: str, words: int = 110, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
+        return iter(self._found.pop(source)) if source in self._found else super().load(source, words, coming)
+
+
+class SharedEmbedder(Embeddings):
+    """An embedder that others ask questions with meanwhile, and that tells how far it is."""
+
+    def __init__(self, load: Callable[[], Embeddings], tell: Progress) -> None:
+        self._load = load
+        self._tell = tell
+        self._embedder: Embeddings | None = None
+        self._done = self._total = 0
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """What the update tells is passed on; it counts what came from the cache, too."""
+        if stage == _EMBEDDING:
+            self._done, self._total = done, total
+        self._tell(stage, done, total)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self._embedder = self._embedder or self._load()
+        total = max(self._total, self._done + len(texts))
+        rows: list[list[float]] = []
+        for first in range(0, len(texts), _AT_ONCE):
+            self._tell(_EMBEDDING, self._done + first, total)
+            rows += self._embedder.embed_documents(texts[first : first + _AT_ONCE])
+            time.sleep(_PAUSE)
+        return rows
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]

@@ -1,0 +1,126 @@
+"""What the page keeps: turns of conversations and ratings, and their form in the store."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+from pydantic import TypeAdapter
+
+from rag.errors import RagError
+from rag.server.service import Event, Waiting
+from rag.types import INCOMPLETE, Answer, Hit
+
+REASONS = ("wrong", "incomplete", "wrong source", "should have answered", "should not have answered", "other")
+"""What can be wrong with an answer."""
+LONGEST = 4000
+"""Characters of a comment, and of an answer as a person types it."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and what has become of it.
+
+    `note` says why there is no whole answer. `ahead` is its place in the queue for the model, 0 when it does not
+    wait. `rated` is the reader's verdict.
+    """
+
+    number: int
+    question: str
+    hits: tuple[Hit, ...] | None = None
+    text: str = ""
+    answer: Answer | None = None
+    state: Literal["running", "done", "stopped", "failed"] = "running"
+    note: str = ""
+    ahead: int = 0
+    rated: Literal["", "good", "bad"] = ""
+
+
+def advance(turn: Turn, event: Event) -> Turn:
+    """The turn after one event of its question."""
+    match event:
+        case Answer():
+            note = INCOMPLETE[event.incomplete]
+            return replace(turn, answer=event, text=event.text, hits=event.hits, state="done", note=note, ahead=0)
+        case Waiting(ahead):
+            return replace(turn, ahead=ahead)
+        case str():
+            return replace(turn, text=turn.text + event, ahead=0)
+    return replace(turn, hits=tuple(event))
+
+
+def end(turn: Turn, stopped: bool) -> Turn:
+    """The turn after the last event, which may have come before its Answer."""
+    if turn.answer:
+        return turn
+    if stopped:
+        return replace(turn, state="stopped", note="Stopped.")
+    return replace(turn, state="failed", note=INCOMPLETE["broke off"])
+
+
+class RatingError(RagError):
+    """A rating cannot be kept."""
+
+
+@dataclass(frozen=True)
+class Rating:
+    """A thumb up (`good`) or down.
+
+    `reason` is one of REASONS for a bad answer, "" for a good one. `comment` and `right`, the answer that would have
+    been right, are what the person typed, perhaps nothing. `turn` is the turn of that `number` as it was when it was
+    rated, and `history` the questions and answers before it. `at` is the time in seconds (UTC).
+    """
+
+    conversation: str
+    number: int
+    good: bool
+    reason: str
+    comment: str
+    right: str
+    turn: Turn
+    history: tuple[tuple[str, str], ...]
+    at: float = field(default_factory=time.time)
+
+
+def check_rating(rating: Rating) -> None:
+    """Raises RatingError if the reason is unknown or a text too long."""
+    reasons = ("",) if rating.good else REASONS
+    if rating.reason not in reasons:
+        choice = "leave it out for a good answer" if rating.good else f"choose one of: {', '.join(REASONS)}"
+        raise RatingError(f"A rating cannot have the reason {rating.reason[:80]!r}; {choice}.")
+    for name, text in (("comment", rating.comment), ("right answer", rating.right)):
+        if len(text) > LONGEST:
+            raise RatingError(f"The {name} has {len(text):,} characters; shorten it to {LONGEST:,}.")
+
+
+_TURN, _RATING = TypeAdapter(Turn), TypeAdapter(Rating)
+_Record = TypeVar("_Record", Turn, Rating)
+
+
+def to_bytes(record: Turn | Rating) -> bytes:
+    """The record as JSON, letter for letter."""
+    # Pydantic's own JSON refuses a lone surrogate, and ASCII makes one letter of two of them.
+    fields = _TURN.dump_python(record) if isinstance(record, Turn) else _RATING.dump_python(record)
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def read_turn(stored: bytes) -> Turn | None:
+    """The turn, or None if unreadable. One that was left running broke off."""
+    turn = _read(_TURN, stored, "turn")
+    return end(replace(turn, ahead=0), stopped=False) if turn and turn.state == "running" else turn
+
+
+def read_rating(stored: bytes) -> Rating | None:
+    """The rating, None if it cannot be read."""
+    return _read(_RATING, stored, "rating")
+
+
+def _read(adapter: TypeAdapter[_Record], stored: bytes, what: str) -> _Record | None:
+    """What `to_bytes` wrote; None, with a warning, if another version of the program wrote it."""
+    try:
+        return adapter.validate_python(json.loads(stored.decode("utf-8", "surrogatepass")))
+    except ValueError as error:
+        # Its text would hold what was asked.
+        logging.getLogger(__name__).warning("A %s in the store cannot be read (%s).", what, type(error).__name__)
+        return None

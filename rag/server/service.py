@@ -1,0 +1,116 @@
+"""The one place where the page, the APIs and the MCP tool ask."""
+
+import logging
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from rag import bounds
+from rag.chatbot import Chatbot
+from rag.errors import ModelError, QuestionError, RagError
+from rag.server.limits import RateLimit, Visitors
+from rag.server.log import Monitor, Record, make_request_id, reason
+from rag.server.queue import Queue
+from rag.settings import ServerSettings
+from rag.types import Answer, Hit
+
+_LOG = logging.getLogger(__name__)
+History = Sequence[tuple[str, str]]
+CHECKED = 10.0
+"""Seconds for which a check of the model holds."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The question waits for the model; `ahead` counts those that are answered first, and itself."""
+
+    ahead: int
+
+
+Event = list[Hit] | str | Answer | Waiting
+"""What a question gives, in order: the hits, its places in the queue, pieces of the answer, the Answer."""
+
+
+class Service:
+    """Lets each question search at once and reach the model in its turn. Thread-safe."""
+
+    def __init__(self, bot: Chatbot, settings: ServerSettings) -> None:
+        self.bot = bot
+        self.settings = settings
+        self.queue = Queue(settings.at_once, settings.queue)
+        self.visitors = Visitors()
+        self.monitor = Monitor(settings)
+        self.monitor.gauge("rag_waiting", "Questions that wait for the model.", lambda: self.queue.waiting)
+        self.monitor.gauge("rag_running", "Questions that are being answered.", lambda: self.queue.running)
+        self.monitor.gauge("rag_documents", "Documents in the index.", lambda: len(bot.documents))
+        self.monitor.gauge("rag_passages", "Passages in the index.", lambda: bot.passages)
+        self._rate_limit = RateLimit(settings.per_minute, "questions")
+        self._checking = threading.Lock()
+        self._checked_until = 0.0
+        self._fault: RagError | None = ModelError("The model has not been tried yet; look again in a moment.")
+
+    def ask(
+        self,
+        owner: str,
+        question: str,
+        history: History = (),
+        documents: Sequence[str] = (),
+        *,
+        channel: str = "page",
+        request_id: str = "",
+    ) -> Generator[Event, None, None]:
+        """The events of a question: hits at once, Waiting while others come first.
+
+        `documents` are ids, none for all; `channel` and `request_id` are for the log. Closing it stops the
+        model. Raises QuestionError for a question that is too long, BusyError if the queue is full or the owner
+        asks too often, and what the bot raises.
+        """
+        record = Record(channel, owner, question, make_request_id(request_id))
+        with self.monitor.question(record):
+            if len(question) > bounds.QUESTION:
+                size = f"{len(question):,} characters, and at most {bounds.QUESTION:,} are allowed"
+                raise QuestionError(f"The question has {size}; shorten it.")
+            self._rate_limit.take(self.visitors.key(owner))
+            with ExitStack() as leaving:
+                ticket = self.queue.join(owner)
+                leaving.callback(self.queue.leave, ticket)
+                stream = self.bot.stream(question, history=history, documents=documents)
+                if isinstance(stream, Generator):
+                    leaving.callback(stream.close)
+                for number, event in enumerate(stream):
+                    record.see(event)
+                    yield event
+                    ahead = 0
+                    while number == 0 and (ahead := self.queue.ahead(ticket, seen=ahead)):
+                        yield Waiting(ahead)
+            if record.answer:  # It is as good as a check.
+                self._checked_until, self._fault = time.monotonic() + CHECKED, None
+
+    def check(self) -> None:
+        """Whether a question could be answered now; tries the model once in CHECKED seconds.
+
+        Raises RagError, that of the last check while another one is under way.
+        """
+        if self._checking.acquire(blocking=False):
+            try:
+                self._try_model()
+            finally:
+                self._checking.release()
+        if self._fault:
+            raise self._fault
+
+    def _try_model(self) -> None:
+        busy = self.queue.running and not self._fault  # A model at work need not be disturbed.
+        if busy or time.monotonic() < self._checked_until:
+            return
+        try:
+            len(self.bot.documents)
+            self.bot.check()
+            self._fault = None
+        except RagError as fault:
+            if str(fault) != str(self._fault):
+                _LOG.warning("No question can be answered.", extra={"fields": {"reason": reason(fault)}})
+            self._fault = fault
+        self._checked_until = time.monotonic() + CHECKED

@@ -1,0 +1,170 @@
+"""The service: hits at once, the model in its turn, a bound for each, and whether questions could be answered."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from unittest.mock import PropertyMock
+
+import pytest
+from fakes import HIT, WAIT, Event, FakeBot, answered
+
+from rag import bounds
+from rag.errors import BusyError, ModelError, QuestionError, StoreError
+from rag.server.limits import OftenError
+from rag.server.service import Service, Waiting
+from rag.settings import Settings
+
+
+def counts(service: Service) -> dict[tuple[str, str], float]:
+    """Questions by door and outcome, as Prometheus reads them."""
+    return {
+        (sample.labels["door"], sample.labels["outcome"]): sample.value
+        for metric in service.monitor.registry.collect()
+        for sample in metric.samples
+        if sample.name == "rag_questions_total"
+    }
+
+
+def test_the_events_of_the_bot_pass_and_are_counted(settings: Settings) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings)
+    assert list(service.ask("o", "Q", [("a", "b")])) == [[HIT], "Said", answered("Said Q")]
+    assert bot.asked == [("Q", [("a", "b")], [])]
+    list(service.ask("o", "Q", (), ["d"], channel="http"))
+    assert bot.asked[-1] == ("Q", [], ["d"])
+    assert counts(service) == {("page", "answered"): 1, ("http", "answered"): 1}
+    assert (service.queue.running, service.queue.waiting) == (0, 0)
+
+
+def test_the_hits_come_before_the_turn_and_the_place_with_them(settings: Settings) -> None:
+    service = Service(FakeBot(), settings.model_copy(update={"at_once": 1}))
+    first, second = service.ask("a", "1"), service.ask("b", "2")
+    assert next(first) == [HIT]
+    assert next(second) == [HIT]
+    assert next(second) == Waiting(1)
+    assert list(first) == ["Said", answered("Said 1")]
+    assert list(second) == ["Said", answered("Said 2")]
+
+
+def test_closing_stops_the_model_and_frees_the_seat(settings: Settings) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings)
+    asking = service.ask("a", "1")
+    next(asking)
+    asking.close()
+    assert bot.closed.is_set() and service.queue.running == 0
+    assert counts(service) == {("page", "stopped"): 1}
+
+
+def test_who_waits_can_leave_the_queue(settings: Settings) -> None:
+    service = Service(FakeBot(), settings.model_copy(update={"at_once": 1}))
+    first, second = service.ask("a", "1"), service.ask("b", "2")
+    next(first), next(second), next(second)
+    second.close()
+    assert (service.queue.running, service.queue.waiting) == (1, 0)
+
+
+def test_errors_pass_and_leave_no_seat_taken(settings: Settings) -> None:
+    def script(_: str) -> Iterator[Event]:
+        yield [HIT]
+        raise ModelError("The model is down; start it.")
+
+    service = Service(FakeBot(script), settings)
+    with pytest.raises(ModelError):
+        list(service.ask("a", "1"))
+    assert service.queue.running == 0 and counts(service) == {("page", "failed"): 1}
+
+
+def test_an_abstention_and_a_broken_stream_are_told_apart(settings: Settings) -> None:
+    service = Service(
+        FakeBot(lambda text: iter([[HIT], answered("-", abstained=True)] if text == "A" else [[HIT], "Ha"])), settings
+    )
+    list(service.ask("a", "A"))
+    list(service.ask("a", "B"))
+    assert counts(service) == {("page", "abstained"): 1, ("page", "failed"): 1}
+
+
+def test_too_many_a_minute_are_refused_with_the_seconds(settings: Settings) -> None:
+    service = Service(FakeBot(), settings.model_copy(update={"per_minute": 2}))
+    list(service.ask("a", "1")), list(service.ask("a", "2"))
+    with pytest.raises(OftenError, match=r"^2 questions within 60 seconds are allowed; try again in \d+ seconds\.$"):
+        next(service.ask("a", "3"))
+    list(service.ask("b", "1"))
+    assert counts(service) == {("page", "answered"): 3, ("page", "refused"): 1}
+
+
+def test_a_fresh_cookie_is_no_fresh_allowance_but_a_signed_in_user_has_its_own(settings: Settings) -> None:
+    service = Service(FakeBot(), settings.model_copy(update={"per_minute": 1}))
+    service.visitors.seen("guest:1", "192.0.2.1"), service.visitors.seen("guest:2", "192.0.2.1")
+    list(service.ask("guest:1", "1"))
+    with pytest.raises(BusyError):
+        next(service.ask("guest:2", "1"))
+    list(service.ask("user:anna", "1"))
+
+
+def test_a_check_asks_the_model_once_in_a_while_and_keeps_its_fault(settings: Settings) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings)
+    service.check(), service.check()
+    assert bot.checked == 1
+    bot.fault = ModelError("The model is down; start it.")
+    failing = Service(bot, settings)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="is down"):
+            failing.check()
+    assert bot.checked == 2
+
+
+def test_an_answer_is_as_good_as_a_check(settings: Settings) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings)
+    list(service.ask("a", "1"))
+    service.check()
+    assert bot.checked == 0
+
+
+def test_an_index_that_cannot_be_read_is_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, gone = Service(FakeBot(), settings), PropertyMock(side_effect=StoreError("The index is gone; build it."))
+    monkeypatch.setattr(FakeBot, "documents", gone, raising=False)
+    with pytest.raises(StoreError):
+        service.check()
+
+
+def test_a_check_does_not_wait_for_another_one(settings: Settings) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    class Slow(FakeBot):
+        def check(self) -> None:
+            begun.set()
+            assert end.wait(WAIT)
+
+    service = Service(Slow(), settings)
+    thread = threading.Thread(target=service.check)
+    thread.start()
+    assert begun.wait(WAIT)
+    with pytest.raises(ModelError, match="not been tried yet"):
+        service.check()
+    end.set()
+    thread.join(WAIT)
+    service.check()
+
+
+def test_a_question_that_is_too_long_takes_no_place_and_is_not_counted(settings: Settings) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings.model_copy(update={"per_minute": 1}))
+    with pytest.raises(QuestionError, match=r"2,001 characters, and at most 2,000 are allowed; shorten it"):
+        next(service.ask("o", "x" * (bounds.QUESTION + 1)))
+    assert bot.asked == [] and counts(service) == {("page", "refused"): 1}
+    assert len(list(service.ask("o", "x" * bounds.QUESTION))) == 3
+
+
+def test_what_a_check_finds_is_told_to_the_operator_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    bot = FakeBot()
+    bot.fault = ModelError("The model is down; start it.", "'m' at http://10.0.0.7/v1: APIConnectionError")
+    service = Service(bot, settings)
+    with caplog.at_level(logging.WARNING, "rag.server.service"):
+        for _ in range(3):
+            with pytest.raises(ModelError):
+                service.check()
+    fields = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
+    assert fields == [{"reason": "ModelError: 'm' at http://10.0.0.7/v1: APIConnectionError"}]
