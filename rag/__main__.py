@@ -38,7 +38,7 @@ def _text(answer: Answer) -> str:
         return "\n".join([answer.text, *(["", "The nearest passages:", *nearest] if nearest else [])])
     said = " ".join(
         sentence.text + "".join(f" [{citation.number}]" for citation in sentence.citations)
-        + ("" if sentence.supported else " (not found in the documents)")
+        + ("" if sentence.supported else f" (not found in the documents. {sentence.why})")
         for sentence in answer.sentences
     )  # fmt: skip
     quotes = [

@@ -25,7 +25,7 @@ from rag.bounds import QUESTION
 from rag.documents.text import clean
 from rag.errors import QuestionError, RagError
 from rag.index.index import Index, open_index
-from rag.langchain import Asked, ChatbotRunnable, History, retrieval_tool
+from rag.langchain_adapter import Asked, ChatbotRunnable, History, retrieval_tool
 from rag.models.chat_model import explained, is_embedded, open_model
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent

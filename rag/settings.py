@@ -41,12 +41,23 @@ class Settings(BaseSettings):
     api_key: SecretStr = Field(SecretStr(""), description="The key for that server or provider.")
     timeout: float = Field(120.0, gt=0, description="Seconds to wait for the model to say something.")
     max_tokens: int = Field(160, ge=16, le=4096, description="The longest answer, in tokens.")
-    context: int = Field(4096, ge=1024, description="The context of the embedded model, in tokens.")
+    context: int = Field(
+        4096,
+        ge=1024,
+        description="Tokens that the model can take: what it reads for a question is cut to it.",
+    )
     cache: Path = Field(default_factory=_user_cache, description="Where the assembled model file is kept.")
 
-    passages: int = Field(4, ge=1, le=20, description="Passages found for a question.")
+    passages: int = Field(
+        4,
+        ge=1,
+        le=20,
+        description="Passages found for a question, and read if the text is long; for a list twice as many.",
+    )
     whole_article_words: int = Field(
-        1000, ge=0, description="Up to this many words in the index the model reads all of them, from its cache."
+        1000,
+        ge=0,
+        description="An index of at most so many words is read whole, and RAG_PASSAGES counts the hits alone.",
     )
     abstain_below: float = Field(
         0.5, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."

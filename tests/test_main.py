@@ -46,7 +46,10 @@ def test_an_answer_that_broke_off_says_so(
     model = ScriptedModel(responses=["Yes", "Fish swim in the pond. There are", "Yes"], tags=[LOGPROBS])
     monkeypatch.setattr(Chatbot, "open", lambda *_, **__: Chatbot(settings, animals, model, TopicEmbedder()))
     assert terminal.main(["Where do fish swim?"]) == 0
-    assert "There are (not found in the documents)\n\nThe answer broke off. Ask again.\n" in capsys.readouterr().out
+    assert (
+        "There are (not found in the documents. The answer was cut off here.)\n\nThe answer broke off. Ask again.\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:

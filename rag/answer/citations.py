@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rag.answer.evidence import Evidence, SourceSentence, Vector, content_words
-from rag.answer.support import unfounded, unsupported
+from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.types import Citation, Sentence
 
@@ -33,7 +33,7 @@ def cite(answer: str, question: str, sources: Sequence[SourceSentence], evidence
     sentences = []
     for text, *vectors in zip(texts, alone, asked, strict=True):
         aligned, alike = align(text, question, vectors, sources)
-        why = unsupported(text, question, aligned, alike, strange)
+        why = why_unsupported(text, question, aligned, alike, strange)
         cited = () if why else tuple(_citation(source, citations) for source in aligned)
         sentences.append(Sentence(text, cited, not why, why))
     return tuple(sentences)

@@ -6,7 +6,7 @@ from rag.answer.citations import SENTENCES
 from rag.answer.context import EXCERPTS, Context
 from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
-from rag.answer.question import Kind, Wording, is_choice, is_polar
+from rag.answer.question import Kind, Wording, is_choice, is_yes_no
 from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes
 from rag.documents.splitter import sentence_spans
 
@@ -27,7 +27,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     quotation where the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
-    if kind is Kind.POLAR:
+    if kind is Kind.YES_NO:
         plain = _SAYS.sub("", plain)
         plain = plain[:1].upper() + plain[1:]
     plain = _BULLET.sub(_sentence, plain)
@@ -37,7 +37,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     near: list[str] = []
     if kind is Kind.QUOTATION and not quotes(held):
         near = [one.text for one in context.nearest(wording.searched, EXCERPTS) if quotes(one.text)]
-    elif not is_polar(wording.typed) and not is_choice(wording.typed) and adds_nothing(held, wording.typed):
+    elif not is_yes_no(wording.typed) and not is_choice(wording.typed) and adds_nothing(held, wording.typed):
         near = [one.text for one in context.nearest(wording.searched, 1)]
     return near[0] if near else held
 

@@ -17,7 +17,7 @@ from rag.index.index import Index
 from rag.settings import Settings
 from rag.types import Hit, Passage
 
-MORE = 2
+PASSAGES_FACTOR = 2
 """So many times the passages of a fact are read for lists, comparisons and summaries."""
 EXCERPTS = 4
 """Sentences repeated right before the question, where a small model reads best."""
@@ -84,7 +84,7 @@ def gather(kind: Kind, reading: Reading, ranked: Sequence[Hit], settings: Settin
     """
     if reading.whole:
         return _context(reading.whole, reading.whole, reading)
-    count = settings.passages * (1 if kind in {Kind.FACT, Kind.POLAR, Kind.QUOTATION} else MORE)
+    count = settings.passages * (1 if kind in {Kind.FACT, Kind.YES_NO, Kind.QUOTATION} else PASSAGES_FACTOR)
     if kind is Kind.SUMMARY and reading.index:
         spread = fitting(_spread(reading.index, ranked, count), settings)
         return _context(spread, spread, reading)

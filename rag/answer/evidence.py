@@ -64,7 +64,9 @@ class Evidence:
 
     def vectors(self, texts: list[str]) -> Vector:
         """Unit vectors of shape (len(texts), dimensions)."""
-        return np.asarray(self._embedder.embed_documents(texts), dtype=np.float32)
+        rows: Vector = np.asarray(self._embedder.embed_documents(texts), dtype=np.float32)
+        rows /= np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9)
+        return rows
 
     def _learn(self, passages: Sequence[Passage]) -> None:
         pairs = [(passage, span) for passage in passages for span in sentence_spans(passage.text)]

@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 
-from rag.answer.context import MORE, Reading, fitting
+from rag.answer.context import PASSAGES_FACTOR, Reading, fitting
 from rag.answer.evidence import Evidence
 from rag.bounds import NAME, TITLE
 from rag.documents.text import clean
@@ -157,7 +157,7 @@ class IndexFinder:
 
     def _retriever(self, index: Index, whole: Sequence[Passage], documents: Sequence[str] = ()) -> HybridRetriever:
         """Finds so many passages that all of a text that is read whole are among them."""
-        k = max(MORE * self._settings.passages, len(whole))
+        k = max(PASSAGES_FACTOR * self._settings.passages, len(whole))
         return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
 
 
@@ -200,8 +200,11 @@ class RetrieverFinder:
             passages = [one for one in passages if one.doc_id in set(documents)]
             if not passages:
                 raise QuestionError("Nothing was found in the chosen documents; choose others.")
-        vectors = np.asarray(self._embedder.embed_documents([one.text for one in passages]), dtype=np.float32)
+        if not passages:
+            return self.now, []
+        vectors = self.now.evidence.vectors([one.text for one in passages])
         asked = np.asarray(self._embedder.embed_query(question), dtype=np.float32)
+        asked /= max(float(np.linalg.norm(asked)), 1e-9)
         hits = [
             Hit(passage, 1 / (RRF_K + rank), float(vector @ asked), rank, None)
             for rank, (passage, vector) in enumerate(zip(passages, vectors, strict=True), 1)

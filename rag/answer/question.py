@@ -141,7 +141,7 @@ _AUXILIARY = (
 )
 _NO_SUMMARY = re.compile(r"^\W*+(?:who|when|where|why|how (?:many|much|long))\b", re.IGNORECASE)
 
-_POLAR = re.compile(
+_YES_NO = re.compile(
     rf"^\W*+(?:(?:and|but|so|then)\s+)?(?!have\s+an?\b|may\s+\d|do\s+(?:not|please|tell|list|name|give|explain|describe)\b)"
     rf"{_AUXILIARY}\s"
     r"(?!you\s+(?:please\s+)?(?:tell|explain|list|give|name|say|summari[sz]e|describe|know|show|find|help|compare)\b"
@@ -155,7 +155,7 @@ class Kind(Enum):
     """What a right answer is made of."""
 
     FACT = "fact"
-    POLAR = "yes or no"
+    YES_NO = "yes or no"
     LIST = "list"
     COMPARISON = "comparison"
     QUOTATION = "quotation"
@@ -176,16 +176,16 @@ def kind_of(question: str) -> Kind:
         return Kind.SUMMARY if not of.strip(" .?!") or _THE_TEXT.match(of) else Kind.LIST
     if _COMPARISON.search(question):
         return Kind.COMPARISON
-    if is_polar(question):
-        return Kind.POLAR
+    if is_yes_no(question):
+        return Kind.YES_NO
     if _QUOTATION.search(question) and _SAYS.search(question.lower()):
         return Kind.QUOTATION
     return Kind.LIST if _LIST.search(question) else Kind.FACT
 
 
-def is_polar(question: str) -> bool:
+def is_yes_no(question: str) -> bool:
     """Whether it is to be answered with Yes or No; neither a polite wish to be told something nor a choice is."""
-    return bool(_POLAR.match(question)) and not is_choice(question)
+    return bool(_YES_NO.match(question)) and not is_choice(question)
 
 
 def is_choice(question: str) -> bool:

@@ -48,7 +48,7 @@ _NAMED = 5
 """Words that a reason names."""
 
 
-def unsupported(
+def why_unsupported(
     text: str, question: str, sources: Sequence[SourceSentence], alike: float, strange: Sequence[str]
 ) -> str:
     """Why `sources` do not say the sentence `text` of an answer; empty where they do.

@@ -100,7 +100,7 @@ class Writer:
             draft = replace(draft, confidence=supported / max(1, len(draft.sentences)))
         else:
             draft = self._weighed(draft, confidence, wording, text, likelihoods, config)
-        if kind is Kind.POLAR and draft.citations and draft.confidence >= self._settings.abstain_below:
+        if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
             draft = self._sided(draft, wording, config)
         cut = incomplete(self._model, reason)
         return _cut_short(draft, cut, context) if cut else draft

@@ -12,6 +12,7 @@ from anyio import fail_after
 from anyio.from_thread import start_blocking_portal
 
 from rag.bounds import NAME
+from rag.documents.parsers import MEDIA_TYPES
 from rag.documents.text import known_charset, quoted
 from rag.errors import DocumentError
 
@@ -19,13 +20,6 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Check = Callable[[IpAddress], bool]
 
 REDIRECTS = 5
-KINDS = {
-    "text/html": "html",
-    "application/xhtml+xml": "html",
-    "text/plain": "text",
-    "text/markdown": "markdown",
-    "application/pdf": "pdf",
-}
 _CHARSET = re.compile(r"""charset\s{0,9}=\s{0,9}["']?([^\s"';]{1,40})""", re.IGNORECASE)
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _SPECIAL = [
@@ -48,7 +42,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True)
 class Page:
-    """What an address holds; kind is one of KINDS, charset what the server named."""
+    """What an address holds; kind is one of those in MEDIA_TYPES, charset what the server named."""
 
     address: str
     kind: str
@@ -116,7 +110,7 @@ class _Refused(Exception):
 
 
 async def _get(address: str, seconds: float, megabytes: int, allowed: Check) -> Page:
-    headers = {"User-Agent": "article-chat", "Accept": ", ".join(KINDS), "Accept-Encoding": "identity"}
+    headers = {"User-Agent": "article-chat", "Accept": ", ".join(MEDIA_TYPES), "Accept-Encoding": "identity"}
     with fail_after(seconds):
         async with httpx.AsyncClient(
             transport=_CheckedTransport(allowed), headers=headers, timeout=seconds, trust_env=False
@@ -177,7 +171,7 @@ async def _page(response: httpx.Response, megabytes: int) -> Page:
     if response.status_code != 200:
         raise _Refused(f"answers with status {response.status_code}; check the address")
     content_type = response.headers.get("content-type", "no content type")[:NAME]
-    kind = KINDS.get(content_type.partition(";")[0].strip().lower())
+    kind = MEDIA_TYPES.get(content_type.partition(";")[0].strip().lower())
     if kind is None:
         raise _Refused(f"holds {content_type!r}, not HTML, text or PDF; leave it out")
     content = await _body(response, megabytes)

@@ -97,7 +97,7 @@ def _answer(turn: Turn, answer: Answer) -> str:
         parts.append(f"<span {given}>{escape(sentence.text)}</span>")
         parts += [_citation(turn, number, mark) for mark in own]
         if not sentence.supported:
-            parts.append(' <span class="warning">[not found in the documents]</span>')
+            parts.append(f' <span class="warning" title="{escape(sentence.why)}">[not found in the documents]</span>')
         at = min(found + len(sentence.text), len(answer.text))
     return "".join([*parts, escape(answer.text[at:])])
 

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answer.question import Kind, is_polar, kind_of, points_back, stand_alone
+from rag.answer.question import Kind, is_yes_no, kind_of, points_back, stand_alone
 from rag.types import ABSTENTION
 
 
@@ -10,8 +10,8 @@ from rag.types import ABSTENTION
         ("Who leads the club?", Kind.FACT),
         ("What is summary justice?", Kind.FACT),
         ("Who wrote the summary?", Kind.FACT),
-        ("Is the pond deep?", Kind.POLAR),
-        ("Did she say exactly when they would come?", Kind.POLAR),
+        ("Is the pond deep?", Kind.YES_NO),
+        ("Did she say exactly when they would come?", Kind.YES_NO),
         ("Is there a difference between a lake and a pond?", Kind.COMPARISON),
         ("Can you list all the ponds?", Kind.LIST),
         ("Summarise it", Kind.SUMMARY),
@@ -71,7 +71,7 @@ def test_the_words_tell_what_is_asked_for(question: str, expected: Kind) -> None
     ],
 )
 def test_a_yes_or_a_no_is_asked_for(question: str, expected: bool) -> None:
-    assert is_polar(question) is expected
+    assert is_yes_no(question) is expected
 
 
 @pytest.mark.parametrize(

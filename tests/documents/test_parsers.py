@@ -2,6 +2,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import formats
@@ -40,14 +41,13 @@ def parsed(tmp_path: Path, content: bytes, kind: str) -> Parsed:
 
 
 def test_html_gives_its_main_text_with_headings_and_tables() -> None:
-    page = read_html(
-        formats.html(
-            "<h1>The pond</h1><p>A <b>grey</b> heron waits beside <a href='/mill'>the mill</a>, still and patient.</p>"
-            "<h2>Prices</h2><table><tr><th>Fish</th><th>Price</th></tr><tr><td>Carp</td><td>4 €</td></tr></table>"
-            "<ul><li>first_thing</li><li>2 * 3</li></ul><pre><code>a = 1\nb  = 2</code></pre><img src='x.png' alt='Photo'>",
-            "Ponds &amp; herons",
-        )
+    content = formats.html(
+        "<h1>The pond</h1><p>A <b>grey</b> heron waits beside <a href='/mill'>the mill</a>, still and patient.</p>"
+        "<h2>Prices</h2><table><tr><th>Fish</th><th>Price</th></tr><tr><td>Carp</td><td>4 €</td></tr></table>"
+        "<ul><li>first_thing</li><li>2 * 3</li></ul><pre><code>a = 1\nb  = 2</code></pre><img src='x.png' alt='Photo'>",
+        "Ponds &amp; herons",
     )
+    page = read_html(BytesIO(content), None)
     assert page.title == "Ponds & herons"
     assert page.text == (
         "# The pond\n\nA grey heron waits beside the mill, still and patient.\n\n## Prices\n\n"
@@ -56,7 +56,9 @@ def test_html_gives_its_main_text_with_headings_and_tables() -> None:
 
 
 def test_html_without_a_main_text_gives_all_that_it_shows() -> None:
-    page = read_html(b"<head><style>p {}</style></head><nav>Only a menu</nav><p hidden>no</p><script>x()</script>")
+    page = read_html(
+        BytesIO(b"<head><style>p {}</style></head><nav>Only a menu</nav><p hidden>no</p><script>x()</script>"), None
+    )
     assert page == Parsed(None, "Only a menu")
 
 
@@ -75,7 +77,7 @@ def test_the_encoding_of_html_is_found(tmp_path: Path, content: bytes, charset: 
 
 
 def test_the_encoding_that_a_server_names_counts() -> None:
-    assert read_html("<p>Une déjà vu.</p>".encode("cp1252"), "cp1252").text == "Une déjà vu."
+    assert read_html(BytesIO("<p>Une déjà vu.</p>".encode("cp1252")), "cp1252").text == "Une déjà vu."
 
 
 def test_crossed_and_unclosed_tags_lose_no_text(tmp_path: Path, reader: Sandbox) -> None:

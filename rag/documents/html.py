@@ -1,0 +1,96 @@
+"""HTML -> Markdown text: the main part of a page, without what no reader sees."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+
+_EMPTY_LINES = re.compile(r"\n{3,}")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b\ufeff\ufffe\uffff]")
+NOT_SHOWN = "head, script, style, template, noscript, iframe, svg, [hidden]"
+_ONLY_WRAPS = "a, b, big, code, del, em, font, i, s, small, span, strong, sub, sup, u, pre:has(> pre)"
+"""Tags that leave no trace in the Markdown; the last is how trafilatura gives code."""
+AROUND = "nav, footer, aside, form, button, [role=navigation]"
+
+
+def main_text(html: str) -> str:
+    """What trafilatura takes for the main part of a page; empty where it finds none."""
+    from trafilatura import extract
+    from trafilatura.settings import use_config
+
+    # Below its usual minimum it gives all text as one paragraph, menus and all.
+    config = use_config()
+    config.set("DEFAULT", "MIN_EXTRACTED_SIZE", "1")
+    main = extract(html, output_format="html", include_formatting=True, include_comments=False, config=config)
+    return markdown(soup(main)) if main else ""
+
+
+def title_of(page: "BeautifulSoup") -> str | None:
+    """The title that the page names, if it does."""
+    named = page.find("meta", property="og:title")
+    title = str(named.get("content") or "").strip() if named else ""
+    return title or (page.title.get_text().strip() if page.title else "") or None
+
+
+def soup(html: str | bytes) -> "BeautifulSoup":
+    """The parsed page."""
+    from bs4 import BeautifulSoup
+
+    return BeautifulSoup(html, "lxml")
+
+
+def markdown(page: "BeautifulSoup") -> str:
+    """`page` as paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
+    from markdownify import MarkdownConverter
+
+    reduce(page, NOT_SHOWN, _ONLY_WRAPS)
+    converter = MarkdownConverter(
+        heading_style="ATX",
+        bullets="-",
+        strip=["img"],
+        escape_asterisks=False,
+        escape_underscores=False,
+        table_infer_header=True,
+        newline_style="BACKSLASH",
+    )
+    return tidy(str(converter.convert_soup(page)).replace("\\\n", "\n"))
+
+
+def reduce(page: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -> None:
+    """Remove the tags that `dropped` selects, and replace the `unwrapped` ones by their content.
+
+    The strings around them are joined. The time of bs4's own methods for that grows with the
+    square of the number of tags.
+    """
+    from bs4.element import NavigableString, PreformattedString
+
+    drop = {id(tag): tag for tag in page.select(dropped)}
+    unwrap = {id(tag): tag for tag in page.select(unwrapped)} if unwrapped else {}
+    gone = drop | unwrap
+    parents = {id(tag.parent): tag.parent for tag in gone.values() if tag.parent and id(tag.parent) not in gone}
+    for parent in parents.values():
+        strings: list[str] = []
+        waiting = parent.contents[::-1]
+        while waiting:
+            child = waiting.pop()
+            if id(child) in unwrap and id(child) not in drop:
+                waiting += unwrap[id(child)].contents[::-1]
+            if id(child) in gone:
+                child.extract()
+            elif isinstance(child, NavigableString) and not isinstance(child, PreformattedString):
+                strings.append(child.extract())
+            else:
+                if strings:
+                    parent.append("".join(strings))
+                    strings = []
+                parent.append(child)
+        if strings:
+            parent.append("".join(strings))
+
+
+def tidy(text: str) -> str:
+    """`text` without unseen characters, blanks at the ends of lines, and more than one empty line."""
+    text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " "))
+    text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    return _EMPTY_LINES.sub("\n\n", text).strip()
