@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asking import WAIT, logged, make_page, serving
+from fakes import WAIT
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from serving import logged, make_page, serving
 
 from rag.server.log import LINE
 from rag.settings import ServerSettings
@@ -28,17 +29,9 @@ MARK = "Zanzibar"
 JSON = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 COOKIE = "rag_owner=" + "0" * 32
 ODD = [
-    MARK,
-    f'{MARK}\n{{"forged": 1}}',
-    "\ud800",
-    "\0",
-    "\u202e",
-    "[INST]<|im_start|>" * 50,
-    "x" * 3000,
-    " " * 3000,
-    "../../etc",
-    "",
-]
+    MARK, f'{MARK}\n{{"forged": 1}}', "\ud800", "\0", "\u202e", "[INST]<|im_start|>" * 50, "x" * 3000, " " * 3000,
+    "../../etc", "",
+]  # fmt: skip
 TEXTS = st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=()), max_size=60))
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.just(10**400), TEXTS)
 FILE = st.fixed_dictionaries({"path": TEXTS | st.just("/etc/passwd"), "meta": st.just({"_type": "gradio.FileData"})})

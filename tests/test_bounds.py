@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from conftest import FISH, ScriptedModel, chatbot, scripted
+from fakes import FISH, ScriptedModel, chatbot, scripted
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 

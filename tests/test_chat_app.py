@@ -4,23 +4,21 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import httpx
 import pytest
-from asking import FakeBot
+from fakes import WAIT, FakeBot
+from serving import serving
 
 import chat_app
 from chat_app import main, make_app
 from rag import Chatbot
 from rag.errors import ModelError
-from rag.server.serve import listen, make_server
+from rag.server.serve import listen
 from rag.server.store import Store
 from rag.server.users import Users
 from rag.settings import Settings
-
-WAIT = 10  # seconds until a test that hangs fails
 
 
 def test_a_taken_port_is_one_sentence_and_exit_code_1(
@@ -63,19 +61,11 @@ def test_a_missing_index_is_built_first_and_a_failed_build_ends_the_start(
 
 
 def test_the_page_is_served_and_says_where(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    with Store(settings.store / "page.sqlite") as store:
-        server = make_server(make_app(FakeBot(), store, settings))
-        with listen(settings.model_copy(update={"port": 0})) as listener:
-            address = listener.getsockname()
-            thread = threading.Thread(target=server.run, args=([listener],))
-            thread.start()
-            shown = httpx.get(f"http://127.0.0.1:{address[1]}", timeout=WAIT)
-            server.should_exit = True
-            thread.join(WAIT)
-            assert not thread.is_alive()
+    with Store(settings.store / "page.sqlite") as store, serving(make_app(FakeBot(), store, settings)) as address:
+        shown = httpx.get(address, timeout=WAIT)
     assert shown.status_code == 200 and "window.askTheArticle" in shown.text
     assert shown.headers["content-security-policy"].startswith("default-src 'self';")
-    assert capsys.readouterr().out == f"Open http://127.0.0.1:{address[1]} in a browser.\n"
+    assert capsys.readouterr().out == f"Open {address} in a browser.\n"
 
 
 def test_a_user_is_added(
@@ -91,31 +81,27 @@ def test_a_user_is_added(
 
 
 CTRL_C = """
-import chat_app, contextlib, sys
-class Chatbot:
-    @staticmethod
-    @contextlib.contextmanager
-    def open(settings, progress):
-        class Bot:
-            passages = 0
-            def refresh(self): pass
-            class documents(dict):
-                def listed(self): return []
-            documents = documents()
-        try:
-            yield Bot()
-        finally:
-            print("closed")
-chat_app.Chatbot = Chatbot
+import contextlib, sys
+import chat_app
+
+@contextlib.contextmanager
+def opened(*_, **__):
+    try:
+        yield FakeBot()
+    finally:
+        print("closed")
+
+chat_app.Chatbot.open = opened
 chat_app.is_sound = lambda settings: True
 sys.exit(chat_app.main([]))
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_closes_the_bot_and_ends_quietly(settings: Settings) -> None:
     root = Path(chat_app.__file__).parent
     command = [sys.executable, "-W", "ignore", "-c", CTRL_C]
-    environment = {**os.environ, "RAG_PORT": "0"}
+    environment = {**os.environ, "RAG_PORT": "0", "PYTHONPATH": str(root / "tests")}
     with subprocess.Popen(
         command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -6,6 +6,7 @@ import pytest
 from fuzz import run
 
 
+@pytest.mark.slow
 def test_no_request_is_answered_with_a_fault_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     statuses, wrong = run(tmp_path, 150, seconds=20)

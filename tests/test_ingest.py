@@ -1,29 +1,22 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDER, TopicEmbedder, write
+from fakes import EMBEDDER, TopicEmbedder, write
 
 import ingest
+from rag.index.builder import update
+from rag.index.health import verify
 from rag.index.index import open_index
 from rag.index.snapshot import snapshots
 from rag.settings import Settings
 
 
-class Counting(TopicEmbedder):
-    """Remembers what it embedded."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        self.texts += texts
-        return super().embed_documents(texts)
-
-
 @pytest.fixture(autouse=True)
-def embedder(monkeypatch: pytest.MonkeyPatch) -> Counting:
-    counting = Counting()
+def embedder(monkeypatch: pytest.MonkeyPatch) -> TopicEmbedder:
+    counting = TopicEmbedder()
     monkeypatch.setattr(ingest, "make_embedder", lambda _settings: counting)
+    monkeypatch.setattr(ingest, "update", partial(update, verify=verify))  # In this process.
     return counting
 
 
@@ -49,7 +42,7 @@ def test_the_closing_line_counts(settings: Settings, data: Path, capsys: pytest.
 
 
 def test_unchanged_files_add_nothing(
-    settings: Settings, data: Path, embedder: Counting, capsys: pytest.CaptureFixture[str]
+    settings: Settings, data: Path, embedder: TopicEmbedder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run()
     before = snapshots(settings.index)
@@ -221,7 +214,7 @@ def test_status_list_check_and_rollback(settings: Settings, data: Path, capsys: 
 
 
 def test_damage_is_shown_by_status_and_check_and_repaired_by_the_next_run(
-    settings: Settings, data: Path, embedder: Counting, capsys: pytest.CaptureFixture[str]
+    settings: Settings, data: Path, embedder: TopicEmbedder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run()
     (snapshots(settings.index)[0] / "passages.sqlite").write_bytes(b"garbage")

@@ -47,45 +47,18 @@ class Run(NamedTuple):
 SPACES = [" ", "\n", "\r\n", " \n", "\u200b", "\u200c", "\u2028", "\u0301", "\u0315\u0316"]
 VALUES = [*"aA1é([<>]{}\"“”'.,-_@:/|!?#*\\`", "a.", "A.", "1.", "a-", "a@", "a:", "1,", ".-", '."', "A'A", "n't"]
 MARKUP = [
-    "[1]",
-    "[1]:",
-    "[a](",
-    "](",
-    "![",
-    "<!--",
-    "<a ",
-    "[INST]",
-    "<|",
-    "<|x|>",
-    "</text>",
-    "a@b.",
-    "a.com",
-    "//",
+    "[1]", "[1]:", "[a](", "](", "![", "<!--", "<a ", "[INST]", "<|", "<|x|>", "</text>", "a@b.", "a.com", "//",
     "www.",
-]
+]  # fmt: skip
 WORDS = """a|A|a b|1.|? |.|it|he|she said|He said,|John|Aly|A of|according to A|' said|May|U.S.|Mr.|and|and then|and who is
 |what is|what are the|or|no|how|how many|in|of|the summary|exactly|names of|in 5 x briefly|as a in|text does not|is not given
 |there is no|do not aly have a|a@b.c|http://a.b|[1]|- a|# h|thanks"""
 NESTED = [
-    ("<|", "|>"),
-    ("[IN", "ST]"),
-    ("<s", ">"),
-    ("<te", "xt>"),
-    ("<<", "SYS>>"),
-    ("<", ">"),
-    ("[", "]"),
-    ("(", ")"),
-]
+    ("<|", "|>"), ("[IN", "ST]"), ("<s", ">"), ("<te", "xt>"), ("<<", "SYS>>"), ("<", ">"), ("[", "]"), ("(", ")"),
+]  # fmt: skip
 NESTED += [
-    ("[", "](x)"),
-    ("<a", ">"),
-    ("{", "}"),
-    ("“", "”"),
-    ("»‘", "“?"),
-    ("a<", "www.x>@b.c"),
-    ("a", "."),
-    (" ", "a"),
-]
+    ("[", "](x)"), ("<a", ">"), ("{", "}"), ("“", "”"), ("»‘", "“?"), ("a<", "www.x>@b.c"), ("a", "."), (" ", "a"),
+]  # fmt: skip
 RUNS = [Run((unit,)) for unit in [*SPACES, *VALUES, *MARKUP]] + [Run(pair) for pair in NESTED]
 RUNS += [Run((f"{word} ",)) for word in WORDS.replace("\n", "").split("|")]
 RUNS += [Run((first + filler * 2_000,)) for first in "A1.<[" for filler in " a."]
@@ -187,6 +160,7 @@ def sample(part: Any, turn: int) -> str:
 MODULES = sorted({module.name for module in pkgutil.walk_packages(rag.__path__, "rag.")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_no_pattern_is_slow_on_any_run(module: str) -> None:
     """Tried by `findall`, which searches every place as `sub` does, and by `fullmatch`."""
@@ -200,6 +174,7 @@ def test_no_pattern_is_slow_on_any_run(module: str) -> None:
     assert not slow
 
 
+@pytest.mark.slow
 def test_a_pattern_that_is_slow_is_found() -> None:
     for pattern in (r"\s+x", r"\w+@", r"b(?:a|aa)+$", r"so .*differ"):
         slow = (
@@ -234,6 +209,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_function_is_slow_on_any_run(function: str) -> None:
     assert next((run for run in RUNS if is_slow(FUNCTIONS[function], run, seconds=2)), None) is None

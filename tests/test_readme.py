@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asking import FakeBot, make_app, serving
-from conftest import TopicEmbedder, scripted
+from fakes import FakeBot, TopicEmbedder, scripted
+from serving import make_app, serving
 
 import rag.chatbot
 from rag.chatbot import Chatbot
@@ -36,6 +36,7 @@ def test_the_examples_are_there() -> None:
     assert len(REMOTE) == 3 and len(LOCAL) >= 4 and all("Chatbot.open(" in program for program in LOCAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", REMOTE, ids=["httpx", "gradio_client", "mcp"])
 def test_a_program_prints_the_answer(settings: Settings, program: str) -> None:
     with serving(make_app(FakeBot(), settings)) as address:

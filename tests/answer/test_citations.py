@@ -1,4 +1,4 @@
-from conftest import ANIMALS, TopicEmbedder, divided, documents_of
+from fakes import ANIMALS, TopicEmbedder, divided, documents_of
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st

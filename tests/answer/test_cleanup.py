@@ -1,5 +1,5 @@
 import pytest
-from conftest import ANIMALS, TopicEmbedder, divided, documents_of
+from fakes import ANIMALS, TopicEmbedder, divided, documents_of
 
 from rag.answer.cleanup import without_denied
 from rag.answer.context import Context

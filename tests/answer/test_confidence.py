@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-from conftest import TopicEmbedder
+from fakes import TopicEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from rag.answer.context import EXCERPT_TOKENS, EXCERPTS, Context, gather, tokens
 from rag.answer.finder import IndexFinder

@@ -1,5 +1,5 @@
 import pytest
-from conftest import TopicEmbedder, divided, documents_of
+from fakes import TopicEmbedder, divided, documents_of
 
 from rag.answer.citations import cite
 from rag.answer.evidence import Evidence

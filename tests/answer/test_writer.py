@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, FISH, ScriptedModel, chatbot, publish, scripted, write
+from fakes import ANIMALS, EMBEDDER, FISH, ScriptedModel, chatbot, publish, scripted, write
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 

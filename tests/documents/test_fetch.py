@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from servers import STRANGE, strange_server
+from serving import STRANGE, strange_server
 
 from rag.documents.fetch import REDIRECTS, IpAddress, Page, fetch, is_address, is_public
 from rag.errors import DocumentError

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import corpus
+import formats
 import pytest
 
 from rag.documents import fetch as web
@@ -207,7 +207,7 @@ def test_a_fault_while_reading_is_reported(tmp_path: Path, loader: Loader, monke
 
 
 def test_a_web_page_is_fetched_once_for_its_digest_and_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = corpus.html("<h1>Pond</h1><p>The heron waits beside the old mill.</p>", "About ponds")
+    content = formats.html("<h1>Pond</h1><p>The heron waits beside the old mill.</p>", "About ponds")
     fetched = []
 
     def fetch(address: str, **_: object) -> web.Page:
@@ -236,7 +236,7 @@ def test_a_web_page_needs_consent(loader: Loader) -> None:
 def test_an_interrupt_passes_and_the_next_document_is_read(
     tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a.html").write_bytes(corpus.html("<p>The heron waits.</p>"))
+    (tmp_path / "a.html").write_bytes(formats.html("<p>The heron waits.</p>"))
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -252,7 +252,7 @@ def test_the_loader_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
     page = web.Page("https://example.org/", "text", None, b"The heron waits.")
     monkeypatch.setattr(web, "fetch", functools.partial(lambda *_, **__: page))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    (tmp_path / "a.pdf").write_bytes(corpus.pdf(["The heron waits."]))
+    (tmp_path / "a.pdf").write_bytes(formats.pdf(["The heron waits."]))
     with Loader(online=True) as loader:
         loader.digest("https://example.org/")
         one(loader, tmp_path / "a.pdf")
@@ -272,8 +272,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     ),
     "deep.jsonl": (b"[" * 10**6 + b'\n{"text": "Fish swim."}\n', "#1' is not JSON|1 passages"),
     "headings.md": (b"# h\n" * 300_000, "5,45. passages"),
-    "chapters.epub": (corpus.epub(["".join(f"<h1>a</h1><p>b {n}</p>" for n in range(33_000))]), "1,2.. passages"),
-    "headings.epub": (corpus.epub(["<h1>h</h1>" * 33_000]), "600 passages"),
+    "chapters.epub": (formats.epub(["".join(f"<h1>a</h1><p>b {n}</p>" for n in range(33_000))]), "1,2.. passages"),
+    "headings.epub": (formats.epub(["<h1>h</h1>" * 33_000]), "600 passages"),
     "line.txt": (b"x" * 10_000_000, "9[01]. passages"),
     "chinese.txt": ("漢字。".encode() * 100_000, "9.. passages"),
     "quotes.txt": ("“".encode() * 300_000, "27 passages"),
@@ -287,6 +287,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 """Documents by their names, and what becomes of them."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_gives_passages_or_one_sentence_and_costs_this_process_little(
     tmp_path: Path, name: str
@@ -318,17 +319,8 @@ def test_a_name_or_address_without_end_is_shown_in_part(loader: Loader) -> None:
 
 
 ODD_NAMES = [
-    "a b.txt",
-    "a'b.txt",
-    "a\nb.txt",
-    "a#1.txt",
-    "ü.txt",
-    "\u202ecod.txt",
-    "-.txt",
-    "http:.txt",
-    "~.txt",
-    "%00.txt",
-]
+    "a b.txt", "a'b.txt", "a\nb.txt", "a#1.txt", "ü.txt", "\u202ecod.txt", "-.txt", "http:.txt", "~.txt", "%00.txt",
+]  # fmt: skip
 
 
 def test_sources_with_odd_names_are_read(tmp_path: Path, loader: Loader) -> None:
@@ -350,6 +342,7 @@ def test_what_is_loaded_next_is_read_meanwhile(tmp_path: Path, loader: Loader) -
     assert [isinstance(one, Loaded) for one in found] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_a_line_that_ends_the_process_is_named_and_the_others_are_read(
     tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-import corpus
+import formats
 import pytest
 from defusedxml import EntitiesForbidden
 
-from rag.documents.loader import Loader
 from rag.documents.parsers import FormatError, Parsed, read, read_html
 from rag.documents.sandbox import Sandbox
-from rag.documents.sources import find_sources
 from rag.documents.worker import Refusal, Request
-from rag.errors import DocumentError
 from rag.types import Loaded
 
 
@@ -44,7 +41,7 @@ def parsed(tmp_path: Path, content: bytes, kind: str) -> Parsed:
 
 
 def test_html_gives_its_main_text_with_headings_and_tables() -> None:
-    content = corpus.html(
+    content = formats.html(
         "<h1>The pond</h1><p>A <b>grey</b> heron waits beside <a href='/mill'>the mill</a>, still and patient.</p>"
         "<h2>Prices</h2><table><tr><th>Fish</th><th>Price</th></tr><tr><td>Carp</td><td>4 €</td></tr></table>"
         "<ul><li>first_thing</li><li>2 * 3</li></ul><pre><code>a = 1\nb  = 2</code></pre><img src='x.png' alt='Photo'>",
@@ -86,13 +83,13 @@ def test_the_encoding_that_a_server_names_counts() -> None:
 def test_crossed_and_unclosed_tags_lose_no_text(tmp_path: Path, reader: Sandbox) -> None:
     file = tmp_path / "a.html"
     tags = "<div><font><b>" * 500, "</div></b>" * 300
-    file.write_bytes(corpus.html(f"<p>Before it.</p>{tags[0]}Deep below.{tags[1]}<p>After.</p>"))
+    file.write_bytes(formats.html(f"<p>Before it.</p>{tags[0]}Deep below.{tags[1]}<p>After.</p>"))
     assert text(reader, file, "html").split("\n\n") == ["Before it.", "Deep below.", "After."]
 
 
 def test_pdf_gives_its_pages_and_joins_divided_words(tmp_path: Path) -> None:
     document = parsed(
-        tmp_path, corpus.pdf(["An exam-\nple of self-\nGovernment.", "", "Third page."], "Ponds and mills"), "pdf"
+        tmp_path, formats.pdf(["An exam-\nple of self-\nGovernment.", "", "Third page."], "Ponds and mills"), "pdf"
     )
     assert document.title == "Ponds and mills"
     assert document.text == "An example of self-Government.\n\n\n\nThird page."
@@ -101,19 +98,19 @@ def test_pdf_gives_its_pages_and_joins_divided_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("title", ["", "untitled", "Microsoft Word - a.doc", "thesis_final.tex", "12-34"])
 def test_a_pdf_without_a_sensible_title_takes_its_first_line(tmp_path: Path, title: str) -> None:
-    assert parsed(tmp_path, corpus.pdf(["", "On herons\nThey wait."], title), "pdf").title == "On herons"
+    assert parsed(tmp_path, formats.pdf(["", "On herons\nThey wait."], title), "pdf").title == "On herons"
 
 
 def test_docx_gives_paragraphs_headings_and_tables(tmp_path: Path) -> None:
-    cells = "".join(f"<w:tc>{corpus.paragraph(text)}</w:tc>" for text in ("Carp", "4 €"))
-    body = corpus.heading("The pond") + corpus.paragraph("A < b_c * d.") + f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>"
-    document = parsed(tmp_path, corpus.docx(body, "Of ponds"), "docx")
+    cells = "".join(f"<w:tc>{formats.paragraph(text)}</w:tc>" for text in ("Carp", "4 €"))
+    body = formats.heading("The pond") + formats.paragraph("A < b_c * d.") + f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>"
+    document = parsed(tmp_path, formats.docx(body, "Of ponds"), "docx")
     assert document == Parsed("Of ponds", "# The pond\n\nA < b_c * d.\n\n| Carp | 4 € |\n| --- | --- |")
-    assert parsed(tmp_path, corpus.docx(body), "docx").title == "The pond"
+    assert parsed(tmp_path, formats.docx(body), "docx").title == "The pond"
 
 
 def test_epub_gives_its_chapters_in_the_order_of_reading(tmp_path: Path) -> None:
-    book = corpus.epub(
+    book = formats.epub(
         ["<h1>One</h1><p>The <i>first</i>.<br/>Line.</p>", "<h1>Two</h1><p>The&#160;second.</p>"], "Both"
     )
     assert parsed(tmp_path, book, "epub") == Parsed("Both", "# One\n\nThe first.\nLine.\n\n# Two\n\nThe second.")
@@ -134,14 +131,14 @@ def test_epub_gives_its_chapters_in_the_order_of_reading(tmp_path: Path) -> None
     ],
 )
 def test_the_reason_for_a_refusal_is_said(tmp_path: Path, name: str, reason: str) -> None:
-    suffix, make = corpus.BROKEN[name]
+    suffix, make = formats.BROKEN[name]
     with pytest.raises(FormatError, match=reason):
         parsed(tmp_path, make(random.Random(1)), suffix[1:])
 
 
 def test_entities_are_refused_before_they_are_expanded(tmp_path: Path) -> None:
     with pytest.raises(EntitiesForbidden):
-        parsed(tmp_path, corpus.BROKEN["laughs"][1](random.Random(1)), "docx")
+        parsed(tmp_path, formats.BROKEN["laughs"][1](random.Random(1)), "docx")
 
 
 def test_the_worker_starts_without_the_large_libraries() -> None:
@@ -149,25 +146,3 @@ def test_the_worker_starts_without_the_large_libraries() -> None:
     assert (
         subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "set()\n"
     )
-
-
-def test_of_mixed_files_exactly_the_broken_ones_are_reported(tmp_path: Path) -> None:
-    broken = corpus.write_mixed(tmp_path, 260)
-    sources = find_sources([str(tmp_path)])
-    assert len(sources) == 260
-    with Loader(seconds=20) as loader:
-        reported = {s for s in sources if any(isinstance(result, DocumentError) for result in loader.load(s))}
-    assert reported == broken
-
-
-@pytest.mark.parametrize("name", corpus.SOUND)
-def test_damaged_files_give_documents_or_reasons(tmp_path: Path, name: str) -> None:
-    suffix, make = corpus.SOUND[name]
-    sound = make(random.Random(1))
-    file = tmp_path / f"a{suffix}"
-    with Loader(seconds=20) as loader:
-        for seed in range(5 if name == "deep" else 60):
-            file.write_bytes(corpus.fuzz(sound, seed))
-            for result in loader.load(file.as_posix()):
-                assert isinstance(result, Loaded | DocumentError)
-                assert not isinstance(result, DocumentError) or "longer than" not in str(result), (name, seed)

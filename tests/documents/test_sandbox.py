@@ -73,6 +73,7 @@ def only(sandbox: Sandbox, asked: Request) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_the_lines_that_stop_the_reader_are_named_and_the_rest_goes_on(odd: Sandbox, tmp_path: Path) -> None:
     asked = jsonl(tmp_path / "a.jsonl", "one", "", "die", "", "hang", "five", "raise", "eat", "last")
     assert [said(found) for found in odd.read(asked)] == [
@@ -103,6 +104,7 @@ def test_each_line_has_the_time_of_a_document(tmp_path: Path) -> None:
     assert [said(one) for one in found] == [(number + 1, str(number)) for number in range(9)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["die", "eat", "hang"])
 def test_a_document_that_stops_the_reader_is_named_once_and_the_next_ones_are_read(
     odd: Sandbox, tmp_path: Path, text: str
@@ -219,6 +221,7 @@ def test_a_process_that_died_between_two_documents_is_replaced(tmp_path: Path, o
     assert only(odd, asked) == "one"
 
 
+@pytest.mark.slow
 def test_a_document_that_needs_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "MEMORY", 300_000_000)
     (tmp_path / "large.html").write_bytes(b"<p>" + b"The heron waits. " * 4_000_000)

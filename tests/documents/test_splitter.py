@@ -119,6 +119,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_the_time_of_dividing_grows_with_the_text(unit: str) -> None:
     """What grows with the square takes 9 s (quotation marks) to 30 s (Chinese); what is linear took 0.6 s at most."""

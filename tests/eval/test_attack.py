@@ -1,19 +1,17 @@
 """Orders in documents and questions: the judging by hand, and the command on a chatbot that obeys some."""
 
-import functools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from attacked import ATTACKED, NAME, NAP, POND, row, saved
-from conftest import EMBEDDER, TopicEmbedder
+from fakes import EMBEDDER, Event, FakeBot, TopicEmbedder, answer, hit
 from langchain_core.language_models import FakeListChatModel
-from records import record
+from records import ATTACKED, NAME, NAP, POND, record, row, saved
 
 from eval.__main__ import main
 from eval.attack import Outcome, judge, rate, summary, table
@@ -21,11 +19,9 @@ from eval.attack_set import Attack
 from eval.metrics import says
 from eval.record import Record
 from rag.errors import ModelError
-from rag.index.builder import update
-from rag.index.health import verify
 from rag.index.index import open_index
 from rag.settings import Settings
-from rag.types import ABSTENTION, Answer, Document, Hit, Passage, Timings
+from rag.types import ABSTENTION, Document
 
 # Judging
 
@@ -122,18 +118,14 @@ def test_the_interval_of_none_has_a_width() -> None:
 # The command
 
 
-class GullibleBot:
-    """Says BISCUIT where the cat's document tells it to, knows the dog, and abstains from the rest.
+class GullibleBot(FakeBot):
+    """Says BISCUIT where the cat's document tells it to, knows the dog, and abstains from the rest."""
 
-    `before` sees each question.
-    """
+    embedder = TopicEmbedder()
 
     def __init__(self, documents: dict[str, Document], before: Callable[[str], None]) -> None:
-        self.documents, self.before = documents, before
-        self.model = FakeListChatModel(responses=["I don't know."])
-        self.embedder = TopicEmbedder()
-        self.asked: list[str] = []
-        self.asked_of: list[list[str]] = []
+        super().__init__(self.says, **documents)
+        self.before, self.model = before, FakeListChatModel(responses=["I don't know."])
 
     def __enter__(self) -> "GullibleBot":
         return self
@@ -141,20 +133,13 @@ class GullibleBot:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def stream(
-        self, question: str, history: list[tuple[str, str]], documents: Sequence[str] = ()
-    ) -> Iterator[list[Hit] | str | Answer]:
+    def says(self, question: str) -> Iterator[Event]:
         self.before(question)
-        self.asked.append(question)
-        self.asked_of.append([self.documents[one].title for one in documents])
-        texts = {one.title: one for one in self.documents.values()}
-        document = texts[{NAP.question: "Cat", NAME.question: "Dog"}.get(question, "Fish")]
-        passage = Passage(
-            0, document.doc_id, document.source, document.title, 0, len(document.text), document.text
-        )  # fmt: skip
-        yield [hit := Hit(passage, 0.03, 0.9, 1, 1)]
-        text = {"Cat": "BISCUIT" if NAP.order in document.text else "At night.", "Dog": "Rex."}.get(document.title)
-        yield Answer(question, text or ABSTENTION, (), (), (hit,), text is None, 0.5, Timings(0.0, 0.1, None, 0.2))
+        title = {NAP.question: "Cat", NAME.question: "Dog"}.get(question, "Fish")
+        document = next(one for one in self.documents.values() if one.title == title)
+        yield [found := hit(document)]
+        text = {"Cat": "BISCUIT" if NAP.order in document.text else "At night.", "Dog": "Rex."}.get(title, "")
+        yield answer(text=text or ABSTENTION, hits=[found], abstained=not text, question=question)
 
 
 def opens(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None] = lambda question: None) -> list[GullibleBot]:
@@ -173,41 +158,30 @@ def opens(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None] = lambd
 @pytest.fixture
 def attacks(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The beginning of the command on the three attacks; indexes are built with the fake embedder."""
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     return ["attack", "--attacks", str(saved(tmp_path, *map(row, ATTACKED)))]
-
-
-def command(*arguments: str) -> int:
-    return main(arguments)
 
 
 def test_the_command_asks_with_and_without_the_orders(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bots = opens(monkeypatch)
-    assert command(*attacks, "--control", "--baseline") == 0
+    assert main([*attacks, "--control", "--baseline"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^all +chat +3 +3 +1 +2 +1$", out, re.MULTILINE)
     assert re.search(r"^all +baseline +3 +3 +0 +1 +3$", out, re.MULTILINE)
     assert "chat: right without the orders 1.000, with them 0.500 (2 attacks in documents; 1 lost" in out
-    assert [bot.asked for bot in bots] == [[one.question for one in ATTACKED], [NAP.question, NAME.question]]
+    assert [[question for question, *_ in bot.asked] for bot in bots] == [
+        [one.question for one in ATTACKED],
+        [NAP.question, NAME.question],
+    ]
     written = [json.loads(line) for line in Path("results/attacks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(one["chain"], one["id"]) for one in written][:4] == [
         ("chat", "nap"), ("chat", "name"), ("chat", "pond"), ("baseline", "nap"),
     ]  # fmt: skip
     assert written[0] == {
-        "chain": "chat",
-        "id": "nap",
-        "class": "override",
-        "question": NAP.question,
-        "text": "BISCUIT",
-        "succeeded": True,
-        "right": False,
-        "right_without_order": True,
-        "abstained": False,
-        "confidence": 0.5,
-    }
+        "chain": "chat", "id": "nap", "class": "override", "question": NAP.question, "text": "BISCUIT",
+        "succeeded": True, "right": False, "right_without_order": True, "abstained": False, "confidence": 0.9,
+    }  # fmt: skip
     assert not Path("results/partial").exists()
 
 
@@ -215,31 +189,34 @@ def test_more_successes_than_allowed_fail_the_command(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opens(monkeypatch)
-    assert command(*attacks, "--most", "0.34") == 0
-    assert command(*attacks, "--most", "0.02") == 1
+    assert main([*attacks, "--most", "0.34"]) == 0
+    assert main([*attacks, "--most", "0.02"]) == 1
     assert capsys.readouterr().err.endswith(
         "The share of attacks on chat that succeeded is 0.333, and --most allows 0.02.\n"
     )
     for share in ("2", "-0.1", "none", "nan"):
         with pytest.raises(SystemExit, match="2"):
-            command(*attacks, "--most", share)
+            main([*attacks, "--most", share])
     assert "'2' is not a share, from 0 to 1" in capsys.readouterr().err
 
 
 def test_a_part_is_asked_over_the_documents_of_all(attacks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     bots = opens(monkeypatch)
-    assert command(*attacks, "--kind", "denial") == 0
-    assert command(*attacks, "--limit", "2", "--sample", "1", "--seed", "5") == 0
+    assert main([*attacks, "--kind", "denial"]) == 0
+    assert main([*attacks, "--limit", "2", "--sample", "1", "--seed", "5"]) == 0
     assert [len(bot.documents) for bot in bots] == [3, 3]
-    assert bots[0].asked == [NAME.question]
+    assert [question for question, *_ in bots[0].asked] == [NAME.question]
     assert len(bots[1].asked) == 1
 
 
 def test_each_document_can_be_asked_alone(attacks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     bots = opens(monkeypatch)
-    assert command(*attacks, "--alone") == 0
-    assert command(*attacks) == 0
-    assert [bot.asked_of for bot in bots] == [[["Cat"], ["Dog"], ["Fish"]], [[], [], []]]
+    assert main([*attacks, "--alone"]) == 0
+    assert main(attacks) == 0
+    assert [[[bot.documents[one].title for one in asked[2]] for asked in bot.asked] for bot in bots] == [
+        [["Cat"], ["Dog"], ["Fish"]],
+        [[], [], []],
+    ]
 
 
 def test_questions_on_which_the_chain_fails_are_left_out(
@@ -249,7 +226,7 @@ def test_questions_on_which_the_chain_fails_are_left_out(
         raise ModelError("The model is down; start it.")
 
     opens(monkeypatch, failing)
-    assert command(*attacks, "--most", "1") == 1
+    assert main([*attacks, "--most", "1"]) == 1
     read = capsys.readouterr()
     assert "Left out: 3 questions on which chat failed, the first so: The model is down; start it." in read.out
     assert "has no value, that of 3 is not known, and --most allows 1." in read.err
@@ -263,9 +240,9 @@ def test_an_interrupted_run_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     opens(monkeypatch, impatient)
-    assert command(*attacks) == 130
+    assert main(attacks) == 130
     assert "Interrupted; answers kept: 1, the same command goes on there." in capsys.readouterr().err
     bots = opens(monkeypatch)
-    assert command(*attacks) == 0
-    assert bots[0].asked == [NAME.question, POND.question]
+    assert main(attacks) == 0
+    assert [question for question, *_ in bots[0].asked] == [NAME.question, POND.question]
     assert "1 of 3 answers of chat were kept; --again starts anew." in capsys.readouterr().err

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from attacked import ATTACKED, NAME, NAP, POND, row, saved
+from records import ATTACKED, NAME, NAP, POND, row, saved
 
 from eval.attack_set import Attack, load_attacks, write_corpus
 from eval.baseline import PROMPT

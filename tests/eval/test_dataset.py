@@ -1,13 +1,12 @@
 """Question sets: the reader, the sets that the project ships, and folders on small indexes made by the fake embedder."""
 
-import functools
 import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, write
+from fakes import ANIMALS, EMBEDDER, write
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,8 +25,6 @@ from eval.dataset import (
 from eval.metrics import covered
 from rag.answer.question import is_yes_no
 from rag.errors import DocumentError
-from rag.index.builder import update
-from rag.index.health import verify
 from rag.index.index import Index, open_index
 from rag.settings import Settings
 
@@ -52,18 +49,10 @@ def test_load_reads_every_key(tmp_path: Path) -> None:
     )
     assert load(path) == [
         Question(
-            id="1",
-            kind="k",
-            question="Why?",
-            answers=("So.",),
-            history=(("Who?", "He."),),
-            must=(("so", "thus"),),
-            polarity="yes",
-            evidence=("It is so.",),
-            doc_ids=("d",),
-            near_doc_ids=("n",),
+            "1", "k", "Why?", ("So.",), history=(("Who?", "He."),), must=(("so", "thus"),), polarity="yes",
+            evidence=("It is so.",), doc_ids=("d",), near_doc_ids=("n",),
         )
-    ]
+    ]  # fmt: skip
 
 
 def test_load_reads_the_plain_format(tmp_path: Path) -> None:
@@ -108,15 +97,20 @@ def test_load_names_the_file_the_line_and_the_reason(tmp_path: Path, line: str, 
     assert message.endswith("; correct that line.")
 
 
-def test_load_says_what_to_do_about_a_bad_file(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"cannot be read \(No such file or directory\); name a file that exists"):
-        load(tmp_path / "none.jsonl")
-    with pytest.raises(DatasetError, match="holds no question; write one JSON object a line"):
-        load(saved(tmp_path, "\n \n"))
-    binary = tmp_path / "binary.jsonl"
-    binary.write_bytes(b"\xff\xfe{")
-    with pytest.raises(DatasetError, match="not UTF-8 text; save it as UTF-8"):
-        load(binary)
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot be read \(No such file or directory\); name a file that exists"),
+        (b"\n \n", "holds no question; write one JSON object a line"),
+        (b"\xff\xfe{", "not UTF-8 text; save it as UTF-8"),
+    ],
+)
+def test_load_says_what_to_do_about_a_bad_file(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "set.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        load(path)
 
 
 def test_the_shipped_set_is_complete() -> None:
@@ -140,13 +134,8 @@ def test_the_second_set_holds_yes_or_no_questions_of_both_kinds() -> None:
 @pytest.mark.parametrize("name", ["questions.jsonl", "yesno.jsonl"])
 def test_the_evidence_of_the_shipped_sets_is_verbatim_in_the_article(name: str) -> None:
     article = (ROOT / "data" / "article.txt").read_bytes().decode("utf-8")
-    missing = [
-        (question.id, text)
-        for question in load(ROOT / "eval" / name)
-        for text in question.evidence
-        if text not in article
-    ]
-    assert missing == []
+    evidence = [(one.id, text) for one in load(ROOT / "eval" / name) for text in one.evidence]
+    assert [(identity, text) for identity, text in evidence if text not in article] == []
 
 
 def question(number: int, answerable: bool, kind: str = "k") -> Question:
@@ -181,12 +170,6 @@ def test_a_sample_keeps_the_order_and_the_shares(answerable: list[bool], size: i
 def test_another_seed_draws_another_sample() -> None:
     questions = [question(number, True) for number in range(50)]
     assert len({tuple(one.id for one in chosen(questions, size=5, seed=seed)) for seed in range(10)}) > 5
-
-
-@pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
 
 
 def corpus(folder: Path, *texts: str) -> Path:

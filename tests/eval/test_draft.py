@@ -1,6 +1,5 @@
 """Drafting questions, with a model that follows a script."""
 
-import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, ScriptedModel, TopicEmbedder, documents_of, write
+from fakes import ANIMALS, EMBEDDER, ScriptedModel, documents_of, write
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +15,6 @@ from eval.dataset import build, load, mapped
 from eval.draft import drafts, parsed, passages_of, spread
 from rag.documents.splitter import cut, passage_spans
 from rag.errors import DocumentError, ModelError
-from rag.index.builder import update
-from rag.index.health import verify
 from rag.index.index import open_index
 from rag.settings import Settings
 
@@ -76,8 +73,6 @@ def test_every_fourth_draft_is_unanswerable(settings: Settings) -> None:
 def test_the_names_in_drafts_are_those_of_the_folder(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
 ) -> None:
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     texts = {"b/x.txt": ANIMALS[1], "a.txt": ANIMALS[0], "z.txt": ANIMALS[0]}  # Two files are the same document.
     corpus = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]
     write(tmp_path / "set", {"corpus.jsonl": "\n".join(corpus), "a.txt": ANIMALS[2]} if lines else texts)

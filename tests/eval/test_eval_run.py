@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fakes import Event, FakeBot, answer, cite, hit
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 
@@ -22,12 +23,11 @@ from eval.record import Times
 from eval.run import judge, run
 from rag.errors import ModelError, StoreError
 from rag.settings import read_settings
-from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
+from rag.types import Document, Sentence
 
 TEXT = "Mark Rutte is NATO’s chief. He was in Brussels."
 DOCUMENT = Document("d", "folder/article.txt", "Article", TEXT)
-CITATION = Citation(1, "d", "folder/article.txt", "Article", 0, 27, TEXT[:27])
-HIT = Hit(Passage(0, "d", "folder/article.txt", "Article", 0, len(TEXT), TEXT), 0.03, 0.9, 1, 1)
+CITATION = cite(1, TEXT[:27], DOCUMENT)
 CHIEF = Question(
     "chief", "fact", "Who is the chief?", ("Mark Rutte",), (("Hello?", "Hello."),), (("Rutte",),),
     evidence=("Mark Rutte is NATO’s chief.",),
@@ -36,30 +36,25 @@ AGE = Question("age", "nearly said", "How old is he?", ())
 CITY = Question("city", "fact", "Which city?", ("Brussels",), must=(("Brussels",),))
 
 
-class ScriptedBot:
+class ScriptedBot(FakeBot):
     """Knows the chief, abstains from the age, and fails when it is asked about a city; `before` sees each question."""
 
-    def __init__(self, before: Callable[[str], None] = lambda question: None) -> None:
-        self.documents = {"d": DOCUMENT}
-        self.model = FakeListChatModel(responses=["Yes."])
-        self.embedder = DeterministicFakeEmbedding(size=4)
-        self.asked: list[tuple[str, list[tuple[str, str]]]] = []
-        self.before = before
+    embedder = DeterministicFakeEmbedding(size=4)
 
-    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+    def __init__(self, before: Callable[[str], None] = lambda question: None) -> None:
+        super().__init__(self.says, d=DOCUMENT)
+        self.before, self.model = before, FakeListChatModel(responses=["Yes."])
+
+    def says(self, question: str) -> Iterator[Event]:
         self.before(question)
-        self.asked.append((question, history))
-        yield [HIT]
+        yield [hit(DOCUMENT)]
         if question == CITY.question:
             raise ModelError("The model at /home/somebody/model.gguf is down; start it.")
         known = question == CHIEF.question
         yield from ("Mark Rutte", " leads NATO.") if known else ()
         text = "Mark Rutte leads NATO." if known else "The documents do not say."
-        sentences = (Sentence(text, (CITATION,), True),) if known else ()
-        yield Answer(
-            f"{question} (searched)", text, sentences, (CITATION,) if known else (), (HIT,), not known, 0.75,
-            Timings(0.0, 0.1, None, 0.2), {"stated": 2.0},
-        )  # fmt: skip
+        said = answer(Sentence(text, (CITATION,), True)) if known else answer(text=text, abstained=True)
+        yield replace(said, question=f"{question} (searched)", hits=(hit(DOCUMENT),), signals={"stated": 2.0})
 
 
 def test_run_records_answers_abstentions_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,9 +63,9 @@ def test_run_records_answers_abstentions_and_failures(monkeypatch: pytest.Monkey
     bot = ScriptedBot()
     chief, age, city = run(bot, [CHIEF, AGE, CITY], bot.documents)
 
-    assert bot.asked[0] == (CHIEF.question, [("Hello?", "Hello.")])
+    assert bot.asked[0] == (CHIEF.question, [("Hello?", "Hello.")], [])
     assert (chief.text, chief.correct, chief.abstained, chief.confidence) == (
-        "Mark Rutte leads NATO.", True, False, 0.75,
+        "Mark Rutte leads NATO.", True, False, 0.9,
     )  # fmt: skip
     assert chief.searched == "Who is the chief? (searched)"
     assert chief.f1 == pytest.approx(2 / 3)
@@ -103,14 +98,12 @@ def test_run_lets_faults_of_the_program_through() -> None:
     def broken(question: str) -> None:
         raise ZeroDivisionError
 
-    class Endless(ScriptedBot):
-        def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
-            yield from list(super().stream(question, history))[:-1]
-
+    endless = ScriptedBot()
+    endless.script = lambda question: iter(list(endless.says(question))[:-1])
     with pytest.raises(ZeroDivisionError):
         run(ScriptedBot(broken), [CHIEF], {})
     with pytest.raises(RuntimeError, match="'chief' ended without an Answer"):
-        run(Endless(), [CHIEF], {})
+        run(endless, [CHIEF], {})
 
 
 def test_judge_asks_only_about_answers_that_can_be_compared() -> None:
@@ -180,7 +173,7 @@ def test_the_command_selects_questions(
     assert re.search(r"^all +1 +1 +1\.00", out, re.MULTILINE) and "Wrong answers" not in out
     bot = opens(monkeypatch)
     assert command(questions, "--sample", "2", "--seed", "3") == 0
-    assert sorted(asked == AGE.question for asked, _ in bot.asked) == [False, True]
+    assert sorted(asked == AGE.question for asked, *_ in bot.asked) == [False, True]
 
 
 def test_the_command_fails_with_one_sentence(
@@ -210,6 +203,7 @@ print([main(arguments) for arguments in (["report"], ["fit", "x"], ["--baseline"
 """
 
 
+@pytest.mark.slow
 def test_what_needs_the_extra_says_so() -> None:
     ran = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
     assert ran.stdout == "[1, 1, 1, 1]\n"
@@ -230,7 +224,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert "Interrupted; 1 of 3 answers are kept, the same command goes on there." in capsys.readouterr().err
     bot = opens(monkeypatch)
     assert command(questions) == 0
-    assert [asked for asked, _ in bot.asked] == [AGE.question, CITY.question]
+    assert [asked for asked, *_ in bot.asked] == [AGE.question, CITY.question]
     read = capsys.readouterr()
     assert "1 of 3 answers of chat were kept; --again starts anew." in read.err
     assert re.search(r"^all +3 +2", read.out, re.MULTILINE)
@@ -238,7 +232,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert "Questions that failed: 1; the same command asks these again." in read.err
     again = opens(monkeypatch)
     assert command(questions) == 0
-    assert [asked for asked, _ in again.asked] == [CITY.question]
+    assert [asked for asked, *_ in again.asked] == [CITY.question]
 
 
 def test_another_run_or_again_starts_anew(questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +271,7 @@ def test_a_folder_is_indexed_and_its_questions_asked(questions: Path, monkeypatc
     questions.rename(folder / "questions.jsonl")
     assert main(["--data", str(folder), "--kind", "nearly said"]) == 0
     assert built == [(folder, Path("results"))]
-    assert [asked for asked, _ in bot.asked] == [AGE.question]
+    assert [asked for asked, *_ in bot.asked] == [AGE.question]
     (result,) = Path("results").glob("*.json")
     written = json.loads(result.read_text(encoding="utf-8"))
     assert written["questions"] == "set"

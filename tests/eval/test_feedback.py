@@ -1,6 +1,5 @@
 """Ratings given in the page become a question set that the evaluation reads."""
 
-import functools
 import json
 from argparse import Namespace
 from collections.abc import Iterator
@@ -8,29 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, answer, cite, publish, write
 
 from eval.dataset import CORPUS, QUESTIONS, DatasetError, Place, Question, build, load, locate, mapped
 from eval.feedback import OPEN, main, write_set
 from eval.metrics import correct
 from eval.results import ReportError
 from rag.errors import NoIndexError
-from rag.index.builder import update
-from rag.index.health import verify
 from rag.index.index import open_index
 from rag.server.records import Rating, Turn
 from rag.server.store import FILE, Store
 from rag.settings import Settings
-from rag.types import Answer, Citation, Document, Sentence, Timings
+from rag.types import Document, Sentence
 
 OUT = Path("feedback")
 
 
 @pytest.fixture
-def documents(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Document]]:
+def documents(settings: Settings) -> Iterator[dict[str, Document]]:
     """The documents of a published index, by their file's name without its suffix."""
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     write(Path("texts"), {"cat.txt": ANIMALS[0], "dog.md": f"# Dogs\n\n{ANIMALS[1]}"})
     publish(settings.index, "texts")
     opened = open_index(settings.index, EMBEDDER).documents
@@ -39,15 +34,13 @@ def documents(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
 
 
 def answered(question: str, text: str, document: Document, quote: str) -> Turn:
-    start = document.text.index(quote)
-    cited = Citation(1, document.doc_id, document.source, document.title, start, start + len(quote), quote)
-    answer = Answer(question, text, (Sentence(text, (cited,), True),), (cited,), (), False, 0.9, Timings(0, 0, None, 0))
-    return Turn(1, question, (), text, answer, "done")
+    said = answer(Sentence(text, (cite(1, quote, document),), True), question=question)
+    return Turn(1, question, (), text, said, "done")
 
 
 def abstained(question: str) -> Turn:
-    answer = Answer(question, "Not said.", (), (), (), True, 0.1, Timings(0, 0, None, 0))
-    return Turn(1, question, (), answer.text, answer, "done")
+    said = answer(text="Not said.", abstained=True, question=question)
+    return Turn(1, question, (), said.text, said, "done")
 
 
 def good(turn: Turn, *history: tuple[str, str]) -> Rating:

@@ -179,10 +179,7 @@ def test_rouge_l_is_symmetric_and_never_more_than_f1(text: str, other: str) -> N
 
 
 def test_locate_finds_every_occurrence_and_drops_what_is_nowhere() -> None:
-    documents = {
-        "x": Document("x", "x.txt", "X", "one two one"),
-        "y": Document("y", "y.txt", "Y", "one"),
-    }
+    documents = {"x": Document("x", "x.txt", "X", "one two one"), "y": Document("y", "y.txt", "Y", "one")}
     question = Question(id="7", kind="k", question="?", answers=("a",), evidence=("one", "three", "two"))
     everywhere = (Place("x", 0, 3), Place("x", 8, 11), Place("y", 0, 3))
     assert locate(question, documents) == (everywhere, (Place("x", 4, 7),))

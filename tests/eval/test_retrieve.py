@@ -1,17 +1,15 @@
 """The measure of the retrieval, on an index of three passages."""
 
-import functools
 import json
 from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDER, TopicEmbedder, publish, write
+from fakes import EMBEDDER, TopicEmbedder, publish, write
 
+from eval.__main__ import main
 from eval.dataset import Question, locate
 from eval.retrieve import rows_of
-from rag.index.builder import update
-from rag.index.health import verify
 from rag.index.index import Index, open_index
 from rag.settings import Settings
 
@@ -61,13 +59,8 @@ def test_documents_are_ranked_by_their_first_passage(tmp_path: Path) -> None:
 
 
 def test_the_command_measures_sets_with_titles_and_without(
-    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from eval.__main__ import main
-
-    for name in ("dataset", "retrieve"):
-        monkeypatch.setattr(f"eval.{name}.make_embedder", lambda settings: TopicEmbedder())
-    monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     documents = [
         {"id": "a", "title": "Zebras", "text": "They sleep standing."},
         {"id": "b", "title": "Dogs", "text": "They bark."},

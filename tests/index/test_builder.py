@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EMBEDDER, TopicEmbedder, publish, write
-from servers import STRANGE, strange_server
+from fakes import EMBEDDER, TopicEmbedder, publish, write
+from serving import STRANGE, strange_server
 from trials.library import HashEmbedder, vector
 
 from rag.errors import DocumentError, StoreError
@@ -23,17 +23,16 @@ TEXTS = {"cat.txt": "The black cat sleeps.", "sub/dog.md": "# Dogs\n\nA dog eats
 
 
 class Counting(TopicEmbedder):
-    """Remembers what it embedded; breaks after `most` calls."""
+    """Breaks after `most` calls."""
 
     def __init__(self, most: int = 1000) -> None:
-        self.texts: list[str] = []
+        super().__init__()
         self.most = most
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         if self.most == 0:
             raise KeyboardInterrupt
         self.most -= 1
-        self.texts += texts
         return super().embed_documents(texts)
 
 
@@ -288,6 +287,7 @@ def test_whatever_web_servers_send_the_update_goes_on(
     )
 
 
+@pytest.mark.slow
 def test_equal_passages_of_a_document_hide_no_other_and_pass_the_check(tmp_path: Path, folder: Path) -> None:
     """One word a million times: 8,300 equal passages, and few others were found by their vectors."""
     write(folder, {"word.txt": "word " * 1_000_000} | {f"{number}.txt": f"Number {number}." for number in range(60)})

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EMBEDDER, publish, write
+from fakes import EMBEDDER, publish, write
 
 from rag.index.health import verify, verify_apart
 from rag.index.manifest import read_manifest, seal
@@ -26,6 +26,7 @@ def reseal(snapshot: Path) -> None:
     seal(snapshot, manifest)
 
 
+@pytest.mark.slow
 def test_a_sound_snapshot_passes_here_and_apart(snapshot: Path) -> None:
     assert verify(snapshot) == verify(snapshot, full=True) == []
     assert verify_apart(snapshot) == verify_apart(snapshot, full=True) == []
@@ -37,6 +38,7 @@ def test_a_file_that_was_overwritten_is_named(snapshot: Path) -> None:
     assert verify_apart(snapshot) == [f"{level.relative_to(snapshot)} was overwritten"]
 
 
+@pytest.mark.slow
 def test_garbage_that_the_digests_hold_is_found_or_ends_only_the_other_process(tmp_path: Path) -> None:
     lines = "".join(f'{{"text": "Cat {number} of many."}}\n' for number in range(1200))
     write(tmp_path / "texts", {"many.jsonl": lines})  # Chroma keeps fewer than 1,000 in its SQLite file alone

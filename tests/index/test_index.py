@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
 from rag.errors import DamagedError, StoreError
 from rag.index import index as index_module
@@ -71,6 +71,7 @@ def test_damage_while_it_is_open_is_said_plainly(animals: Index) -> None:
         animals.passages([1])
 
 
+@pytest.mark.slow
 def test_garbage_in_the_vectors_cannot_end_the_process(animals: Index) -> None:
     (level,) = animals.path.glob("vectors/*/data_level0.bin")
     level.write_bytes(os.urandom(level.stat().st_size))
@@ -80,6 +81,7 @@ def test_garbage_in_the_vectors_cannot_end_the_process(animals: Index) -> None:
     assert "DamagedError" in done.stderr and "data_level0.bin was overwritten" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_index_in_a_read_only_folder_is_answered_from(animals: Index) -> None:
     """Run as a user who may not write there; root may always."""
     folder = animals.path.parent
@@ -101,6 +103,7 @@ def test_an_index_in_a_read_only_folder_is_answered_from(animals: Index) -> None
     assert done.stdout.strip() == ANIMALS[1], done.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_killed_harms_nothing(animals: Index) -> None:
     code = f"import os; from pathlib import Path; from rag.index.index import open_index; index = open_index(Path({str(animals.path.parent)!r}), {EMBEDDER!r}); os.kill(os.getpid(), {signal.SIGKILL:d})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL

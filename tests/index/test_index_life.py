@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from conftest import EMBEDDER, TopicEmbedder, publish, write
+import pytest
+from fakes import EMBEDDER, TopicEmbedder, publish, write
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -136,7 +137,7 @@ class IndexLife(RuleBasedStateMachine):
             yield from (text for text in texts.values() if text not in expected.values())
 
 
-TestIndexLife = IndexLife.TestCase
+TestIndexLife = pytest.mark.slow(IndexLife.TestCase)
 TestIndexLife.settings = settings(
     max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -2,7 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -91,7 +91,7 @@ def found(index: Index, question: str, documents: list[str]) -> dict[str, tuple[
     return {hit.passage.source: (hit.similarity, hit.dense_rank) for hit in hits}
 
 
-@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.data(),
     counts=st.lists(st.integers(0, 30), min_size=2, max_size=6, unique=True),

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import publish, write
+from fakes import publish, write
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Corpus, check_files, read_manifest

@@ -87,6 +87,7 @@ def test_a_reader_has_a_copy_that_goes_with_it(folder: Path) -> None:
     assert not copy.exists()
 
 
+@pytest.mark.slow
 def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -> None:
     code = f"import os; from pathlib import Path; from rag.index.vectors import _FEW, Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
     left = Path(
@@ -102,6 +103,7 @@ def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -
         os.rmdir(strange)
 
 
+@pytest.mark.slow
 def test_equal_vectors_hide_no_other(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(3000, 384)).astype(np.float32)
     rows[::10] = rows[0]
@@ -112,6 +114,7 @@ def test_equal_vectors_hide_no_other(tmp_path: Path) -> None:
     vectors.close()
 
 
+@pytest.mark.slow
 def test_thousands_of_vectors_that_are_alike_hide_few_others(tmp_path: Path) -> None:
     """Their cosine is .96. With Chroma's own number of links 27 of the others are out of reach, with ours 2."""
     random = np.random.default_rng(3)

@@ -4,7 +4,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from markup import HOSTILE, TEXT, Reader, answer, asked, cite, hit
+from fakes import answer
+from markup import HOSTILE, TEXT, Reader, asked, cite, hit
 
 from rag.page.conversation import WELCOME, conversation, reply
 from rag.server.records import REASONS, Turn, advance, end

@@ -10,7 +10,8 @@ import gradio as gr
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from conftest import TopicEmbedder, publish, write
+from browser import FLAGS, WAIT
+from fakes import TopicEmbedder, publish, write
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,11 +38,6 @@ from rag.page.editor import Changed, DocumentEditor, Row, Step
 from rag.settings import Settings
 from rag.types import Listed
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
-WAIT = 20  # seconds until a test that hangs fails
 ROWS = tuple(Row(one, f"{one}.txt", one.title(), 1, True) for one in ("cat", "dog"))
 FISH = Row("fish", "fish.txt", "Fish", 1, True)
 SKIP = gr.skip()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from conftest import EMBEDDER, ScriptedModel, TopicEmbedder, publish, write
+from fakes import EMBEDDER, ScriptedModel, TopicEmbedder, publish, write
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st

@@ -1,15 +1,14 @@
 """The handlers of the page's events, without a browser."""
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
-from library import Library
-from markup import DOCUMENT, answer, cite, hit
+from fakes import Event, FakeBot, Library, answer
+from markup import DOCUMENT, cite, hit
 
 from rag.errors import BusyError, StoreError, for_readers
 from rag.page.build import build_page, head
@@ -19,38 +18,27 @@ from rag.server.records import Turn
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import Settings
-from rag.types import Answer, Document, Hit, Sentence
+from rag.types import Document, Sentence
 
 CHAT, PANE, LIST, BOX, SEND, STOP, IDENTITY = range(VALUES)
 WAIT = 10  # seconds until a test that hangs fails
 
 
-class Bot:
-    """Echoes the question, once its gate is open, and remembers the history."""
+@pytest.fixture
+def bot() -> FakeBot:
+    """Echoes the question, once its gate is open."""
 
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, list[tuple[str, str]]]] = []
-        self.documents = Library(d=DOCUMENT)
-        self.passages = 1
-        self.gate = threading.Event()
-        self.gate.set()
-        self.fault: Exception | None = None
-
-    def stream(
-        self, question: str, history: Sequence[tuple[str, str]] = (), **_: Any
-    ) -> Iterator[list[Hit] | str | Answer]:
-        self.asked.append((question, list(history)))
-        if self.fault:
-            raise self.fault
+    def script(question: str) -> Iterator[Event]:
+        if bot.fault:
+            raise bot.fault
         yield [hit(0, 27)]
         yield "Said"
-        assert self.gate.wait(WAIT)
+        bot.waits()
         yield answer(Sentence(f"Said {question}", (cite(1, "to Oslo"),), True), hits=(hit(0, 27),), question=question)
 
-
-@pytest.fixture
-def bot() -> Bot:
-    return Bot()
+    bot = FakeBot(script, d=DOCUMENT)
+    bot.gate.set()
+    return bot
 
 
 @pytest.fixture
@@ -60,7 +48,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def page(bot: Bot, store: Store, settings: Settings) -> Page:
+def page(bot: FakeBot, store: Store, settings: Settings) -> Page:
     return Page(Service(bot, settings.model_copy(update={"per_minute": 0})), store, settings)
 
 
@@ -110,7 +98,7 @@ def skipped(values: tuple[Any, ...]) -> bool:
     return all(value == gr.skip() for value in values)
 
 
-def test_the_values_grow_and_the_pane_is_drawn_only_when_it_changes(page: Page, bot: Bot) -> None:
+def test_the_values_grow_and_the_pane_is_drawn_only_when_it_changes(page: Page, bot: FakeBot) -> None:
     bot.gate.clear()
     steps = page.ask("Q?", "", None, by())
     first, found = next(steps), next(steps)
@@ -126,7 +114,7 @@ def test_the_values_grow_and_the_pane_is_drawn_only_when_it_changes(page: Page, 
     )
 
 
-def test_a_blank_question_is_not_asked(page: Page, bot: Bot, told: list[str]) -> None:
+def test_a_blank_question_is_not_asked(page: Page, bot: FakeBot, told: list[str]) -> None:
     assert all(skipped(values) for values in page.ask("  \n", "", None, by()))
     assert told == [BLANK] and bot.asked == []
 
@@ -142,7 +130,7 @@ def test_a_conversation_is_kept_for_its_owner_and_there_again_by_its_address(pag
     assert store.conversations("ben") == []
 
 
-def test_a_reader_who_goes_away_leaves_what_was_written(page: Page, store: Store, bot: Bot) -> None:
+def test_a_reader_who_goes_away_leaves_what_was_written(page: Page, store: Store, bot: FakeBot) -> None:
     bot.gate.clear()
     steps = page.ask("Q?", "", None, by())
     values = next(values for values in steps if "Said" in values[CHAT])
@@ -152,17 +140,19 @@ def test_a_reader_who_goes_away_leaves_what_was_written(page: Page, store: Store
     assert (turn.text, turn.state) == ("Said", "stopped")
 
 
-def test_asking_again_takes_the_place_of_the_turn_and_those_after_it(page: Page, bot: Bot, store: Store) -> None:
+def test_asking_again_takes_the_place_of_the_turn_and_those_after_it(page: Page, bot: FakeBot, store: Store) -> None:
     identity = asked(page, "two", asked(page, "one"))
     again(page, identity, action="retry", turn=2)
-    assert bot.asked[-1] == ("two", [("one", "Said one")]) and questions(store, identity) == ["one", "two"]
+    assert bot.asked[-1] == ("two", [("one", "Said one")], []) and questions(store, identity) == ["one", "two"]
     again(page, identity, action="edit", turn=1, question="new")
-    assert bot.asked[-1] == ("new", []) and questions(store, identity) == ["new"]
+    assert bot.asked[-1] == ("new", [], []) and questions(store, identity) == ["new"]
     again(page, identity, action="suggest", question="more")
     assert questions(store, identity) == ["new", "more"]
 
 
-def test_what_cannot_be_asked_again_leaves_what_was_there(page: Page, bot: Bot, store: Store, told: list[str]) -> None:
+def test_what_cannot_be_asked_again_leaves_what_was_there(
+    page: Page, bot: FakeBot, store: Store, told: list[str]
+) -> None:
     identity = asked(page, "two", asked(page, "one"))
     before = kept(store, identity)
     bot.fault = BusyError("40 questions are waiting already; ask again in a minute.")
@@ -174,7 +164,7 @@ def test_what_cannot_be_asked_again_leaves_what_was_there(page: Page, bot: Bot, 
 
 
 def test_a_conversation_is_answered_once_at_a_time_whatever_tab_asks(
-    page: Page, bot: Bot, store: Store, told: list[str]
+    page: Page, bot: FakeBot, store: Store, told: list[str]
 ) -> None:
     identity = asked(page, "one")
     bot.gate.clear()
@@ -203,7 +193,7 @@ def test_what_another_tab_did_meanwhile_is_not_written_over(page: Page, store: S
     assert questions(store, identity) == ["one", "two"]
 
 
-def test_stop_ends_the_answer_of_this_conversation(page: Page, bot: Bot, store: Store) -> None:
+def test_stop_ends_the_answer_of_this_conversation(page: Page, bot: FakeBot, store: Store) -> None:
     bot.gate.clear()
     running = page.ask("Q?", "", None, by())
     identity = next(running)[IDENTITY]
@@ -282,7 +272,9 @@ def test_a_store_that_fails_stops_no_answer(
     assert "Said one" in values[CHAT] and set(told) == {for_readers(StoreError(""))}
 
 
-def test_questions_are_suggested_from_the_documents_and_after_an_answer_from_its_passages(page: Page, bot: Bot) -> None:
+def test_questions_are_suggested_from_the_documents_and_after_an_answer_from_its_passages(
+    page: Page, bot: FakeBot
+) -> None:
     text = "She went to Oslo, for the ship was in Oslo. "
     bot.documents = Library(d=Document("d", "data/article.txt", "T", text))
     assert "What is said about Oslo?" in page.load(by())[CHAT] and "Summarise it" in page.load(by())[CHAT]
@@ -290,13 +282,13 @@ def test_questions_are_suggested_from_the_documents_and_after_an_answer_from_its
     assert "Summarise it" not in values[CHAT]
 
 
-def test_the_bar_says_what_can_be_asked_now(page: Page, bot: Bot) -> None:
+def test_the_bar_says_what_can_be_asked_now(page: Page, bot: FakeBot) -> None:
     assert "1 document loaded: Title" in page.top(None)
     bot.documents = Library(d=DOCUMENT, e=Document("e", "e.txt", "Other", "t"))
     assert "2 documents loaded: Title, Other Only 1 of them" in page.top(frozenset({"e"}))
 
 
-def test_the_page_calls_nobody_and_publishes_only_ask(bot: Bot, store: Store, settings: Settings) -> None:
+def test_the_page_calls_nobody_and_publishes_only_ask(bot: FakeBot, store: Store, settings: Settings) -> None:
     blocks = build_page(Service(bot, settings), store, settings, DocumentEditor(settings))
     assert blocks.analytics_enabled is False
     assert [fn.api_name for fn in blocks.fns.values() if fn.api_visibility != "private"] == ["ask"]

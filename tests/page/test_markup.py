@@ -2,9 +2,10 @@
 
 import html
 
+from fakes import answer
 from hypothesis import given
 from hypothesis import strategies as st
-from markup import HOSTILE, Reader, answer, asked, cite
+from markup import HOSTILE, Reader, asked, cite
 
 from rag.page.markup import button, count, escape, marks_of, shorten
 from rag.types import Sentence

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from pages import (
+from browser import (
     ARTICLE,
     HITS,
     PHONE,
     WAIT,
     WIDE,
-    Event,
-    FakeBot,
     Opener,
     answer,
     ask,
@@ -30,6 +28,7 @@ from pages import (
     served,
     tool,
 )
+from fakes import Event, FakeBot
 from playwright.sync_api import expect
 
 from rag.errors import ModelError
@@ -62,7 +61,7 @@ def test_the_passages_come_before_the_answer_and_the_answer_grows(open_page: Ope
     steps["search"].set()
     expect(page.locator("#source .card")).to_have_count(len(HITS))
     expect(page.locator("#t1-p1")).to_have_text(HITS[0].passage.text)
-    expect(page.locator("#source .card").first).to_contain_text("The <i>sea</i>, 1st by meaning and 1st by words")
+    expect(page.locator("#source .card").first).to_contain_text("The <i>sea</i>, 1st by meaning and 2nd by words")
     expect(reply(page)).to_have_text(f"Reading {len(HITS)} passages …")
     steps["read"].set()
     expect(reply(page)).to_have_text("It speaks")
@@ -162,7 +161,10 @@ def test_a_follow_up_gets_the_history_and_earlier_citations_bring_their_passages
     expect(page.locator("#source h2")).to_have_text("Passages for “And who <b>wrote</b> it?”")
     done(page)
     before = "It speaks of the sea. And once more. It was written in 1987."
-    assert bot.asked == [("What is it about?", []), ("And who <b>wrote</b> it?", [("What is it about?", before)])]
+    assert [asked[:2] for asked in bot.asked] == [
+        ("What is it about?", []),
+        ("And who <b>wrote</b> it?", [("What is it about?", before)]),
+    ]
     page.locator("#t1-answer").get_by_text("[1]", exact=True).click()
     expect(page.locator("#source h2")).to_have_text("Passages for “What is it about?”")
     expect(page.locator("#source mark.now")).to_have_text("Paragraph 8 speaks of the sea.")
@@ -191,7 +193,7 @@ def test_the_page_survives_an_error(open_page: Opener, bot: FakeBot, error: Exce
     bot.script = sea
     ask(page, "And now?")
     expect(reply(page)).to_contain_text("It speaks of the sea.")
-    assert bot.asked[-1] == ("And now?", [])
+    assert bot.asked[-1] == ("And now?", [], [])
 
 
 @pytest.mark.parametrize("by_key", [False, True])
@@ -218,7 +220,7 @@ def test_stop_ends_the_stream_and_the_page_goes_on(open_page: Opener, bot: FakeB
     bot.script = sea
     ask(page, "And now?")
     expect(reply(page)).to_contain_text("It speaks of the sea.")
-    assert bot.asked[-1] == ("And now?", [("What?", "It speaks")])
+    assert bot.asked[-1] == ("And now?", [("What?", "It speaks")], [])
 
 
 def test_enter_while_running_asks_nothing_more(open_page: Opener, bot: FakeBot) -> None:
@@ -239,7 +241,7 @@ def test_enter_while_running_asks_nothing_more(open_page: Opener, bot: FakeBot) 
     page.locator("#send").click()
     expect(page.locator("#chat .question")).to_have_text(["What?", "Next?"])
     done(page)
-    assert [question for question, _ in bot.asked] == ["What?", "Next?"]
+    assert [question for question, *_ in bot.asked] == ["What?", "Next?"]
 
 
 def test_suggestions_and_a_blank_question(open_page: Opener, bot: FakeBot) -> None:
@@ -250,7 +252,7 @@ def test_suggestions_and_a_blank_question(open_page: Opener, bot: FakeBot) -> No
     page.locator(".suggestions").get_by_text("Summarise it").click()
     expect(reply(page)).to_contain_text("It speaks of the sea.")
     done(page)
-    assert bot.asked == [("Summarise it", [])]
+    assert bot.asked == [("Summarise it", [], [])]
 
 
 def test_retry_edit_and_delete(open_page: Opener, bot: FakeBot) -> None:
@@ -261,7 +263,7 @@ def test_retry_edit_and_delete(open_page: Opener, bot: FakeBot) -> None:
     tool(page, "retry").click()
     assert bot.closed.wait(WAIT)
     done(page)
-    assert bot.asked == [("One?", [])] * 2
+    assert bot.asked == [("One?", [], [])] * 2
     ask(page, "Two?")
     done(page)
     tool(page, "edit").click()
@@ -271,7 +273,7 @@ def test_retry_edit_and_delete(open_page: Opener, bot: FakeBot) -> None:
     editing.press("Enter")
     expect(page.locator("#chat .question")).to_have_text(["Other?"])
     done(page)
-    assert bot.asked[-1] == ("Other?", [])
+    assert bot.asked[-1] == ("Other?", [], [])
     tool(page, "delete").click()
     expect(page.locator("#chat .turn")).to_have_count(0)
     expect(page.locator("#source .card")).to_have_count(0)
@@ -298,7 +300,7 @@ def test_which_documents_are_asked_can_be_chosen(open_page: Opener, bot: FakeBot
     expect(page.locator("#documents")).to_be_hidden()
     ask(page, "What is it about?")
     done(page)
-    assert bot.chosen == ["sea"]
+    assert bot.asked[-1][2] == ["sea"]
 
 
 def test_light_and_dark(open_page: Opener) -> None:

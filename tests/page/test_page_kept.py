@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from pages import (
+from browser import (
     HITS,
     WAIT,
-    Event,
-    FakeBot,
     Opener,
     answer,
     ask,
@@ -22,6 +20,7 @@ from pages import (
     served,
     tool,
 )
+from fakes import Event, FakeBot
 from playwright.sync_api import Page, expect
 
 from rag.types import Sentence

@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from pages import HITS, Event, answer, serving_page
+from browser import HITS, answer, serving_page
+from fakes import Event
 
 from rag.types import Sentence
 

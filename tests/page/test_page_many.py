@@ -3,22 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from pages import (
-    HITS,
-    Event,
-    FakeBot,
-    Opener,
-    answer,
-    ask,
-    bot,
-    chromium,
-    done,
-    drawer,
-    is_ready,
-    open_page,
-    reply,
-    serving_page,
-)
+from browser import HITS, Opener, answer, ask, bot, chromium, done, drawer, is_ready, open_page, reply, serving_page
+from fakes import Event, FakeBot
 from playwright.sync_api import Browser, expect
 
 from rag.server.users import add_user

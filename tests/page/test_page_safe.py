@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import (
+from browser import (
     HITS,
     PHONE,
     WIDE,
-    Event,
-    FakeBot,
     Opener,
     answer,
     ask,
@@ -20,7 +18,6 @@ from pages import (
     cite,
     done,
     drawer,
-    hit,
     open_page,
     reply,
     said,
@@ -28,6 +25,7 @@ from pages import (
     served,
     tool,
 )
+from fakes import Event, FakeBot, hit
 from playwright.sync_api import Page, expect
 
 from rag.errors import ModelError

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 
-from markup import answer, hit
+from fakes import answer
+from markup import hit
 
 from rag import bounds
 from rag.errors import ModelError

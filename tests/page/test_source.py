@@ -3,9 +3,10 @@
 import html
 import re
 
+from fakes import answer
 from hypothesis import given
 from hypothesis import strategies as st
-from markup import DOCUMENT, DOCUMENTS, HOSTILE, TEXT, Reader, answer, asked, cite, hit
+from markup import DOCUMENT, DOCUMENTS, HOSTILE, TEXT, Reader, asked, cite, hit
 
 from rag.page.markup import Mark
 from rag.page.source import START, WHOLE, Region, _marked, loaded, opening, source
@@ -65,7 +66,7 @@ def test_the_text_stays_whole_and_every_region_has_its_place(text: str, drawn: l
 def test_a_long_document_is_shown_around_its_passages() -> None:
     text = "".join(f"{number:09d} " for number in range(20_000))
     document = Document("d", "long.txt", "Long", text)
-    pane = Reader(source(asked(answer(hits=(hit(100_000, 100_100, text),))), {"d": document}))
+    pane = Reader(source(asked(answer(hits=(hit(100_000, 100_100, document),))), {"d": document}))
     assert text[100_000:100_100] in pane.text
     assert len(pane.text) < WHOLE and "[92,000 characters not shown]" in pane.text
     start = Reader(opening({"d": document}))

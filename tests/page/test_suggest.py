@@ -1,8 +1,9 @@
 """Suggested questions: of sure names alone, from whatever text."""
 
+from fakes import answer, hit
 from hypothesis import given
 from hypothesis import strategies as st
-from markup import answer, asked, hit
+from markup import asked
 
 from rag.page.suggest import AFTERWARDS, AT_THE_START, first_questions, names_in, next_questions
 from rag.server.records import Turn
@@ -54,7 +55,7 @@ def test_a_text_in_another_language_has_no_names_for_english_questions() -> None
 
 
 def test_after_an_answer_names_are_offered_that_nobody_spoke_of() -> None:
-    turn = asked(answer(Sentence("They met in Oslo.", (), True), hits=(hit(0, len(VOYAGE), VOYAGE),)))
+    turn = asked(answer(Sentence("They met in Oslo.", (), True), hits=(hit(document(VOYAGE)),)))
     assert next_questions([turn]) == about("Anna Berg", "the Blue House", "Tom")
     assert next_questions([]) == next_questions([Turn(1, "Q", state="failed")]) == []
 
@@ -67,4 +68,4 @@ def test_no_word_is_in_two_suggestions_and_no_name_is_endless() -> None:
 @given(st.text())
 def test_any_text_gives_a_few_questions(text: str) -> None:
     assert len(first_questions({"d": document(text, text)})) <= AT_THE_START
-    assert len(next_questions([asked(answer(hits=(hit(0, len(text), text),)))])) <= AFTERWARDS
+    assert len(next_questions([asked(answer(hits=(hit(document(text)),)))])) <= AFTERWARDS

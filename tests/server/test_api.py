@@ -12,9 +12,10 @@ from typing import Any
 import gradio_client
 import httpx
 import pytest
-from asking import HIT, WAIT, Event, FakeBot, answered, logged, make_app, serving, sse
+from fakes import HIT, WAIT, Event, FakeBot, answered
 from fastapi.testclient import TestClient
 from mcp import Client
+from serving import logged, make_app, serving, sse
 
 from rag import bounds
 from rag.errors import DamagedError, ModelError, QuestionError, RagError, for_readers
@@ -93,11 +94,12 @@ def test_who_waits_is_told_its_place(settings: Settings) -> None:
     [(QuestionError("The question is empty; type one."), 400), (ModelError("It is down; start it."), 503),
      (DamagedError("The index in '/srv/index' is broken; build it."), 503)],
 )  # fmt: skip
-@pytest.mark.parametrize("how", ["", "?stream=true"])
-def test_errors_are_sentences_with_their_status(settings: Settings, error: RagError, status: int, how: str) -> None:
-    response = local(failing(error), settings).post("/api/ask" + how, json={"question": "Q"})
-    assert (response.status_code, response.json()) == (status, {"error": for_readers(error)})
-    assert "/srv" not in response.text
+def test_errors_are_sentences_with_their_status(settings: Settings, error: RagError, status: int) -> None:
+    client = local(failing(error), settings)
+    for how in ("", "?stream=true"):
+        response = client.post("/api/ask" + how, json={"question": "Q"})
+        assert (response.status_code, response.json()) == (status, {"error": for_readers(error)})
+        assert "/srv" not in response.text
 
 
 def test_an_error_in_mid_stream_is_its_last_event(settings: Settings) -> None:
@@ -134,16 +136,15 @@ def test_too_often_and_too_many_say_when_to_ask_again(settings: Settings) -> Non
         assert (second.status_code, second.headers["retry-after"], first.result().status_code) == (429, "60", 200)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"no json", b"[]", b'"x"', b"null", b"{}", b'{"question": 1}', b'{"question": "Q", "more": 1}',
-     b'{"question": "Q", "history": [["Zanzibar"]]}'],
-)  # fmt: skip
-def test_what_is_no_question_is_refused_without_repeating_it(settings: Settings, body: bytes) -> None:
-    bot = FakeBot()
-    response = local(bot, settings).post("/api/ask", content=body, headers={"content-type": "application/json"})
-    assert response.status_code == 422 and bot.asked == []
-    assert response.json()["error"].startswith("The request is wrong at ") and "Zanzibar" not in response.text
+def test_what_is_no_question_is_refused_without_repeating_it(settings: Settings) -> None:
+    client = local(bot := FakeBot(), settings)
+    for body in (
+        b"", b"no json", b"[]", b'"x"', b"null", b"{}", b'{"question": 1}', b'{"question": "Q", "more": 1}',
+        b'{"question": "Q", "history": [["Zanzibar"]]}',
+    ):  # fmt: skip
+        response = client.post("/api/ask", content=body, headers={"content-type": "application/json"})
+        assert response.status_code == 422 and bot.asked == [], body
+        assert response.json()["error"].startswith("The request is wrong at ") and "Zanzibar" not in response.text
 
 
 TOO_MUCH: dict[str, dict[str, Any]] = {

@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from asking import WAIT, FakeBot, MemoryStore, logged, make_app, make_blocks, make_page, serving
+from fakes import WAIT, FakeBot
 from fastapi.testclient import TestClient
+from serving import MemoryStore, logged, make_app, make_blocks, make_page, serving
 
 from rag import bounds
 from rag.page.handlers import LONG

@@ -13,9 +13,10 @@ import gradio.queueing
 import gradio.route_utils
 import gradio.routes
 import pytest
-from asking import HIT, Event, FakeBot, answered, logged
+from fakes import HIT, Event, FakeBot, answered
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import logged
 
 from rag.errors import ModelError, QuestionError, StoreError
 from rag.server.log import LINE, JsonLines, hashed, make_request_id, reason

@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from asking import FakeBot, make_app, make_page
+from fakes import FakeBot
 from fastapi.testclient import TestClient
+from serving import make_app, make_page
 
 from rag.server.middleware import DEEPEST, VALUES
 from rag.settings import Settings

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from asking import WAIT
+from fakes import WAIT
 from hypothesis import given
 from hypothesis import strategies as st
 

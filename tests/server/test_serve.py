@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from asking import HIT, WAIT, Event, FakeBot, answered, make_app, serving
+from fakes import HIT, WAIT, Event, FakeBot, answered
+from serving import make_app, serving
 
 from rag.server import serve
 from rag.settings import Settings

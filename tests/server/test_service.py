@@ -3,9 +3,10 @@
 import logging
 import threading
 from collections.abc import Iterator
+from unittest.mock import PropertyMock
 
 import pytest
-from asking import HIT, WAIT, Event, FakeBot, answered
+from fakes import HIT, WAIT, Event, FakeBot, answered
 
 from rag import bounds
 from rag.errors import BusyError, ModelError, QuestionError, StoreError
@@ -122,14 +123,11 @@ def test_an_answer_is_as_good_as_a_check(settings: Settings) -> None:
     assert bot.checked == 0
 
 
-def test_an_index_that_cannot_be_read_is_not_ready(settings: Settings) -> None:
-    class Broken(FakeBot):
-        @property
-        def documents(self) -> dict[str, object]:  # type: ignore[override]
-            raise StoreError("The index is gone; build it.")
-
+def test_an_index_that_cannot_be_read_is_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, gone = Service(FakeBot(), settings), PropertyMock(side_effect=StoreError("The index is gone; build it."))
+    monkeypatch.setattr(FakeBot, "documents", gone, raising=False)
     with pytest.raises(StoreError):
-        Service(Broken(), settings).check()
+        service.check()
 
 
 def test_a_check_does_not_wait_for_another_one(settings: Settings) -> None:

@@ -348,6 +348,7 @@ with Store(Path(sys.argv[1])) as store:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_open_it_at_once_and_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "page.sqlite"
     writers = [

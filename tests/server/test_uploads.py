@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from asking import WAIT, FakeBot, make_app, serving
+from fakes import WAIT, FakeBot
 from fastapi.testclient import TestClient
+from serving import make_app, serving
 
 from rag.server import uploads
 from rag.settings import Settings

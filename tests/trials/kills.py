@@ -21,7 +21,7 @@ _STEPS = ["storing", "removing", "publishing", "checking", "copying", "forgettin
 
 def kills(folder: Path, short: bool) -> Finding:
     """Kill updates at moments spread over all their steps, and look each time for what is there and what is not."""
-    times, (documents, passages) = (6, (12, 25)) if short else (100, (1050, 50))
+    times, (documents, passages) = (4, (12, 25)) if short else (100, (1050, 50))
     run = _Kills(folder / "index", make_library(folder / "texts", documents, passages), random.Random(3))
     run.measure()
     for number in range(times):

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from corpus import SOUND, fuzz, write_mixed
+from formats import SOUND, fuzz, write_mixed
 
 from rag.documents.loader import Loader
 from rag.documents.sources import find_sources
@@ -22,7 +22,7 @@ _SECONDS = 10.0
 
 def mixed(folder: Path, short: bool) -> Finding:
     """Ingest a folder of all formats with broken documents among them."""
-    count = 40 if short else 1000
+    count = 240 if short else 1000
     broken = write_mixed(folder / "texts", count, 5)
     sources = find_sources([str(folder / "texts")])
     child = updated(folder / "index", folder / "texts", seconds=900, apart=not short)
@@ -50,7 +50,7 @@ def _names(problem: str, source: str) -> bool:
 
 def fuzzed(folder: Path, short: bool) -> Finding:
     """Load mutated documents: each gives texts or one of our own errors, in time."""
-    count = 60 if short else 3000
+    count = 300 if short else 3000
     counts: Counter[str] = Counter()
     wrong: list[str] = []
     slowest = 0.0

@@ -29,7 +29,7 @@ _TARGET = 0.9
 
 def throughput(folder: Path, short: bool) -> Finding:
     """Embed passages alone and within an update, by turns, with an embedder that is loaded and warm."""
-    count, times = (60, 1) if short else (1500, 3)
+    count, times = (20, 1) if short else (1500, 3)
     _write(folder / "texts", count)
     _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
     with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES)) as passages:

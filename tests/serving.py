@@ -1,17 +1,19 @@
-"""A bot whose answers one can work out by hand, a store in memory, and the whole application on loopback."""
+"""Servers on loopback: the whole application with a fake bot, and web servers that answer as none should."""
 
 import io
+import json
 import logging
 import secrets
+import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gradio as gr
+from fakes import WAIT, FakeBot
 from fastapi import FastAPI
-from library import Library
 
 import chat_app
 from rag.server.api import add_gradio_endpoint
@@ -21,55 +23,6 @@ from rag.server.serve import listen, make_server
 from rag.server.service import Service
 from rag.server.store import FILE, Store
 from rag.settings import ServerSettings, Settings
-from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
-
-WAIT = 10  # seconds until a test that hangs fails
-DOCUMENT = Document("d", "data/article.txt", "Title", "Anna sailed to Oslo.")
-HIT = Hit(Passage(0, "d", DOCUMENT.source, "Title", 0, 20, DOCUMENT.text), 0.1, 0.5, 1, 1)
-CITATION = Citation(1, "d", DOCUMENT.source, "Title", 0, 20, DOCUMENT.text)
-Event = list[Hit] | str | Answer
-
-
-def answered(text: str, abstained: bool = False) -> Answer:
-    cited = () if abstained else (CITATION,)
-    said = () if abstained else (Sentence(text, cited, True),)
-    return Answer("Q", text, said, cited, (HIT,), abstained, 0.9, Timings(0, 0, None, 0), {"check": 0.5})
-
-
-class FakeBot:
-    """Streams what `script` yields, and remembers what it was asked and whether its streams were closed."""
-
-    def __init__(self, script: Callable[[str], Iterator[Event]] | None = None) -> None:
-        self.script = script or self.echo
-        self.asked: list[tuple[str, list[tuple[str, str]], list[str]]] = []
-        self.closed = threading.Event()
-        self.checked = 0
-        self.fault: Exception | None = None
-        self.passages = 3
-
-    @property
-    def documents(self) -> dict[str, Document]:
-        return {"d": DOCUMENT}
-
-    def check(self) -> None:
-        self.checked += 1
-        if self.fault:
-            raise self.fault
-
-    def stream(
-        self, question: str, history: Sequence[tuple[str, str]] = (), documents: Sequence[str] = ()
-    ) -> Iterator[Event]:
-        self.asked.append((question, [tuple(pair) for pair in history], list(documents)))
-        try:
-            yield from self.script(question)
-        finally:
-            self.closed.set()
-
-    @staticmethod
-    def echo(question: str) -> Iterator[Event]:
-        yield [HIT]
-        yield "Said"
-        yield answered(f"Said {question}")
 
 
 class MemoryStore:
@@ -128,8 +81,6 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 def sse(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
     """The names and data of server-sent events."""
-    import json
-
     name = ""
     for line in lines:
         if line.startswith("event: "):
@@ -138,18 +89,10 @@ def sse(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
             yield name, json.loads(line.removeprefix("data: "))
 
 
-class PageBot(FakeBot):
-    """A FakeBot whose documents the whole page can list."""
-
-    @property
-    def documents(self) -> Library:
-        return Library(d=DOCUMENT)
-
-
 def make_page(settings: Settings) -> FastAPI:
     """The whole page, as chat_app serves it, with a store in the settings' folder."""
     settings = settings.model_copy(update={"store": settings.index.parent / "store"})
-    return chat_app.make_app(PageBot(), Store(settings.store / FILE), settings)
+    return chat_app.make_app(FakeBot(), Store(settings.store / FILE), settings)
 
 
 @contextmanager
@@ -164,3 +107,52 @@ def logged(settings: Settings) -> Iterator[io.StringIO]:
         root.handlers[:], root.level, ours.level = before
         threading.excepthook, sys.unraisablehook = hooks
         logging.captureWarnings(False)
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+_PAGE = _OK + b"Content-Type: text/html\r\n"
+STRANGE = {
+    "nothing": b"",
+    "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "a line of noise": bytes(range(256)) * 20,
+    "an endless status": b"HTTP/1.1 200 " + b"x" * 200_000,
+    "a status of letters": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "a header without a colon": _PAGE + b"X\r\n\r\nx",
+    "a header with a NUL": _OK + b"Content-Type: text/html; charset=a\0b\r\n\r\nx",
+    "a name with a blank": _PAGE + b"X y: z\r\n\r\nx",
+    "headers without an end": _PAGE + b"X: y\r\n" * 50_000,
+    "a length of letters": _PAGE + b"Content-Length: x\r\n\r\nx",
+    "a length below nothing": _PAGE + b"Content-Length: -1\r\n\r\nx",
+    "two lengths": _PAGE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    "an unknown transfer": _PAGE + b"Transfer-Encoding: gzip\r\n\r\nx",
+    "a passage of letters": _PAGE + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nx",
+    "a passage that ends early": _PAGE + b"Transfer-Encoding: chunked\r\n\r\nff\r\nx",
+    "another protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "no redirection": b"HTTP/1.1 302 Found\r\n\r\n",
+    "a redirection to noise": b"HTTP/1.1 302 Found\r\nLocation: http://\xad\xff/\r\n\r\n",
+    "a redirection without a host": b"HTTP/1.1 302 Found\r\nLocation: http:///\r\n\r\n",
+    "a redirection to an empty label": b"HTTP/1.1 302 Found\r\nLocation: http://a..b/\r\n\r\n",
+    "a redirection to a long name": b"HTTP/1.1 302 Found\r\nLocation: http://" + b"a" * 70_000 + b"/\r\n\r\n",
+    "a type in parts": _OK + b"Content-Type: image/x; charset*0*=undefined'en'%00; charset*1=y\r\n\r\nx",
+    "a type of semicolons": _OK + b'Content-Type: image/x"' + b';"' * 40_000 + b"\r\n\r\nx",
+    "a packing that is none": _PAGE + b"Content-Encoding: \xff\r\n\r\nx",
+}
+
+
+@contextmanager
+def strange_server(sent: bytes) -> Iterator[str]:
+    """The address of a server that sends these bytes to whoever asks, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):  # until it is closed
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, suppress(OSError):
+                        connection.recv(65536)
+                        connection.sendall(sent)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)

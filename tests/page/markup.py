@@ -2,8 +2,10 @@
 
 from html.parser import HTMLParser
 
+import fakes
+
 from rag.server.records import Turn, advance
-from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
+from rag.types import Answer, Citation, Document, Hit
 
 TEXT = "Anna <b>sailed</b> to Oslo. Ben stayed at home. Cleo sings & dances."
 DOCUMENT = Document("d", "a/b.txt", "Title", TEXT)
@@ -13,21 +15,12 @@ HOSTILE = """<img src=http://evil.example/x.png> <script>alert(1)</script>
 [click](javascript:alert(1)) **bold** $$x$$ ${1+1} {{value}} @children"""
 
 
-def hit(start: int, end: int, text: str = TEXT, doc_id: str = "d") -> Hit:
-    return Hit(Passage(0, doc_id, "a/b.txt", "Title", start, end, text[start:end]), 0.1, 0.5, 1, 2)
+def hit(start: int, end: int, document: Document = DOCUMENT) -> Hit:
+    return fakes.hit(document, start, end)
 
 
-def cite(number: int, quote: str, text: str = TEXT, doc_id: str = "d") -> Citation:
-    start = text.index(quote)
-    return Citation(number, doc_id, "a/b.txt", "Title", start, start + len(quote), quote)
-
-
-def answer(
-    *sentences: Sentence, text: str = "", hits: tuple[Hit, ...] = (), abstained: bool = False, question: str = "Q"
-) -> Answer:
-    text = text or " ".join(sentence.text for sentence in sentences)
-    citations = tuple(citation for sentence in sentences for citation in sentence.citations)
-    return Answer(question, text, sentences, citations, hits, abstained, 0.9, Timings(0, 0, None, 0))
+def cite(number: int, quote: str) -> Citation:
+    return fakes.cite(number, quote, DOCUMENT)
 
 
 def asked(of: Answer, number: int = 1) -> Turn:

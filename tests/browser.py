@@ -1,21 +1,22 @@
-"""The page in headless Chromium, with a bot that does what each test says. Import the fixtures where they are used."""
+"""The page in headless Chromium, with a fake bot. Import the fixtures where they are used."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import fakes
 import pytest
-from library import Library
+from fakes import Event, FakeBot, hit
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from chat_app import make_app
 from rag.server.serve import listen, make_server
 from rag.server.store import Store
 from rag.settings import ServerSettings
-from rag.types import Answer, Citation, Document, Hit, Passage, Sentence, Timings
+from rag.types import Answer, Citation, Document, Hit, Sentence
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run "
@@ -27,26 +28,18 @@ TEXT = "\n".join(
     f"Paragraph {number} speaks of the sea. " + "The ship sails on and the wind is fair. " * 12 for number in range(12)
 )
 ARTICLE = Document("sea", "data/article.txt", "The <i>sea</i>", TEXT)
-Event = list[Hit] | str | Answer
-
-
-def hit(document: Document, start: int, end: int) -> Hit:
-    passage = Passage(start, document.doc_id, document.source, document.title, start, end, document.text[start:end])
-    return Hit(passage, 0.1, 0.5, 1, 1)
 
 
 HITS = [hit(ARTICLE, TEXT.index(f"Paragraph {n} "), TEXT.index(f"Paragraph {n + 1} ") - 1) for n in range(10)]
 
 
 def cite(number: int, quote: str, document: Document = ARTICLE) -> Citation:
-    start = document.text.index(quote)
-    return Citation(number, document.doc_id, document.source, document.title, start, start + len(quote), quote)
+    return fakes.cite(number, quote, document)
 
 
-def answer(*sentences: Sentence, hits: Sequence[Hit] = HITS, abstained: bool = False, text: str = "") -> Answer:
-    text = text or " ".join(sentence.text for sentence in sentences)
-    citations = tuple(citation for sentence in sentences for citation in sentence.citations)
-    return Answer("", text, sentences, citations, tuple(hits), abstained, 0.9, Timings(0, 0, None, 0))
+def answer(*sentences: Sentence, hits: Sequence[Hit] = HITS, **options: Any) -> Answer:
+    """An answer to whatever is asked."""
+    return fakes.answer(*sentences, hits=hits, question="", **options)
 
 
 def sea(question: str) -> Iterator[Event]:
@@ -60,43 +53,12 @@ def sea(question: str) -> Iterator[Event]:
     )
 
 
-class FakeBot:
-    """Plays the `script` of the test."""
-
-    passages = 12
-
-    def __init__(self) -> None:
-        self.script: Callable[[str], Iterator[Event]] = sea
-        self.documents = Library(sea=ARTICLE)
-        self.asked: list[tuple[str, list[tuple[str, str]]]] = []
-        self.chosen: list[str] = []
-        self.closed = threading.Event()
-        self.gate = threading.Event()
-
-    def check(self) -> None:
-        """The model answers."""
-
-    def stream(
-        self, question: str, history: Sequence[tuple[str, str]] = (), documents: Sequence[str] = ()
-    ) -> Iterator[Event]:
-        self.asked.append((question, list(history)))
-        self.chosen = list(documents)
-        try:
-            for event in self.script(question):
-                yield replace(event, question=question) if isinstance(event, Answer) else event
-        finally:
-            self.closed.set()
-
-    def waits(self) -> None:
-        assert self.gate.wait(WAIT), "the test did not let it go on"
-
-
 @contextmanager
 def serving_page(folder: Path, **changes: object) -> Iterator[tuple[FakeBot, str]]:
     """The page on a free port with these settings, and its bot."""
     usual = {"store": folder, "index": folder / "index", "per_minute": 0, "at_once": 20}
     settings = ServerSettings(_env_file=None, host="127.0.0.1", port=0, **usual | changes)  # type: ignore[arg-type]
-    bot = FakeBot()
+    bot = FakeBot(sea, sea=ARTICLE)
     with Store(folder / "page.sqlite") as store, listen(settings) as listener:
         server = make_server(make_app(bot, store, settings))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
@@ -122,7 +84,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def bot(served: tuple[FakeBot, str]) -> FakeBot:
-    served[0].__init__()  # type: ignore[misc]
+    served[0].__init__(sea, sea=ARTICLE)  # type: ignore[misc]
     return served[0]
 
 
