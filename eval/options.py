@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
+WORDINGS = Path(__file__).with_name("kinds_judging.jsonl")
 ATTACKS = Path(__file__).with_name("attacks.jsonl")
 RESULTS = Path("results")
 RUN = "run"
@@ -17,6 +18,7 @@ COMMANDS = {
     "draft": "draft questions about documents, for a person to correct",
     "fit": "fit the confidence to results made with RAG_ABSTAIN_BELOW=0, and print how good it is",
     "attack": "ask about documents that hold orders, and count how often they are obeyed",
+    "kinds": "tell the kinds of labelled wordings, and count how many are told rightly",
     "feedback": "write the ratings given in the page as a question set",
 }
 
@@ -113,6 +115,11 @@ def _fit(parser: argparse.ArgumentParser) -> None:
     add("--plots", type=Path, metavar="FOLDER", help="write reliability.svg and risk-coverage.svg there")
 
 
+def _kinds(parser: argparse.ArgumentParser) -> None:
+    labelled = 'one JSON object a line, with "kind" and "question"; default: our own'
+    parser.add_argument("wordings", nargs="?", type=Path, default=WORDINGS, metavar="FILE", help=labelled)
+
+
 def _feedback(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--store", type=Path, metavar="FOLDER", help="the page's folder (default: RAG_STORE)")
@@ -121,7 +128,7 @@ def _feedback(parser: argparse.ArgumentParser) -> None:
 
 _ADD = {
     RUN: _run, "report": _report, "compare": _compare, "retrieve": _retrieve, "draft": _draft, "fit": _fit,
-    "attack": _attack, "feedback": _feedback,
+    "attack": _attack, "kinds": _kinds, "feedback": _feedback,
 }  # fmt: skip
 
 
