@@ -7,7 +7,7 @@ from rag.answer.context import EXCERPTS, Context
 from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
 from rag.answer.question import Kind, Wording, is_choice, is_yes_no
-from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes
+from rag.answer.support import OPENING, YES_OR_NO, adds_nothing, contradicts, denies, quotes
 from rag.documents.splitter import sentence_spans
 
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
@@ -16,7 +16,7 @@ _ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MU
 """Before a part of a list; on its own it would pass for a sentence."""
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""
-_SAYS = re.compile(r"^(?:(?:yes|no)\b\W+)?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
+_SAYS = re.compile(rf"^(?:{YES_OR_NO})?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
 """What the answer to a question of yes or no may begin with, before what the text says."""
 
 

@@ -38,7 +38,9 @@ _REACH = 8
 """Words after a negation that it is taken to negate."""
 _FAR = 200
 """Characters in which they are looked for."""
-OPENING = re.compile(r"^(yes|no)\b[,.:;]?\s*", re.IGNORECASE)
+YES_OR_NO = r"(yes|no)\b(?:[.,:;!–—]+|\s+[-–—]+|$)\s*"
+"""Only with a mark after it: "No one came" begins with neither."""
+OPENING = re.compile(rf"^{YES_OR_NO}", re.IGNORECASE)
 _LONGER_BEFORE = re.compile(r"[\w.,]")
 _LONGER_AFTER = re.compile(r"\w|[.,]\d")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
