@@ -18,7 +18,7 @@ from rag.answer.context import PASSAGES_FACTOR, Reading, fitting
 from rag.answer.evidence import Evidence
 from rag.bounds import NAME, TITLE
 from rag.documents.text import clean
-from rag.errors import DamagedError, QuestionError
+from rag.errors import DamagedError, QuestionError, RagError, StoreError
 from rag.index.index import Index, Reader
 from rag.index.retriever import RRF_K, HybridRetriever
 from rag.settings import Settings
@@ -36,6 +36,10 @@ class Finder(Protocol):
     @property
     def now(self) -> Reading:
         """What is answered from at the moment."""
+
+    @property
+    def retriever(self) -> BaseRetriever:
+        """Finds in what was published last."""
 
     @property
     def documents(self) -> Documents:
@@ -81,8 +85,13 @@ class IndexFinder:
         return self._reader.now
 
     @property
+    def retriever(self) -> BaseRetriever:
+        """Of the index as it was last published."""
+        return self._reader.newest().retriever
+
+    @property
     def documents(self) -> Documents:
-        """Those of the index as it was last published."""
+        """Those of that index."""
         return self._newest().documents
 
     @property
@@ -164,12 +173,13 @@ class IndexFinder:
 class RetrieverFinder:
     """Finds with any LangChain retriever. Each document that it gives is a passage, and a document of its own.
 
-    Of the metadata `source`, `title` and `page` are taken. Citations count characters of the `page_content`,
-    as `documents` holds it under the id of the citation. Threads may share it.
+    Of the metadata `source`, `title` and `page` are taken. Citations count characters of the cleaned
+    `page_content`, as `documents` holds it under the id of the citation. Threads may share it.
     """
 
     def __init__(self, retriever: BaseRetriever, embedder: Embeddings) -> None:
         self._embedder = embedder
+        self.retriever = retriever
         self.now = Reading(None, retriever, Evidence(embedder), (), _set())
         self._passages: OrderedDict[str, Passage] = OrderedDict()
         self._given = 0
@@ -193,23 +203,35 @@ class RetrieverFinder:
         documents: Sequence[str] = (),
         config: RunnableConfig | None = None,
     ) -> tuple[Reading, list[Hit]]:
-        """See Finder. Only what was found with an earlier question can be chosen among `documents`."""
-        found = [one for one in self.now.retriever.invoke(question, config) if one.page_content.strip()]
+        """See Finder. Only what was found with an earlier question can be chosen among `documents`.
+
+        Raises StoreError where the retriever or the embedder fails.
+        """
+        try:
+            return self.now, self._found(question, documents, config)
+        except RagError:
+            raise
+        except Exception as error:  # Each retriever and embedder has errors of its own.
+            raise StoreError(
+                "Your retriever failed; see that what it searches can be reached.", type(error).__name__
+            ) from error
+
+    def _found(self, question: str, documents: Sequence[str], config: RunnableConfig | None) -> list[Hit]:
+        found = [one for one in self.retriever.invoke(question, config) if one.page_content.strip()]
         passages = list(dict.fromkeys(self._passage(one) for one in found))
         if documents:
             passages = [one for one in passages if one.doc_id in set(documents)]
             if not passages:
                 raise QuestionError("Nothing was found in the chosen documents; choose others.")
         if not passages:
-            return self.now, []
+            return []
         vectors = self.now.evidence.vectors([one.text for one in passages])
         asked = np.asarray(self._embedder.embed_query(question), dtype=np.float32)
         asked /= max(float(np.linalg.norm(asked)), 1e-9)
-        hits = [
+        return [
             Hit(passage, 1 / (RRF_K + rank), float(vector @ asked), rank, None)
             for rank, (passage, vector) in enumerate(zip(passages, vectors, strict=True), 1)
         ]
-        return self.now, hits
 
     def refresh(self) -> None:
         """Nothing is kept that could be old."""
@@ -238,7 +260,7 @@ class _Remembered(dict[str, Document], Documents):
 
 
 def _text(value: Any, most: int) -> str:
-    return " ".join(str(value or "").split())[:most]
+    return " ".join(clean(str(value or "")[:most]).split())
 
 
 def _set() -> threading.Event:

@@ -1,6 +1,6 @@
 """The chain, top to bottom: is it stated? -> answer -> clean -> cite -> is it grounded? -> Yes or No."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -76,12 +76,11 @@ class Writer:
             self._read.invoke({"text": context.text, "excerpts": "", "question": ""})
 
     def draft(
-        self, kind: Kind, wording: Wording, context: Context, hits: list[Hit],
-        began: Callable[[], None], config: RunnableConfig | None = None,
-    ) -> Generator[str, None, Draft]:  # fmt: skip
+        self, kind: Kind, wording: Wording, context: Context, hits: list[Hit], config: RunnableConfig | None = None
+    ) -> Generator[str, None, Draft]:
         """Gives the pieces of the answer as they are written, and returns the draft. Raises ModelError.
 
-        `began` is called at each piece. Nothing is written where it is hopeless.
+        Nothing is written if it is hopeless.
         """
         question = wording.searched
         read = {"text": context.text, "excerpts": context.excerpts(kind, question), "question": question}
@@ -92,7 +91,7 @@ class Writer:
             outlook = confidence.before.probability(signals)
             if confidence.is_hopeless(outlook, self._settings.abstain_below):
                 return Draft((), outlook, signals)
-        written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, began, config)
+        written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
         text = cleaned(written.strip(), kind, wording, context)
         draft = Draft(cite(text, question, context.sources, context.evidence), outlook, signals)
         if kind is Kind.SUMMARY:
@@ -110,7 +109,7 @@ class Writer:
             return chain.invoke(values, config)
 
     def _write(
-        self, kind: Kind, values: Mapping[str, str], began: Callable[[], None], config: RunnableConfig | None
+        self, kind: Kind, values: Mapping[str, str], config: RunnableConfig | None
     ) -> Generator[str, None, tuple[str, list[float], str | None]]:
         """Gives the pieces; returns the whole, the log-likelihood of each token, and why the model stopped."""
         written, likelihoods, reason = "", list[float](), None
@@ -120,7 +119,6 @@ class Writer:
                 likelihoods += token_likelihoods(piece)
                 reason = finish_reason(piece) or reason
                 if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
-                    began()
                     written += text
                     yield text
                 if max(len(written), len(likelihoods)) >= LONGEST_ANSWER:
@@ -143,7 +141,7 @@ class Writer:
         return replace(draft, confidence=confidence.after.probability(signals), signals=signals)
 
     def _sided(self, draft: Draft, wording: Wording, config: RunnableConfig | None) -> Draft:
-        """The draft with a Yes or a No before it, where what it cites surely says so; else what is said must do.
+        """Puts Yes or No in front if the cited sentences clearly say so; otherwise leaves it out.
 
         Without a Yes a sentence that only repeats the question is replaced by the first that it cites.
         """

@@ -98,8 +98,8 @@ class Service:
                 self._try_model()
             finally:
                 self._checking.release()
-        if self._fault:
-            raise self._fault
+        if fault := self._fault:  # Another thread may take it away meanwhile.
+            raise fault
 
     def _try_model(self) -> None:
         busy = self.queue.running and not self._fault  # A model at work need not be disturbed.

@@ -12,7 +12,7 @@ from rag.errors import SettingsError
 SHORTEST, LONGEST = 8, 72
 """Bytes of a password; bcrypt reads no more."""
 NAME = re.compile(r"[^\s:#\x00-\x1f][^:\x00-\x1f]{0,63}")
-_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_HASH = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 
 
 class Users:
@@ -90,8 +90,25 @@ def add_user(path: Path, name: str, password: str) -> None:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         kept = [line for line in lines if line.strip().partition(":")[0] != name]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            file.write("\n".join([*kept, f"{name}:{hashed}"]) + "\n")
-        os.replace(file.name, path)
+        _replace(path, "\n".join([*kept, f"{name}:{hashed}"]) + "\n")
     except OSError as error:
         raise SettingsError(f"The file of users {str(path)!r} cannot be written ({error}); set RAG_USERS.") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a file with this text in the place of the one there, with its owner.
+
+    Its group may read it as before, unless everybody might.
+    """
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text)
+            if path.exists():
+                held = path.stat()
+                os.chown(file.name, held.st_uid, held.st_gid)
+                os.chmod(file.name, 0o600 if held.st_mode & 0o007 else held.st_mode & 0o770)
+            file.close()
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
