@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 
 from ingest import main as ingest_main
 from rag import Chatbot, RagError
-from rag.errors import SettingsError, whole
+from rag.errors import SettingsError, with_detail
 from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ):
                 make_server(make_app(bot, store, settings, lambda: bot.embedder, bot.refresh)).run([listener])
     except RagError as error:
-        print(whole(error), file=sys.stderr)
+        print(with_detail(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass

@@ -6,7 +6,7 @@ import json
 import sys
 
 from rag.chatbot import Chatbot, checked
-from rag.errors import RagError, whole
+from rag.errors import RagError, with_detail
 from rag.models.progress import terminal_progress
 from rag.settings import read_settings
 from rag.types import INCOMPLETE, Answer
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         with terminal_progress() as progress, Chatbot.open(read_settings(), progress=progress) as bot:
             answer = bot.ask(arguments.question)
     except RagError as error:
-        print(whole(error), file=sys.stderr)
+        print(with_detail(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

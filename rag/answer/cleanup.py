@@ -4,7 +4,7 @@ import re
 
 from rag.answer.citations import SENTENCES
 from rag.answer.context import EXCERPTS, Context
-from rag.answer.evidence import content_words
+from rag.answer.evidence import content_words, likeness
 from rag.answer.links import prose, without_links
 from rag.answer.question import Kind, Wording, is_choice, is_yes_no
 from rag.answer.support import OPENING, YES_OR_NO, adds_nothing, contradicts, denies, quotes
@@ -51,10 +51,12 @@ def without_denied(answer: str, context: Context) -> str:
     texts = [answer[span.start : span.end] for span in spans]
     if not texts or not context.sources:
         return answer
+    if not any(map(OPENING.match, texts)) and not any(denies(source.text) for source in context.sources):
+        return answer
     kept, ended = "", 0
     for span, text, vector in zip(spans, texts, context.evidence.vectors(texts), strict=True):
         words = content_words(text)
-        best = max(context.sources, key=lambda s: float(s.vector @ vector) + len(words & s.words) / max(1, len(words)))
+        best = max(context.sources, key=lambda source: likeness(words, vector, source))
         opened = OPENING.match(text)
         rest = text[opened.end() :] if opened else text
         kept += answer[ended : span.start]

@@ -84,6 +84,11 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(tokenize(plain)) | frozenset(_NUMBER.findall(plain))
 
 
+def likeness(words: frozenset[str], vector: Vector, source: SourceSentence) -> float:
+    """How like a source a text is: their cosine, and the share of the text's words in the source (0..2)."""
+    return float(source.vector @ vector) + len(words & source.words) / max(1, len(words))
+
+
 def rank_sentences(question: str, vector: Vector, sentences: Sequence[SourceSentence]) -> list[int]:
     """Indices of `sentences`, the most related to the question first.
 

@@ -26,7 +26,7 @@ from rag.types import Document, Documents, Hit, Listed, Passage
 
 REMEMBERED = 2_000
 """Documents of another retriever that are remembered, so that their citations can be looked up."""
-LONGEST = 8_000
+LONGEST_TEXT = 8_000
 """Characters that are taken of one of them: a retriever gives passages, not books."""
 
 
@@ -238,7 +238,7 @@ class RetrieverFinder:
 
     def _passage(self, found: LangChainDocument) -> Passage:
         """The passage of what was found; the same text of the same source is the same passage."""
-        text, facts = clean(found.page_content[:LONGEST]), found.metadata
+        text, facts = clean(found.page_content[:LONGEST_TEXT]), found.metadata
         source = _text(facts.get("source"), NAME) or "retriever"
         doc_id = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:32]
         page = facts.get("page")

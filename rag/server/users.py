@@ -9,7 +9,7 @@ import bcrypt
 
 from rag.errors import SettingsError
 
-SHORTEST, LONGEST = 8, 72
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 72
 """Bytes of a password; bcrypt reads no more."""
 NAME = re.compile(r"[^\s:#\x00-\x1f][^:\x00-\x1f]{0,63}")
 _HASH = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
@@ -38,8 +38,8 @@ class Users:
         cost = max((int(found[1]) for one in hashes.values() if (found := _HASH.fullmatch(one))), default=12)
         nobody = f"$2b${cost:02}${'.' * 53}"
         given = password.encode("utf-8", "surrogatepass")
-        same = bcrypt.checkpw(given[:LONGEST], hashes.get(name, nobody).encode())
-        return same and name in hashes and len(given) <= LONGEST
+        same = bcrypt.checkpw(given[:LONGEST_PASSWORD], hashes.get(name, nobody).encode())
+        return same and name in hashes and len(given) <= LONGEST_PASSWORD
 
     def _read(self) -> dict[str, str]:
         try:
@@ -79,9 +79,10 @@ def add_user(path: Path, name: str, password: str) -> None:
     if not NAME.fullmatch(name) or name != name.strip():
         raise SettingsError(f"The name {name!r} cannot be used; take at most 64 letters without a colon.")
     given = password.encode("utf-8", "surrogatepass")
-    if not SHORTEST <= len(given) <= LONGEST or "\0" in password:
+    if not SHORTEST_PASSWORD <= len(given) <= LONGEST_PASSWORD or "\0" in password:
         raise SettingsError(
-            f"The password has {len(given)} bytes, and {SHORTEST} to {LONGEST} are allowed; take another one."
+            f"The password has {len(given)} bytes, and {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} are allowed; "
+            "take another one."
         )
     if path.exists():
         Users(path)

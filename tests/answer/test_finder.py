@@ -8,7 +8,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from rag.answer import finder as finder_module
 from rag.answer.context import Reading
-from rag.answer.finder import LONGEST, IndexFinder, RetrieverFinder
+from rag.answer.finder import LONGEST_TEXT, IndexFinder, RetrieverFinder
 from rag.errors import DamagedError, QuestionError, StoreError
 from rag.index.index import open_index
 from rag.index.snapshot import roll_back
@@ -183,7 +183,7 @@ def test_what_any_retriever_gives_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     long = LangChainDocument("A cat sleeps.\x00 " * 100_000)
     finder = RetrieverFinder(Everything(found=[long, DOG]), TopicEmbedder())
     _, (hit, _) = finder.find("What sleeps?")
-    assert len(hit.passage.text) <= LONGEST and "\x00" not in hit.passage.text
+    assert len(hit.passage.text) <= LONGEST_TEXT and "\x00" not in hit.passage.text
     assert [one.title for one in finder.documents.values()] == ["Dogs"]
 
 

@@ -486,7 +486,7 @@ def test_a_store_that_fails_is_one_sentence_and_holds_nobody(settings: Settings,
 def test_a_sign_in_that_waits_for_the_store_holds_neither_health_nor_other_users(
     settings: Settings, users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "PATIENCE", 20.0)
+    monkeypatch.setattr(database_module, "LOCK_SECONDS", 20.0)
     about = threading.Event()
 
     def clock() -> float:
