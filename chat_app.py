@@ -1,4 +1,4 @@
-"""The page: `python chat_app.py` builds the index if there is none, starts the model and serves the page."""
+"""`python chat_app.py`: builds the index if there is none, starts the model, serves the page."""
 
 import argparse
 import getpass
@@ -44,7 +44,7 @@ def make_app(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build the index if there is none that is sound, open it and serve the page. Returns the exit code."""
+    """Serve the page, over a new index if there is no sound one; returns the exit code."""
     parser = argparse.ArgumentParser(description="Ask the documents in a page; the settings are RAG_* variables.")
     parser.add_argument("--add-user", metavar="NAME", help="add a user to the file RAG_USERS, and end")
     name = parser.parse_args(argv).add_user

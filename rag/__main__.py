@@ -13,7 +13,7 @@ from rag.types import INCOMPLETE, Answer
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Ask the question of the arguments; the exit code is 0, or 1 after one sentence on standard error."""
+    """Ask the question of the arguments; the exit code is 1 after an error."""
     parser = argparse.ArgumentParser(prog="python -m rag", description="Ask the documents one question.")
     parser.add_argument("question")
     parser.add_argument("--json", action="store_true", help="print the whole Answer as JSON")
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _text(answer: Answer) -> str:
-    """The answer with its [n] marks, then the quotations, or the nearest passages when there is no answer."""
+    """The answer with [n] marks and quotations, or the nearest passages if there is none."""
     if answer.abstained:
         nearest = [f"  {hit.passage.source}: {_shortened(hit.passage.text)}" for hit in answer.hits]
         return "\n".join([answer.text, *(["", "The nearest passages:", *nearest] if nearest else [])])

@@ -1,4 +1,4 @@
-"""How much text from outside is taken: every bound is held before anything else reads that text."""
+"""How much text from outside is taken, measured before anything else reads it."""
 
 QUESTION = 2_000
 """Characters of a question."""

@@ -1,4 +1,4 @@
-"""`Chatbot.open`, `ask` and `stream`: the question, what is found for it, what is written, the Answer."""
+"""Chatbot: a question, what is found for it, what is written, the Answer."""
 
 import logging
 import threading
@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Chatbot:
-    """Answers questions from the published index, and from a newer one as soon as it is published.
+    """Answers questions from the index that was published last.
 
     A context manager; threads may share it.
     """
@@ -69,7 +69,7 @@ class Chatbot:
         retriever: BaseRetriever | None = None,
         progress: Progress = silent,
     ) -> Self:
-        """Open the published index and start the model of the settings, or take the ones given.
+        """Open the published index and start the model, or take the ones given.
 
         With a `retriever`, any of LangChain's, passages are found by it and no index is opened. Raises
         StoreError when there is no usable index, ModelError when a model is missing or damaged.
@@ -105,7 +105,7 @@ class Chatbot:
 
     @property
     def documents(self) -> Documents:
-        """The documents that can be cited, by id, each read when asked for: those published last."""
+        """The documents published last, by id, each read when asked for."""
         return self._finder.documents
 
     @property
@@ -118,7 +118,7 @@ class Chatbot:
         self._finder.refresh()
 
     def check(self) -> None:
-        """Let the model say one word. Raises ModelError where it does not."""
+        """Let the model say one word. Raises ModelError if it does not."""
         # Not every provider takes a bound on the tokens with the call.
         with closing(streamed(self.settings, self.model.stream("Hello"))) as pieces:
             next(pieces, None)
@@ -142,7 +142,8 @@ class Chatbot:
 
         With ids of `documents` only these are searched, read and cited; ids that no longer exist are ignored.
         `config` is LangChain's: its callbacks see one run with those of the retriever and the model in it.
-        Raises QuestionError for a blank or overlong question, ModelError when the model fails.
+        Raises QuestionError for a blank or overlong question, ModelError when the model fails,
+        StoreError when nothing can be searched.
         """
         *_, answer = self.stream(question, history, documents, config)
         assert isinstance(answer, Answer)
@@ -151,7 +152,7 @@ class Chatbot:
     def stream(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
     ) -> Generator[list[Hit] | str | Answer, None, None]:
-        """First the hits, then the pieces of the answer as the model writes them, last the Answer.
+        """First the hits, then the pieces as the model writes them, last the Answer.
 
         The Answer holds: its text may differ from the pieces, when the model's words are
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
@@ -195,7 +196,7 @@ class Chatbot:
         yield self._answer(draft, wording.searched, hits, ranked, clock)
 
     def _answer(self, draft: Draft, question: str, hits: list[Hit], ranked: list[Hit], clock: "_Clock") -> Answer:
-        """The Answer; a passage that is cited though it was not among the hits comes after them."""
+        """The Answer; its hits end with passages that are cited without being among `hits`."""
         sentences = given(draft, self.settings)
         citations = draft.citations if sentences else ()
         also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations)]
@@ -213,7 +214,7 @@ class Chatbot:
         )
 
     def _read_ahead(self, reading: Reading) -> None:
-        """Let the engine read a short article in the background; questions wait for it rather than read it twice."""
+        """Let the engine read a short article in the background; questions wait for it."""
 
         def read() -> None:
             try:
@@ -258,7 +259,7 @@ def _holds(hit: Hit, citations: Sequence[Citation]) -> bool:
 
 
 def checked(question: str) -> str:
-    """The question without white space around it. Raises QuestionError when it is blank or too long."""
+    """The question, cleaned. Raises QuestionError if it is blank or too long."""
     question = question.strip()
     if len(question) > QUESTION:
         raise QuestionError(

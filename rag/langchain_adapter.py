@@ -1,4 +1,4 @@
-"""The chatbot as LangChain knows it: a Runnable that gives an AIMessage with citations, and a retrieval tool."""
+"""The chatbot for LangChain: a Runnable that gives AIMessages with citations, and a tool."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
@@ -39,7 +39,10 @@ class ChatbotRunnable(Runnable[Asked, AIMessage]):
         return AIMessage(content=[_block(answer, answer.text, 0)], response_metadata=_metadata(answer))
 
     def stream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> Generator[AIMessage, None, None]:
-        """The pieces, then the citations; if the pieces do not hold, a second text block with the answer that does."""
+        """The pieces, then the citations.
+
+        If the pieces do not hold, a second text block has the answer that does.
+        """
         written = ""
         with closing(self._stream(*turns(input), config=config)) as events:
             for event in events:
@@ -64,9 +67,10 @@ class ChatbotRunnable(Runnable[Asked, AIMessage]):
 
 
 def turns(asked: Asked) -> tuple[str, History]:
-    """The question and the (question, answer) pairs before it. Raises QuestionError if the last message is no question.
+    """The question and the (question, answer) pairs before it.
 
-    Messages of other kinds than the user's and the assistant's are passed over.
+    Raises QuestionError if the last message is no question. Messages of other kinds than
+    the user's and the assistant's are passed over.
     """
     if isinstance(asked, str):
         return asked, ()
@@ -85,7 +89,7 @@ def turns(asked: Asked) -> tuple[str, History]:
 
 
 def annotations(answer: Answer) -> list[Citation]:
-    """A Citation for each source of each sentence; its indices count characters of the answer's text."""
+    """A Citation for each source of each sentence, with indices into the answer's text."""
     made: list[Citation] = []
     start = 0
     for sentence in answer.sentences:
@@ -108,7 +112,7 @@ def annotations(answer: Answer) -> list[Citation]:
 
 
 def retrieval_tool(search: Callable[[str, RunnableConfig], list[Hit]]) -> BaseTool:
-    """The search alone: the numbered passages as text, and the list of Hits as the artifact."""
+    """The search alone: the passages as text, the list of Hits as the artifact."""
 
     def search_documents(question: str, config: RunnableConfig) -> tuple[str, list[Hit]]:
         hits = search(question, config)

@@ -1,4 +1,4 @@
-"""Answer -> sentences, each aligned with the source sentences that say it, and its numbered citations."""
+"""Answer -> sentences, each with the source sentences that say it as numbered citations."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ def split_answer(answer: str) -> list[str]:
 def align(
     text: str, question: str, vectors: Sequence[Vector], sources: Sequence[SourceSentence]
 ) -> tuple[list[SourceSentence], float]:
-    """The sources nearest to `text` in the order of the documents, and how like it the best is (0..2).
+    """The sources nearest to `text`, in the documents' order, and the best one's likeness.
 
     Each of `vectors` stands for the text. Further sources are taken as far as they hold words that those before lack.
     """

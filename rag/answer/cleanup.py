@@ -1,4 +1,4 @@
-"""What the model wrote -> plain sentences: no links, no numbers of a list, no Yes that the text denies."""
+"""What the model wrote -> plain sentences, without links, list numbers and false Yes."""
 
 import re
 
@@ -24,7 +24,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     """What the model wrote as plain sentences.
 
     The nearest sentence of the text stands in for an answer that only repeats the question, and one with a
-    quotation where the exact words were asked for and none are given.
+    quotation if the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
     if kind is Kind.YES_NO:
@@ -43,7 +43,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
 
 
 def without_denied(answer: str, context: Context) -> str:
-    """`answer`, where a sentence that affirms what its source negates is replaced by the source itself.
+    """`answer` with the source itself for each sentence that affirms what its source negates.
 
     A Yes before a sentence that says no is dropped.
     """

@@ -1,4 +1,4 @@
-"""A question -> the passages found for it, in the published index or by any LangChain retriever."""
+"""Question -> passages, found in the published index or by any LangChain retriever."""
 
 import hashlib
 import threading
@@ -59,7 +59,7 @@ class Finder(Protocol):
         """What the question is answered from, and what is found there, best first.
 
         `also` are other wordings to search by; with ids of `documents` only these are searched. Raises
-        QuestionError where none of these is there.
+        QuestionError if none of these is there.
         """
 
     def refresh(self) -> None:
@@ -67,7 +67,7 @@ class Finder(Protocol):
 
 
 class IndexFinder:
-    """Finds in the published index, and in a newer one as soon as it is published. Threads may share it."""
+    """Finds in the index that was published last. Threads may share it."""
 
     def __init__(
         self, settings: Settings, index: Index, embedder: Embeddings, opened: Callable[[Reading], None]
@@ -108,7 +108,7 @@ class IndexFinder:
     ) -> tuple[Reading, list[Hit]]:
         """See Finder. Of `documents` those that are no longer there are left out.
 
-        Where files were damaged meanwhile, a sound index is taken. Raises DamagedError where none is sound.
+        If files were damaged meanwhile, a sound index is taken. Raises DamagedError if none is sound.
         """
         reading = self._reader.newest()
         try:
@@ -134,7 +134,7 @@ class IndexFinder:
         return among, [document.metadata["hit"] for document in found]
 
     def _among(self, reading: Reading, documents: Sequence[str]) -> Reading:
-        """The reading of these documents alone; the same where they are none or all that there are."""
+        """The reading of these documents alone; all are read if none is named."""
         index = reading.index
         if not documents or not index:
             return reading
@@ -161,20 +161,21 @@ class IndexFinder:
             self._opened(now)
 
     def _short(self, passages: Sequence[Passage]) -> list[Passage]:
-        """All of them, or none where they do not fit into the context."""
+        """All of them, or none if they do not fit into the context."""
         return fitting(passages, self._settings, all_or_none=True)
 
     def _retriever(self, index: Index, whole: Sequence[Passage], documents: Sequence[str] = ()) -> HybridRetriever:
-        """Finds so many passages that all of a text that is read whole are among them."""
+        """Finds all passages of a text that is read whole."""
         k = max(PASSAGES_FACTOR * self._settings.passages, len(whole))
         return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
 
 
 class RetrieverFinder:
-    """Finds with any LangChain retriever. Each document that it gives is a passage, and a document of its own.
+    """Finds with any LangChain retriever.
 
-    Of the metadata `source`, `title` and `page` are taken. Citations count characters of the cleaned
-    `page_content`, as `documents` holds it under the id of the citation. Threads may share it.
+    Each document that it gives is a passage, and a document of its own. Of the metadata `source`, `title` and
+    `page` are taken. Citations count characters of the cleaned `page_content`, as `documents` holds it under the
+    id of the citation. Threads may share it.
     """
 
     def __init__(self, retriever: BaseRetriever, embedder: Embeddings) -> None:
@@ -205,7 +206,7 @@ class RetrieverFinder:
     ) -> tuple[Reading, list[Hit]]:
         """See Finder. Only what was found with an earlier question can be chosen among `documents`.
 
-        Raises StoreError where the retriever or the embedder fails.
+        Raises StoreError if the retriever or the embedder fails.
         """
         try:
             return self.now, self._found(question, documents, config)
@@ -237,7 +238,7 @@ class RetrieverFinder:
         """Nothing is kept that could be old."""
 
     def _passage(self, found: LangChainDocument) -> Passage:
-        """The passage of what was found; the same text of the same source is the same passage."""
+        """The passage of what was found, one for the same text and source."""
         text, facts = clean(found.page_content[:LONGEST_TEXT]), found.metadata
         source = _text(facts.get("source"), NAME) or "retriever"
         doc_id = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:32]

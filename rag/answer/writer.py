@@ -1,4 +1,4 @@
-"""The chain, top to bottom: is it stated? -> answer -> clean -> cite -> is it grounded? -> Yes or No."""
+"""The chain: is it stated? answer, clean, cite, is it grounded? Yes or No."""
 
 from collections.abc import Generator, Mapping
 from contextlib import closing
@@ -33,13 +33,13 @@ from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence
 
 _AFFIRMED, _DENIED = 1.75, -0.3
-"""A Yes or a No is said where the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
+"""A Yes or a No is said if the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
 readily."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An answer before it is decided whether to give it; without sentences where none was written."""
+    """An answer before it is decided whether to give it; perhaps without sentences."""
 
     sentences: tuple[Sentence, ...]
     confidence: float
@@ -78,9 +78,9 @@ class Writer:
     def draft(
         self, kind: Kind, wording: Wording, context: Context, hits: list[Hit], config: RunnableConfig | None = None
     ) -> Generator[str, None, Draft]:
-        """Gives the pieces of the answer as they are written, and returns the draft. Raises ModelError.
+        """Gives the pieces of the answer as they are written, and returns the draft.
 
-        Nothing is written if it is hopeless.
+        Nothing is written if it is hopeless. Raises ModelError.
         """
         question = wording.searched
         read = {"text": context.text, "excerpts": context.excerpts(kind, question), "question": question}
@@ -111,7 +111,7 @@ class Writer:
     def _write(
         self, kind: Kind, values: Mapping[str, str], config: RunnableConfig | None
     ) -> Generator[str, None, tuple[str, list[float], str | None]]:
-        """Gives the pieces; returns the whole, the log-likelihood of each token, and why the model stopped."""
+        """Gives the pieces; returns their text, the tokens' log-likelihoods, why the model stopped."""
         written, likelihoods, reason = "", list[float](), None
         with closing(streamed(self._settings, self._answer[kind].stream(values, config))) as pieces:
             # A server may send more than the tokens that it was asked for, and pieces without a text for good.
@@ -130,7 +130,7 @@ class Writer:
         self, draft: Draft, confidence: Confidence, wording: Wording, written: str, likelihoods: list[float],
         config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
-        """The draft with its confidence; for found passages the model is asked about the cited sentences alone."""
+        """The draft with its confidence; of found passages the model judges the cited sentences."""
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
             return replace(draft, confidence=UNHELD * draft.confidence)
@@ -141,7 +141,7 @@ class Writer:
         return replace(draft, confidence=confidence.after.probability(signals), signals=signals)
 
     def _sided(self, draft: Draft, wording: Wording, config: RunnableConfig | None) -> Draft:
-        """Puts Yes or No in front if the cited sentences clearly say so; otherwise leaves it out.
+        """Puts Yes or No in front if the cited sentences clearly say so.
 
         Without a Yes a sentence that only repeats the question is replaced by the first that it cites.
         """
@@ -158,7 +158,7 @@ class Writer:
 
 
 def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
-    """The sentences to give; none where they are not believed or none is supported.
+    """The sentences to give; none if they are not believed or none is supported.
 
     Of an answer that was cut short what there is of it is given, though nobody vouches for it.
     """
@@ -178,7 +178,10 @@ def _cited(draft: Draft, wording: Wording) -> dict[str, str]:
 
 
 def _cut_short(draft: Draft, cut: Incomplete, context: Context) -> Draft:
-    """The draft of a stream that ended too early: its last sentence is not vouched for, unless the text has it."""
+    """The draft of a stream that ended too early.
+
+    Its last sentence is not vouched for, unless the text has it.
+    """
     *whole, last = draft.sentences or (None,)
     if last is None or last.text in {source.text for source in context.sources}:
         return replace(draft, incomplete=cut)

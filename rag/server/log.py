@@ -37,7 +37,7 @@ _STEPS = (0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 40, 80, 160)
 
 
 def make_request_id(given: str = "") -> str:
-    """The id that a client gave its request, or a new one if that is unfit."""
+    """The id that a client gave its request, or a new one."""
     return given if _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
 
 

@@ -32,7 +32,7 @@ NAME_TRIES = 100
 CHECKS = 2
 """Passwords that bcrypt checks at the same time."""
 WAITING = 40
-"""Checks under way or waiting, with which an address that is strange to a name begins no other."""
+"""With so many checks under way or waiting, only addresses known for a name begin another."""
 BELIEVED = 300.0
 """Seconds for which a password that was right from an address is not checked by bcrypt again."""
 FORM = 4_096

@@ -97,7 +97,7 @@ def add_user(path: Path, name: str, password: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Put a file with this text in the place of the one there, with its owner.
+    """Replace the file by one with this text and the same owner.
 
     Its group may read it as before, unless everybody might.
     """
