@@ -1,4 +1,4 @@
-"""The page: `python chat_app.py` builds the index if there is none, starts the model and serves the page."""
+"""`python chat_app.py`: builds the index if there is none, starts the model, serves the page."""
 
 import argparse
 import getpass
@@ -11,7 +11,7 @@ from langchain_core.embeddings import Embeddings
 
 from ingest import main as ingest_main
 from rag import Chatbot, RagError
-from rag.errors import SettingsError, whole
+from rag.errors import SettingsError, with_detail
 from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
@@ -44,7 +44,7 @@ def make_app(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build the index if there is none that is sound, open it and serve the page. Returns the exit code."""
+    """Serve the page, over a new index if there is no sound one; returns the exit code."""
     parser = argparse.ArgumentParser(description="Ask the documents in a page; the settings are RAG_* variables.")
     parser.add_argument("--add-user", metavar="NAME", help="add a user to the file RAG_USERS, and end")
     name = parser.parse_args(argv).add_user
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ):
                 make_server(make_app(bot, store, settings, lambda: bot.embedder, bot.refresh)).run([listener])
     except RagError as error:
-        print(whole(error), file=sys.stderr)
+        print(with_detail(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass

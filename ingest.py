@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from rag.documents.loader import Loader
-from rag.errors import RagError, whole
+from rag.errors import RagError, with_detail
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
 from rag.index.health import check, list_lines, status_lines
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = read_settings(**({"online": True} if arguments.online else {}))
         return _run(settings, arguments)
     except RagError as error:
-        print(whole(error), file=sys.stderr)
+        print(with_detail(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; the index is as it was, and what was embedded is kept for the next run.", file=sys.stderr)

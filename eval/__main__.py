@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from eval.options import parse
-from rag.errors import RagError, whole
+from rag.errors import RagError, with_detail
 
 EXTRA = {"jinja2", "langchain_chroma", "langchain_text_splitters", "matplotlib", "sklearn"}
 """What the extra "eval" brings; only the commands that need it import it."""
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except RagError as error:
-        print(whole(error), file=sys.stderr)
+        print(with_detail(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; nothing was written.", file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from eval.dataset import Evidence, Place, Question, locate
 from eval.metrics import correct, gist, is_long, opposed, rouge_l, token_f1
-from rag.errors import RagError, whole
+from rag.errors import RagError, with_detail
 from rag.types import Answer, Citation, Document, Hit, Sentence, Timings
 
 
@@ -89,7 +89,7 @@ def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> 
         times=times,
         correct=error is None and correct(question, text, answer.abstained),
         f1=(token_f1(text, references) if given else 0.0) if question.answerable else None,
-        error=whole(error) if error else None,
+        error=with_detail(error) if error else None,
         error_kind=type(error).__name__ if error else None,
         rouge_l=(rouge_l(text, references) if given else 0.0) if long else None,
         gist=given and not opposed(text, references) and gist(text, references) if long else None,

@@ -6,14 +6,14 @@ import json
 import sys
 
 from rag.chatbot import Chatbot, checked
-from rag.errors import RagError, whole
+from rag.errors import RagError, with_detail
 from rag.models.progress import terminal_progress
 from rag.settings import read_settings
 from rag.types import INCOMPLETE, Answer
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Ask the question of the arguments; the exit code is 0, or 1 after one sentence on standard error."""
+    """Ask the question of the arguments; the exit code is 1 after an error."""
     parser = argparse.ArgumentParser(prog="python -m rag", description="Ask the documents one question.")
     parser.add_argument("question")
     parser.add_argument("--json", action="store_true", help="print the whole Answer as JSON")
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         with terminal_progress() as progress, Chatbot.open(read_settings(), progress=progress) as bot:
             answer = bot.ask(arguments.question)
     except RagError as error:
-        print(whole(error), file=sys.stderr)
+        print(with_detail(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _text(answer: Answer) -> str:
-    """The answer with its [n] marks, then the quotations, or the nearest passages when there is no answer."""
+    """The answer with [n] marks and quotations, or the nearest passages if there is none."""
     if answer.abstained:
         nearest = [f"  {hit.passage.source}: {_shortened(hit.passage.text)}" for hit in answer.hits]
         return "\n".join([answer.text, *(["", "The nearest passages:", *nearest] if nearest else [])])

@@ -1,4 +1,4 @@
-"""How much text from outside is taken: every bound is held before anything else reads that text."""
+"""How much text from outside is taken, measured before anything else reads it."""
 
 QUESTION = 2_000
 """Characters of a question."""
@@ -8,6 +8,8 @@ TURN = 20_000
 """Characters of each text of a history: every answer that was given can be sent back in one."""
 ANSWER = 20_000
 """Characters that are taken of what a model says; what comes after is cut off."""
+COMMENT = 2_000
+"""Characters of a comment on an answer, and of the answer that would have been right."""
 CHOSEN = 1_000
 """Documents that a question may be put to by their ids."""
 ID = 64

@@ -1,9 +1,9 @@
-"""`Chatbot.open`, `ask` and `stream`: the question, what is found for it, what is written, the Answer."""
+"""Chatbot: a question, what is found for it, what is written, the Answer."""
 
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from types import TracebackType
@@ -26,7 +26,7 @@ from rag.documents.text import clean
 from rag.errors import QuestionError, RagError
 from rag.index.index import Index, open_index
 from rag.langchain_adapter import Asked, ChatbotRunnable, History, retrieval_tool
-from rag.models.chat_model import explained, is_embedded, open_model
+from rag.models.chat_model import is_embedded, open_model, streamed
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
 from rag.settings import Settings
@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Chatbot:
-    """Answers questions from the published index, and from a newer one as soon as it is published.
+    """Answers questions from the index that was published last.
 
     A context manager; threads may share it.
     """
@@ -69,7 +69,7 @@ class Chatbot:
         retriever: BaseRetriever | None = None,
         progress: Progress = silent,
     ) -> Self:
-        """Open the published index and start the model of the settings, or take the ones given.
+        """Open the published index and start the model, or take the ones given.
 
         With a `retriever`, any of LangChain's, passages are found by it and no index is opened. Raises
         StoreError when there is no usable index, ModelError when a model is missing or damaged.
@@ -101,11 +101,11 @@ class Chatbot:
     @property
     def retriever(self) -> BaseRetriever:
         """Finds the passages that are answered from."""
-        return self._finder.now.retriever
+        return self._finder.retriever
 
     @property
     def documents(self) -> Documents:
-        """The documents that can be cited, by id, each read when asked for: those published last."""
+        """The documents published last, by id, each read when asked for."""
         return self._finder.documents
 
     @property
@@ -114,21 +114,22 @@ class Chatbot:
         return self._finder.passages
 
     def refresh(self) -> None:
-        """Answer from the index as it was last published; without it the next question brings that about."""
+        """Answer from the index as it was last published; otherwise the next question does."""
         self._finder.refresh()
 
     def check(self) -> None:
-        """Let the model say one word. Raises ModelError where it does not."""
-        with explained(self.settings):
-            self.model.invoke("Hello", max_tokens=1)
+        """Let the model say one word. Raises ModelError if it does not."""
+        # Not every provider takes a bound on the tokens with the call.
+        with closing(streamed(self.settings, self.model.stream("Hello"))) as pieces:
+            next(pieces, None)
 
     def as_runnable(self) -> Runnable[Asked, AIMessage]:
         """A LangChain Runnable from a question, {"question", "history"} or messages to an AIMessage with citations."""
-        return ChatbotRunnable(self)
+        return ChatbotRunnable(self.stream)
 
     def as_tool(self) -> BaseTool:
-        """A LangChain tool that finds passages; its artifact are the Hits."""
-        return retrieval_tool(self)
+        """A LangChain tool that finds passages; its artifact is the list of Hits."""
+        return retrieval_tool(self.search)
 
     def search(self, question: str, config: RunnableConfig | None = None) -> list[Hit]:
         """The passages nearest to the question, best first. Raises QuestionError like `ask`."""
@@ -139,9 +140,10 @@ class Chatbot:
     ) -> Answer:
         """The answer to `question`, which may point back at `history`, earlier (question, answer) pairs.
 
-        With ids of `documents` only these are searched, read and cited, as far as they are there.
+        With ids of `documents` only these are searched, read and cited; ids that no longer exist are ignored.
         `config` is LangChain's: its callbacks see one run with those of the retriever and the model in it.
-        Raises QuestionError for a blank or overlong question, ModelError when the model fails.
+        Raises QuestionError for a blank or overlong question, ModelError when the model fails,
+        StoreError when nothing can be searched.
         """
         *_, answer = self.stream(question, history, documents, config)
         assert isinstance(answer, Answer)
@@ -149,8 +151,8 @@ class Chatbot:
 
     def stream(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
-    ) -> Iterator[list[Hit] | str | Answer]:
-        """First the hits, then the pieces of the answer as the model writes them, last the Answer.
+    ) -> Generator[list[Hit] | str | Answer, None, None]:
+        """First the hits, then the pieces as the model writes them, last the Answer.
 
         The Answer holds: its text may differ from the pieces, when the model's words are
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
@@ -160,11 +162,13 @@ class Chatbot:
             None, {"question": question}, name=config.get("run_name") or "Chatbot", run_id=config.get("run_id")
         )
         answer: Answer | None = None
+        clock = _Clock()
+        inner = patch_config(config, callbacks=run.get_child())
         try:
-            with closing(
-                self._events(question, history, documents, patch_config(config, callbacks=run.get_child()))
-            ) as events:
+            with closing(self._events(question, history, documents, inner, clock)) as events:
                 for event in events:
+                    if isinstance(event, str):
+                        clock.mark("first_token")
                     answer = event if isinstance(event, Answer) else None
                     yield event
         except Exception as error:
@@ -176,9 +180,8 @@ class Chatbot:
         run.on_chain_end({"answer": answer and answer.text})
 
     def _events(
-        self, question: str, history: History, documents: Sequence[str], config: RunnableConfig
+        self, question: str, history: History, documents: Sequence[str], config: RunnableConfig, clock: "_Clock"
     ) -> Generator[list[Hit] | str | Answer, None, None]:
-        clock = _Clock()
         question = checked(question)
         wording, other = stand_alone(question, history)
         clock.mark("rewrite")
@@ -189,12 +192,11 @@ class Chatbot:
         reading.warmed.wait()
         kind = kind_of(wording.typed)
         context = gather(kind, reading, ranked, self.settings)
-        began = lambda: clock.mark("first_token")  # noqa: E731
-        draft = yield from self._writer.draft(kind, wording, context, hits, began, config)
+        draft = yield from self._writer.draft(kind, wording, context, hits, config)
         yield self._answer(draft, wording.searched, hits, ranked, clock)
 
     def _answer(self, draft: Draft, question: str, hits: list[Hit], ranked: list[Hit], clock: "_Clock") -> Answer:
-        """The Answer; a passage that is cited though it was not among the hits comes after them."""
+        """The Answer; its hits end with passages that are cited without being among `hits`."""
         sentences = given(draft, self.settings)
         citations = draft.citations if sentences else ()
         also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations)]
@@ -212,12 +214,13 @@ class Chatbot:
         )
 
     def _read_ahead(self, reading: Reading) -> None:
-        """Let the engine read a short article in the background; questions wait for it rather than read it twice."""
+        """Let the engine read a short article in the background; questions wait for it."""
 
         def read() -> None:
             try:
                 with self._reading_ahead:
-                    if reading is self._finder.now:  # Of what was published meanwhile only the newest is worth it.
+                    # Of the texts published meanwhile only the newest is worth it.
+                    if reading.warmed is self._finder.now.warmed:
                         self._writer.read_ahead(gather(Kind.FACT, reading, [], self.settings))
             except RagError as error:
                 if not self._closed:
@@ -256,7 +259,7 @@ def _holds(hit: Hit, citations: Sequence[Citation]) -> bool:
 
 
 def checked(question: str) -> str:
-    """The question without white space around it. Raises QuestionError when it is blank or too long."""
+    """The question, cleaned. Raises QuestionError if it is blank or too long."""
     question = question.strip()
     if len(question) > QUESTION:
         raise QuestionError(

@@ -44,7 +44,7 @@ class BusyError(RagError):
     """Too many questions at the moment, of all or of one user."""
 
 
-def whole(error: RagError) -> str:
+def with_detail(error: RagError) -> str:
     """The sentence with what only the operator is told, and what the cause said in its first line."""
     if not error.detail:
         return str(error)

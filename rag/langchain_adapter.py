@@ -1,6 +1,8 @@
-"""The chatbot as LangChain knows it: a Runnable that gives an AIMessage with citations, and a retrieval tool."""
+"""The chatbot for LangChain: a Runnable that gives AIMessages with citations, and a tool."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
@@ -16,45 +18,59 @@ Asked = str | Mapping[str, Any] | Sequence[BaseMessage]
 """A question, {"question", "history"}, or messages that end with the question."""
 
 
-class Bot(Protocol):
-    """What is needed of a Chatbot."""
+class Stream(Protocol):
+    """`Chatbot.stream`."""
 
-    def stream(
-        self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
-    ) -> Iterator[list[Hit] | str | Answer]: ...
-
-    def search(self, question: str, config: RunnableConfig | None = None) -> list[Hit]: ...
+    def __call__(
+        self, question: str, history: History = (), *, config: RunnableConfig | None = None
+    ) -> Generator[list[Hit] | str | Answer, None, None]: ...
 
 
 class ChatbotRunnable(Runnable[Asked, AIMessage]):
     """Answers in an AIMessage, whose text block carries the citations as LangChain's annotations."""
 
-    def __init__(self, bot: Bot) -> None:
-        self._bot = bot
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
 
     def invoke(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> AIMessage:
         """The answer. Raises QuestionError and ModelError like `Chatbot.ask`."""
-        *_events, answer = self._bot.stream(*turns(input), config=config)
+        *_events, answer = self._stream(*turns(input), config=config)
         assert isinstance(answer, Answer)
         return AIMessage(content=[_block(answer, answer.text, 0)], response_metadata=_metadata(answer))
 
-    def stream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> Iterator[AIMessage]:
-        """The pieces, then the citations; if the pieces do not hold, a second text block with the answer that does."""
+    def stream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> Generator[AIMessage, None, None]:
+        """The pieces, then the citations.
+
+        If the pieces do not hold, a second text block has the answer that does.
+        """
         written = ""
-        for event in self._bot.stream(*turns(input), config=config):
-            if isinstance(event, str):
-                written += event
-                yield AIMessageChunk(content=[{"type": "text", "text": event, "index": 0}])
-            elif isinstance(event, Answer):
-                holds = written.rstrip() == event.text
-                block = _block(event, "", 0) if holds else _block(event, event.text, int(bool(written)))
-                yield AIMessageChunk(content=[block], response_metadata=_metadata(event))
+        with closing(self._stream(*turns(input), config=config)) as events:
+            for event in events:
+                if isinstance(event, str):
+                    written += event
+                    yield AIMessageChunk(content=[{"type": "text", "text": event, "index": 0}])
+                elif isinstance(event, Answer):
+                    holds = written.rstrip() == event.text
+                    block = _block(event, "", 0) if holds else _block(event, event.text, int(bool(written)))
+                    yield AIMessageChunk(content=[block], response_metadata=_metadata(event))
+
+    async def astream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> AsyncIterator[AIMessage]:
+        """The same for asynchronous code."""
+        pieces = self.stream(input, config)
+        try:
+            # Step by step: a thread that ran ahead would end the trace before its last pieces are seen.
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                yield piece
+        finally:
+            with suppress(ValueError):  # The thread of a cancelled step is still in it, and closes it when it is done.
+                pieces.close()
 
 
 def turns(asked: Asked) -> tuple[str, History]:
-    """The question and the (question, answer) pairs before it. Raises QuestionError if the last message is no question.
+    """The question and the (question, answer) pairs before it.
 
-    Messages of other kinds than the user's and the assistant's are passed over.
+    Raises QuestionError if the last message is no question. Messages of other kinds than
+    the user's and the assistant's are passed over.
     """
     if isinstance(asked, str):
         return asked, ()
@@ -73,7 +89,7 @@ def turns(asked: Asked) -> tuple[str, History]:
 
 
 def annotations(answer: Answer) -> list[Citation]:
-    """A Citation for each source of each sentence; its indices count characters of the answer's text."""
+    """A Citation for each source of each sentence, with indices into the answer's text."""
     made: list[Citation] = []
     start = 0
     for sentence in answer.sentences:
@@ -95,11 +111,11 @@ def annotations(answer: Answer) -> list[Citation]:
     return made
 
 
-def retrieval_tool(bot: Bot) -> BaseTool:
-    """The search alone: the numbered passages as text, and the list of Hits as the artifact."""
+def retrieval_tool(search: Callable[[str, RunnableConfig], list[Hit]]) -> BaseTool:
+    """The search alone: the passages as text, the list of Hits as the artifact."""
 
     def search_documents(question: str, config: RunnableConfig) -> tuple[str, list[Hit]]:
-        hits = bot.search(question, config)
+        hits = search(question, config)
         texts = [f"[{i}] {hit.passage.source}\n{hit.passage.text}" for i, hit in enumerate(hits, 1)]
         return "\n\n".join(texts), hits
 

@@ -1,6 +1,7 @@
+import asyncio
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -171,9 +172,9 @@ def test_of_articles_published_one_after_the_other_only_the_newest_is_read_ahead
     monkeypatch.setattr(chat, "open_model", lambda *_: nullcontext(Engine(responses=["Yes"])))
     with Chatbot.open(settings, embedder=TopicEmbedder()) as bot:
         first = read.get(timeout=10)
-        for name in ("Tom", "Max", "Ann"):
+        for name, options in (("Tom", {}), ("Max", {}), ("Ann", {}), ("Ann", {"rebuild": True})):
             write(tmp_path / "more", {"a.txt": f"The cat is called {name}."})
-            publish(settings.index, tmp_path / "more")
+            publish(settings.index, tmp_path / "more", **options)
             bot.refresh()
         released.set()
         last = read.get(timeout=10)
@@ -280,3 +281,70 @@ def test_a_trace_names_the_steps_of_the_chain(settings: Settings, animals: Index
     chatbot(long, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH, config={"callbacks": [Names()]})
     steps = ["Chatbot", "is it stated", "answer fact", "is it grounded"]
     assert [name for name in names if name in steps] == steps
+
+
+async def pieces_of(events: AsyncIterator[Any]) -> list[Any]:
+    return [event async for event in events]
+
+
+def test_a_runnable_streams_to_asynchronous_code_too(settings: Settings, animals: Index) -> None:
+    def runnable() -> Any:
+        return chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).as_runnable()
+
+    pieces = asyncio.run(pieces_of(runnable().astream(FISH)))
+    assert len(pieces) > 10 and [one.text for one in pieces] == [one.text for one in runnable().stream(FISH)]
+    assert pieces[-1].content_blocks[0]["annotations"]
+    events = asyncio.run(pieces_of(runnable().astream_events(FISH)))
+    kinds = [event["event"] for event in events]
+    assert kinds.count("on_chain_stream") >= len(pieces) and "on_retriever_start" in kinds
+
+
+def test_who_leaves_an_asynchronous_stream_stops_the_model(settings: Settings, animals: Index) -> None:
+    begun, go_on, stopped = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(ScriptedModel):
+        def _stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+            try:
+                for piece in super()._stream(*args, **kwargs):
+                    begun.set()
+                    assert go_on.wait(10)
+                    yield piece
+            finally:
+                stopped.set()
+
+    async def leave() -> None:
+        runnable = chatbot(settings, animals, Slow(responses=["Yes", "Fish swim.", "Yes"])).as_runnable()
+        asking = asyncio.create_task(pieces_of(runnable.astream(FISH)))
+        assert await asyncio.to_thread(begun.wait, 10)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        go_on.set()
+        assert await asyncio.to_thread(stopped.wait, 10)
+
+    asyncio.run(leave())
+
+
+def test_the_errors_of_a_runnable_reach_asynchronous_code(settings: Settings, animals: Index) -> None:
+    with pytest.raises(QuestionError, match="empty"):
+        asyncio.run(pieces_of(chatbot(settings, animals, scripted()).as_runnable().astream(" ")))
+
+
+def test_the_retriever_finds_what_was_published_before_any_question(settings: Settings, animals: Index) -> None:
+    bot = chatbot(settings, animals, scripted())
+    write(settings.data, {"new.txt": "Fish fly."})
+    publish(settings.index, settings.data)
+    assert [found.page_content for found in bot.retriever.invoke(FISH)] == ["Fish fly."]
+
+
+def test_a_check_takes_models_that_know_no_bound_with_the_call(settings: Settings, animals: Index) -> None:
+    class Strict(ScriptedModel):
+        def _call(self, messages: Any, stop: Any = None, run_manager: Any = None) -> str:  # type: ignore[override]
+            return super()._call(messages)
+
+        def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None) -> Iterator[Any]:  # type: ignore[override]
+            yield from super()._stream(messages)
+
+    model = Strict(responses=["Hello"])
+    chatbot(settings, animals, model).check()
+    assert model.prompts == ["Hello"]

@@ -52,3 +52,24 @@ def test_the_product_imports_nothing_that_measures_it() -> None:
         text = (ROOT / module).with_suffix(".py").read_text(encoding="utf-8")
         names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
         assert not any(str(getattr(node, "module", "") or "").split(".")[0] in {"eval", "tests"} for node in names)
+
+
+LONG_DOCSTRINGS = {
+    "__init__",
+    "documents",
+    "errors",
+    "index",
+    "models",
+    "page",
+    "settings",
+    "types",
+}
+"""Packages whose docstrings are not yet held to a short first line."""
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one.parts[1] not in LONG_DOCSTRINGS], ids=str)
+def test_the_first_line_of_a_docstring_is_short(module: Path) -> None:
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    nodes = ast.walk(ast.parse((ROOT / module).with_suffix(".py").read_text(encoding="utf-8")))
+    first = [(ast.get_docstring(node) or "").partition("\n")[0] for node in nodes if isinstance(node, kinds)]
+    assert [line for line in first if len(line.split()) > 15] == []

@@ -1,10 +1,10 @@
-"""Answer -> sentences, each aligned with the source sentences that say it, and its numbered citations."""
+"""Answer -> sentences, each with the source sentences that say it as numbered citations."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from rag.answer.evidence import Evidence, SourceSentence, Vector, content_words
+from rag.answer.evidence import Evidence, SourceSentence, Vector, content_words, likeness
 from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.types import Citation, Sentence
@@ -47,16 +47,14 @@ def split_answer(answer: str) -> list[str]:
 def align(
     text: str, question: str, vectors: Sequence[Vector], sources: Sequence[SourceSentence]
 ) -> tuple[list[SourceSentence], float]:
-    """The sources nearest to `text` in the order of the documents, and how like it the best of them is (0..2).
+    """The sources nearest to `text`, in the documents' order, and the best one's likeness.
 
-    The likeness is the best cosine with one of `vectors`, which stand for the text, plus the share of its
-    content words in the source. Further sources are taken as far as they hold words that those before lack.
+    Each of `vectors` stands for the text. Further sources are taken as far as they hold words that those before lack.
     """
     words = content_words(text)
     if not sources or not words:
         return [], 0.0
-    cosine = np.array([max(float(source.vector @ vector) for vector in vectors) for source in sources])
-    alike = cosine + np.array([len(words & source.words) / len(words) for source in sources])
+    alike = np.array([max(likeness(words, vector, source) for vector in vectors) for source in sources])
     best, *others = (int(i) for i in np.argsort(-alike, kind="stable"))
     chosen = [best]
     left = words - sources[best].words - content_words(question)

@@ -1,13 +1,13 @@
-"""What the model wrote -> plain sentences: no links, no numbers of a list, no Yes that the text denies."""
+"""What the model wrote -> plain sentences, without links, list numbers and false Yes."""
 
 import re
 
 from rag.answer.citations import SENTENCES
 from rag.answer.context import EXCERPTS, Context
-from rag.answer.evidence import content_words
+from rag.answer.evidence import content_words, likeness
 from rag.answer.links import prose, without_links
 from rag.answer.question import Kind, Wording, is_choice, is_yes_no
-from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes
+from rag.answer.support import OPENING, YES_OR_NO, adds_nothing, contradicts, denies, quotes
 from rag.documents.splitter import sentence_spans
 
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
@@ -16,7 +16,7 @@ _ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MU
 """Before a part of a list; on its own it would pass for a sentence."""
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""
-_SAYS = re.compile(r"^(?:(?:yes|no)\b\W+)?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
+_SAYS = re.compile(rf"^(?:{YES_OR_NO})?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
 """What the answer to a question of yes or no may begin with, before what the text says."""
 
 
@@ -24,7 +24,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     """What the model wrote as plain sentences.
 
     The nearest sentence of the text stands in for an answer that only repeats the question, and one with a
-    quotation where the exact words were asked for and none are given.
+    quotation if the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
     if kind is Kind.YES_NO:
@@ -43,7 +43,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
 
 
 def without_denied(answer: str, context: Context) -> str:
-    """`answer`, where a sentence that affirms what its source negates is replaced by the source itself.
+    """`answer` with the source itself for each sentence that affirms what its source negates.
 
     A Yes before a sentence that says no is dropped.
     """
@@ -51,10 +51,12 @@ def without_denied(answer: str, context: Context) -> str:
     texts = [answer[span.start : span.end] for span in spans]
     if not texts or not context.sources:
         return answer
+    if not any(map(OPENING.match, texts)) and not any(denies(source.text) for source in context.sources):
+        return answer
     kept, ended = "", 0
     for span, text, vector in zip(spans, texts, context.evidence.vectors(texts), strict=True):
         words = content_words(text)
-        best = max(context.sources, key=lambda s: float(s.vector @ vector) + len(words & s.words) / max(1, len(words)))
+        best = max(context.sources, key=lambda source: likeness(words, vector, source))
         opened = OPENING.match(text)
         rest = text[opened.end() :] if opened else text
         kept += answer[ended : span.start]

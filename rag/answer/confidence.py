@@ -1,4 +1,4 @@
-"""How probable it is that the documents answer the question: signals, and the fitted model that combines them."""
+"""The probability that the documents answer: signals, and the fitted model that combines them."""
 
 import json
 import math
@@ -22,15 +22,15 @@ AGAINST = frozenset({"unknown"})
 """The signals that speak against an answer; all others speak for one."""
 WHOLE, PASSAGES = "whole", "passages"
 UNHELD = 0.5
-"""What is left of the outlook where the answer that was written does not hold, or declines."""
+"""What is left of the outlook if the answer that was written does not hold, or declines."""
 _HOPELESS = 0.5
-"""Nothing is written where the outlook is below this share of the threshold."""
+"""Nothing is written if the outlook is below this share of the threshold."""
 _TYPICAL = 0.9
 """The probability of a Yes, from a model that gives none."""
 _FIRST = 100
 """Characters of a reply in which a Yes or a No is looked for."""
 
-# An answer declines where it says one of these:
+# An answer declines if it says one of these:
 #   it does not know; it cannot answer or determine it; the context (text, article, passage ...) does not mention
 #   it; it is not mentioned (in the context, or at the end of a sentence); there is no information about it; it is
 #   unclear. That somebody in the text gave no details is an answer.
@@ -53,7 +53,7 @@ _DECLINES = re.compile(
 
 @dataclass(frozen=True)
 class Logistic:
-    """A bias and a weight for each signal, in log-odds for each unit of the signal."""
+    """A bias, and a weight in log-odds for each unit of a signal."""
 
     bias: float
     weights: Mapping[str, float]
@@ -65,11 +65,11 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Confidence:
-    """The probability that the documents answer: `before` an answer is written, and `after` it was written and checked.
+    """The probability that the documents answer, `before` an answer is written and `after` that.
 
     Both are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
     with the sets they were fitted on and how good they are on questions they had not seen.
-    The signals weigh differently where the model reads a whole short text (WHOLE) and where it
+    The signals weigh differently if the model reads a whole short text (WHOLE) and if it
     reads the passages found in a long one (PASSAGES). With the whole text before it what the
     model says before it answers is as good as what it says afterwards, which is not asked: `after` is None.
     """
@@ -99,7 +99,7 @@ def declines(answer: str) -> bool:
 
 
 def yes_probability(said: BaseMessage) -> float:
-    """The probability of Yes against No as a model's next word; a typical one where it gives none."""
+    """The probability of Yes against No; a typical one if the model gives none."""
     match said.response_metadata:
         case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}}:
             pass
@@ -116,7 +116,7 @@ def yes_probability(said: BaseMessage) -> float:
 
 
 def token_likelihoods(said: BaseMessage) -> list[float]:
-    """The log-likelihood of each token, where the server gives them."""
+    """The log-likelihood of each token, if the server gives them."""
     match said.response_metadata:
         case {"logprobs": {"content": list(tokens)}}:
             return [chance for _, chance in _scored(tokens)]
@@ -132,8 +132,11 @@ def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
 
 
 def known_before(question: str, stated: float, hits: Sequence[Hit], context: Context) -> dict[str, float]:
-    """The signals of BEFORE: the log-odds of the model's Yes, the cosine of the nearest passage, and whether the
-    question names what is not in the text."""
+    """The signals of BEFORE.
+
+    They are the log-odds of the model's Yes, the cosine of the nearest passage, and whether the question names
+    what is not in the text.
+    """
     return {
         "stated": log_odds(stated),
         "similarity": max((hit.similarity or 0.0 for hit in hits), default=0.0),
@@ -142,7 +145,7 @@ def known_before(question: str, stated: float, hits: Sequence[Hit], context: Con
 
 
 def mean_likelihood(likelihoods: Sequence[float]) -> float:
-    """The mean of the tokens' log-likelihoods, 0 where the server gives none."""
+    """The mean of the tokens' log-likelihoods, 0 if the server gives none."""
     return sum(likelihoods) / max(1, len(likelihoods))
 
 

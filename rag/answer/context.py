@@ -1,4 +1,4 @@
-"""What the model reads for a question: passages within a budget, and the nearest of their sentences once more."""
+"""What the model reads: passages within a budget, and their nearest sentences once more."""
 
 import re
 import threading
@@ -25,6 +25,8 @@ EXCERPT_TOKENS = 600
 """Tokens of these sentences, at most."""
 _REST = EXCERPT_TOKENS + 600
 """Tokens kept free for the instructions, these sentences and the question."""
+_CHEAP = re.compile(r"[A-Za-z]|\s(?!\d)", re.ASCII)
+"""Models take several letters and the blank before them for one token, but many each digit and each sign for one."""
 _MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
 """It closes the text in a prompt."""
 
@@ -46,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read, as one text and as sentences in the order of the documents; `whole` tells whether that is all."""
+    """What is read, as one text and as sentences; `whole` tells whether it is everything."""
 
     text: str
     whole: bool
@@ -56,14 +58,14 @@ class Context:
     def nearest(self, question: str, count: int, quoting: bool = False) -> list[SourceSentence]:
         """The `count` sentences that are most related to the question, the nearest first.
 
-        With `quoting` only those with a quotation, where there are any.
+        With `quoting` only those with a quotation, if there are any.
         """
         among = [one for one in self.sources if quoting and quotes(one.text)] or self.sources
         order = rank_sentences(question, self.evidence.vectors([question])[0], among)
         return [among[i] for i in order[:count]]
 
     def excerpts(self, kind: Kind, question: str) -> str:
-        """The sentences that are repeated for `question`, as a part of a prompt, as far as there is room."""
+        """The sentences to repeat for `question`, as a part of a prompt, within EXCERPT_TOKENS."""
         if kind is Kind.SUMMARY and not self.whole:
             return ""
         near = self.nearest(question, EXCERPTS, kind is Kind.QUOTATION)
@@ -79,7 +81,7 @@ def gather(kind: Kind, reading: Reading, ranked: Sequence[Hit], settings: Settin
     """The context for a question of this kind with these hits.
 
     A short text is read whole. Of a long one the best passages are read, the best of them
-    last: as many as were found for a question, more where several answer it, and for a
+    last: as many as were found for a question, more if several answer it, and for a
     summary some from the beginning to the end of the documents in question.
     """
     if reading.whole:
@@ -93,7 +95,7 @@ def gather(kind: Kind, reading: Reading, ranked: Sequence[Hit], settings: Settin
 
 
 def _context(read: Sequence[Passage], ordered: Sequence[Passage], reading: Reading) -> Context:
-    alone = reading.index is not None and len(reading.index.documents) == 1
+    alone = reading.index is not None and reading.index.manifest.documents == 1
     texts = [
         passage.text if alone or not passage.title else f"{passage.title[:TITLE]}\n{passage.text}" for passage in read
     ]
@@ -102,7 +104,7 @@ def _context(read: Sequence[Passage], ordered: Sequence[Passage], reading: Readi
 
 
 def _spread(index: Index, ranked: Sequence[Hit], count: int) -> list[Passage]:
-    """`count` passages, evenly from the documents of the hits: of each its first, then others down to its end."""
+    """`count` passages, evenly from the documents of the hits, each from beginning to end."""
     doc_ids = list(dict.fromkeys(hit.passage.doc_id for hit in ranked))[:count]
     share = count // max(1, len(doc_ids))
     passage_ids: list[int] = []
@@ -114,11 +116,11 @@ def _spread(index: Index, ranked: Sequence[Hit], count: int) -> list[Passage]:
 
 
 def fitting(passages: Sequence[Passage], settings: Settings, all_or_none: bool = False) -> list[Passage]:
-    """The first passages that leave room in the model's context for the question and the answer."""
+    """The first passages, as many as leave room for the question and the answer."""
     room = settings.context - settings.max_tokens - _REST
     taken: list[Passage] = []
     for passage in passages:
-        room -= tokens(passage.text)
+        room -= tokens(passage.text) + tokens(passage.title[:TITLE])
         if room < 0:
             return [] if all_or_none else taken or [passage]
         taken.append(passage)
@@ -126,6 +128,6 @@ def fitting(passages: Sequence[Passage], settings: Settings, all_or_none: bool =
 
 
 def tokens(text: str) -> int:
-    """An upper estimate of the tokens of `text`: a third of the ASCII letters, and every other letter."""
-    ascii_letters = sum(letter.isascii() for letter in text)
-    return ascii_letters // 3 + len(text) - ascii_letters
+    """A high estimate: a third of the ASCII letters and blanks, every other sign."""
+    cheap = len(_CHEAP.findall(text))
+    return cheap // 3 + len(text) - cheap

@@ -26,7 +26,7 @@ TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 
 @dataclass(frozen=True, eq=False)
 class SourceSentence:
-    """A sentence of a document: its passage, its span in the document, its words and its unit vector."""
+    """A sentence: its passage, its span in the document, its words and unit vector."""
 
     passage: Passage
     span: Span
@@ -41,7 +41,7 @@ class SourceSentence:
 
 
 class Evidence:
-    """Makes source sentences and remembers those of the passages used last, whatever index they are of.
+    """Makes source sentences, and remembers those of the passages used last.
 
     Threads may share it.
     """
@@ -82,6 +82,11 @@ def content_words(text: str) -> frozenset[str]:
     """The stemmed words of `text` that carry meaning, and every number in it."""
     plain = text.translate(TYPOGRAPHY)
     return frozenset(tokenize(plain)) | frozenset(_NUMBER.findall(plain))
+
+
+def likeness(words: frozenset[str], vector: Vector, source: SourceSentence) -> float:
+    """The cosine, plus the share of the text's words that are in the source (0..2)."""
+    return float(source.vector @ vector) + len(words & source.words) / max(1, len(words))
 
 
 def rank_sentences(question: str, vector: Vector, sentences: Sequence[SourceSentence]) -> list[int]:

@@ -1,4 +1,4 @@
-"""A question -> the passages found for it, in the published index or by any LangChain retriever."""
+"""Question -> passages, found in the published index or by any LangChain retriever."""
 
 import hashlib
 import threading
@@ -18,7 +18,7 @@ from rag.answer.context import PASSAGES_FACTOR, Reading, fitting
 from rag.answer.evidence import Evidence
 from rag.bounds import NAME, TITLE
 from rag.documents.text import clean
-from rag.errors import DamagedError, QuestionError
+from rag.errors import DamagedError, QuestionError, RagError, StoreError
 from rag.index.index import Index, Reader
 from rag.index.retriever import RRF_K, HybridRetriever
 from rag.settings import Settings
@@ -26,7 +26,7 @@ from rag.types import Document, Documents, Hit, Listed, Passage
 
 REMEMBERED = 2_000
 """Documents of another retriever that are remembered, so that their citations can be looked up."""
-LONGEST = 8_000
+LONGEST_TEXT = 8_000
 """Characters that are taken of one of them: a retriever gives passages, not books."""
 
 
@@ -36,6 +36,10 @@ class Finder(Protocol):
     @property
     def now(self) -> Reading:
         """What is answered from at the moment."""
+
+    @property
+    def retriever(self) -> BaseRetriever:
+        """Finds in what was published last."""
 
     @property
     def documents(self) -> Documents:
@@ -55,7 +59,7 @@ class Finder(Protocol):
         """What the question is answered from, and what is found there, best first.
 
         `also` are other wordings to search by; with ids of `documents` only these are searched. Raises
-        QuestionError where none of these is there.
+        QuestionError if none of these is there.
         """
 
     def refresh(self) -> None:
@@ -63,7 +67,7 @@ class Finder(Protocol):
 
 
 class IndexFinder:
-    """Finds in the published index, and in a newer one as soon as it is published. Threads may share it."""
+    """Finds in the index that was published last. Threads may share it."""
 
     def __init__(
         self, settings: Settings, index: Index, embedder: Embeddings, opened: Callable[[Reading], None]
@@ -81,8 +85,13 @@ class IndexFinder:
         return self._reader.now
 
     @property
+    def retriever(self) -> BaseRetriever:
+        """Of the index as it was last published."""
+        return self._reader.newest().retriever
+
+    @property
     def documents(self) -> Documents:
-        """Those of the index as it was last published."""
+        """Those of that index."""
         return self._newest().documents
 
     @property
@@ -99,7 +108,7 @@ class IndexFinder:
     ) -> tuple[Reading, list[Hit]]:
         """See Finder. Of `documents` those that are no longer there are left out.
 
-        Where files were damaged meanwhile, a sound index is taken. Raises DamagedError where none is sound.
+        If files were damaged meanwhile, a sound index is taken. Raises DamagedError if none is sound.
         """
         reading = self._reader.newest()
         try:
@@ -125,7 +134,7 @@ class IndexFinder:
         return among, [document.metadata["hit"] for document in found]
 
     def _among(self, reading: Reading, documents: Sequence[str]) -> Reading:
-        """The reading of these documents alone; the same where they are none or all that there are."""
+        """The reading of these documents alone; all are read if none is named."""
         index = reading.index
         if not documents or not index:
             return reading
@@ -152,24 +161,26 @@ class IndexFinder:
             self._opened(now)
 
     def _short(self, passages: Sequence[Passage]) -> list[Passage]:
-        """All of them, or none where they do not fit into the context."""
+        """All of them, or none if they do not fit into the context."""
         return fitting(passages, self._settings, all_or_none=True)
 
     def _retriever(self, index: Index, whole: Sequence[Passage], documents: Sequence[str] = ()) -> HybridRetriever:
-        """Finds so many passages that all of a text that is read whole are among them."""
+        """Finds all passages of a text that is read whole."""
         k = max(PASSAGES_FACTOR * self._settings.passages, len(whole))
         return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
 
 
 class RetrieverFinder:
-    """Finds with any LangChain retriever. Each document that it gives is a passage, and a document of its own.
+    """Finds with any LangChain retriever.
 
-    Of the metadata `source`, `title` and `page` are taken. Citations count characters of the `page_content`,
-    as `documents` holds it under the id of the citation. Threads may share it.
+    Each document that it gives is a passage, and a document of its own. Of the metadata `source`, `title` and
+    `page` are taken. Citations count characters of the cleaned `page_content`, as `documents` holds it under the
+    id of the citation. Threads may share it.
     """
 
     def __init__(self, retriever: BaseRetriever, embedder: Embeddings) -> None:
         self._embedder = embedder
+        self.retriever = retriever
         self.now = Reading(None, retriever, Evidence(embedder), (), _set())
         self._passages: OrderedDict[str, Passage] = OrderedDict()
         self._given = 0
@@ -193,30 +204,42 @@ class RetrieverFinder:
         documents: Sequence[str] = (),
         config: RunnableConfig | None = None,
     ) -> tuple[Reading, list[Hit]]:
-        """See Finder. Only what was found with an earlier question can be chosen among `documents`."""
-        found = [one for one in self.now.retriever.invoke(question, config) if one.page_content.strip()]
+        """See Finder. Only what was found with an earlier question can be chosen among `documents`.
+
+        Raises StoreError if the retriever or the embedder fails.
+        """
+        try:
+            return self.now, self._found(question, documents, config)
+        except RagError:
+            raise
+        except Exception as error:  # Each retriever and embedder has errors of its own.
+            raise StoreError(
+                "Your retriever failed; see that what it searches can be reached.", type(error).__name__
+            ) from error
+
+    def _found(self, question: str, documents: Sequence[str], config: RunnableConfig | None) -> list[Hit]:
+        found = [one for one in self.retriever.invoke(question, config) if one.page_content.strip()]
         passages = list(dict.fromkeys(self._passage(one) for one in found))
         if documents:
             passages = [one for one in passages if one.doc_id in set(documents)]
             if not passages:
                 raise QuestionError("Nothing was found in the chosen documents; choose others.")
         if not passages:
-            return self.now, []
+            return []
         vectors = self.now.evidence.vectors([one.text for one in passages])
         asked = np.asarray(self._embedder.embed_query(question), dtype=np.float32)
         asked /= max(float(np.linalg.norm(asked)), 1e-9)
-        hits = [
+        return [
             Hit(passage, 1 / (RRF_K + rank), float(vector @ asked), rank, None)
             for rank, (passage, vector) in enumerate(zip(passages, vectors, strict=True), 1)
         ]
-        return self.now, hits
 
     def refresh(self) -> None:
         """Nothing is kept that could be old."""
 
     def _passage(self, found: LangChainDocument) -> Passage:
-        """The passage of what was found; the same text of the same source is the same passage."""
-        text, facts = clean(found.page_content[:LONGEST]), found.metadata
+        """The passage of what was found, one for the same text and source."""
+        text, facts = clean(found.page_content[:LONGEST_TEXT]), found.metadata
         source = _text(facts.get("source"), NAME) or "retriever"
         doc_id = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:32]
         page = facts.get("page")
@@ -238,7 +261,7 @@ class _Remembered(dict[str, Document], Documents):
 
 
 def _text(value: Any, most: int) -> str:
-    return " ".join(str(value or "").split())[:most]
+    return " ".join(clean(str(value or "")[:most]).split())
 
 
 def _set() -> threading.Event:

@@ -1,4 +1,4 @@
-"""What a model wrote -> the same as plain words, without links, images and tags that the documents do not hold."""
+"""What a model wrote -> plain words, without links, images and tags."""
 
 import re
 
@@ -28,13 +28,14 @@ _MANY = 200
 
 
 def prose(text: str) -> str:
-    """`text`, or its first value where it is JSON: nobody asks for that but an order in a document."""
+    """`text`, or its first value if it is JSON."""
+    # Only an order in a document asks for JSON.
     found = _JSON.match(text)
     return _ESCAPED.sub(r"\1", found[1]) if found else text
 
 
 def without_links(text: str, held: str) -> str:
-    """`text` without markup that loads or leads anywhere, and without addresses that do not occur in `held`.
+    """`text` without links, images and tags, and without addresses that `held` lacks.
 
     Of a Markdown link or image its words stay, of HTML what is between the tags, and of an
     address that `held` has the address itself, as plain words.
@@ -55,7 +56,7 @@ def without_links(text: str, held: str) -> str:
 
 
 def _without_links(text: str, known: str) -> str:
-    """Without those that nothing has to be taken off before."""
+    """One pass: what is left can hold another link, put together from parts."""
     looked_up = 0
 
     def held(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""A question as it was typed -> what it stands for by itself, and its kind."""
+"""A question as typed -> what it stands for by itself, and its kind."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _READ = 1_000
 
 @dataclass(frozen=True)
 class Wording:
-    """A question as it was typed, and the turn that it leans on; that is empty where it stands alone."""
+    """A question as typed, and the turn it leans on, empty if it stands alone."""
 
     typed: str
     earlier: str
@@ -48,7 +48,7 @@ class Wording:
 
     @property
     def asked(self) -> str:
-        """The same for a model, which would answer the earlier question as well, were it put in front."""
+        """The same for a model. Models would also answer an earlier question placed first."""
         return f"{self.typed} (This was asked after: {self.earlier})" if self.earlier else self.typed
 
 
@@ -65,7 +65,7 @@ def stand_alone(question: str, history: Sequence[tuple[str, str]]) -> tuple[Word
 def points_back(question: str) -> bool:
     """Whether the question leans on what was said before, by its words alone.
 
-    It does where it goes on with "And …", names nothing at all ("Since when?"), or has a
+    It does if it goes on with "And …", names nothing at all ("Since when?"), or has a
     pronoun that no name before it in the same question can be meant by. The text itself
     ("this article") is not something said before.
     """
@@ -163,7 +163,7 @@ class Kind(Enum):
 
 
 def kind_of(question: str) -> Kind:
-    """The type that the words of `question` ask for; a fact where nothing else is told.
+    """The kind that `question` asks for by its words; a fact if nothing tells.
 
     A summary is one of the text as a whole; "the main elements of the plan" is a list.
     """
@@ -184,7 +184,7 @@ def kind_of(question: str) -> Kind:
 
 
 def is_yes_no(question: str) -> bool:
-    """Whether it is to be answered with Yes or No; neither a polite wish to be told something nor a choice is."""
+    """Whether Yes or No answers it; neither a choice nor a polite request counts."""
     return bool(_YES_NO.match(question)) and not is_choice(question)
 
 

@@ -27,7 +27,7 @@ _ENDINGS = frozenset(
 ) | {""}
 _LONGEST_ENDING = max(map(len, _ENDINGS))
 _STEM = 5
-"""Letters that two words have in common at least where only their endings differ."""
+"""Letters that two words have in common at least if only their endings differ."""
 _WORD = re.compile(r"[\w'-]+")
 _ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
 _NUMBER = re.compile(r"(?<![^\W\d_])(?:\d[\d.,]*\d|\d)")
@@ -38,7 +38,9 @@ _REACH = 8
 """Words after a negation that it is taken to negate."""
 _FAR = 200
 """Characters in which they are looked for."""
-OPENING = re.compile(r"^(yes|no)\b[,.:;]?\s*", re.IGNORECASE)
+YES_OR_NO = r"(yes|no)\b(?:[.,:;!–—]+|\s+[-–—]+|$)\s*"
+"""Only with a mark after it: "No one came" begins with neither."""
+OPENING = re.compile(rf"^{YES_OR_NO}", re.IGNORECASE)
 _LONGER_BEFORE = re.compile(r"[\w.,]")
 _LONGER_AFTER = re.compile(r"\w|[.,]\d")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
@@ -51,7 +53,7 @@ _NAMED = 5
 def why_unsupported(
     text: str, question: str, sources: Sequence[SourceSentence], alike: float, strange: Sequence[str]
 ) -> str:
-    """Why `sources` do not say the sentence `text` of an answer; empty where they do.
+    """Why `sources` do not say the sentence `text` of an answer; empty if they do.
 
     `alike` is the cosine of the sentence and its best source plus the share of its content words there (0..2);
     `strange` are the names, numbers and quotations of the question that nothing of what was read holds.
@@ -84,7 +86,7 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def contradicts(text: str, source: str) -> bool:
-    """Whether `source` negates words that `text` affirms: two or more of those right after a negation."""
+    """Whether `source` has two words that `text` affirms right after a negation."""
     if denies(text):
         return False
     said, plain = content_words(text), _plain(source).lower()
@@ -142,7 +144,7 @@ def quotes(text: str) -> bool:
 
 
 def _unknown(names: Sequence[str], words: set[str]) -> list[str]:
-    """The names that are not among `words`, and have no word there that differs by its ending only.
+    """The names that are not among `words`, not even with another ending.
 
     Ukraine and Ukrainian differ so, Austria and Australia do not.
     """
@@ -213,9 +215,9 @@ _POSSESSIVE = re.compile(r"'s?$")
 
 
 def speakers(text: str, heads: bool = False) -> list[frozenset[str]]:
-    """The words of each name that `text` makes the subject of saying something; an empty set is a pronoun.
+    """The words of each speaker's name in `text`; an empty set is a pronoun.
 
-    With `heads` also what they are, where the name only tells of whom or where.
+    With `heads` also what they are, if the name only tells of whom or where.
     """
     plain = text.translate(TYPOGRAPHY)
     found = [match for pattern in (_BEFORE_VERB, _AFTER_VERB, _ACCORDING) for match in pattern.finditer(plain)]
@@ -230,7 +232,7 @@ def misattributed(text: str, sources: Sequence[tuple[str, str]]) -> bool:
     """Whether `text` says that somebody said what its sources let another say.
 
     Each source is a sentence and what stands before it in its passage. A named speaker of
-    the text must speak in one of them; where a source has a pronoun or no speaker at all,
+    the text must speak in one of them; if a source has a pronoun or no speaker at all,
     the one who spoke last before it counts, or whoever is named in it or in the sentence
     before.
     """

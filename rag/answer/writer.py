@@ -1,6 +1,6 @@
-"""The chain, top to bottom: is it stated? -> answer -> clean -> cite -> is it grounded? -> Yes or No."""
+"""The chain: is it stated? answer, clean, cite, is it grounded? Yes or No."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -33,13 +33,13 @@ from rag.settings import Settings
 from rag.types import Citation, Hit, Incomplete, Sentence
 
 _AFFIRMED, _DENIED = 1.75, -0.3
-"""A Yes or a No is said where the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
+"""A Yes or a No is said if the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
 readily."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An answer before it is decided whether to give it; without sentences where none was written."""
+    """An answer before it is decided whether to give it; perhaps without sentences."""
 
     sentences: tuple[Sentence, ...]
     confidence: float
@@ -76,12 +76,11 @@ class Writer:
             self._read.invoke({"text": context.text, "excerpts": "", "question": ""})
 
     def draft(
-        self, kind: Kind, wording: Wording, context: Context, hits: list[Hit],
-        began: Callable[[], None], config: RunnableConfig | None = None,
-    ) -> Generator[str, None, Draft]:  # fmt: skip
-        """Gives the pieces of the answer as they are written, and returns the draft. Raises ModelError.
+        self, kind: Kind, wording: Wording, context: Context, hits: list[Hit], config: RunnableConfig | None = None
+    ) -> Generator[str, None, Draft]:
+        """Gives the pieces of the answer as they are written, and returns the draft.
 
-        `began` is called at each piece. Nothing is written where it is hopeless.
+        Nothing is written if it is hopeless. Raises ModelError.
         """
         question = wording.searched
         read = {"text": context.text, "excerpts": context.excerpts(kind, question), "question": question}
@@ -92,7 +91,7 @@ class Writer:
             outlook = confidence.before.probability(signals)
             if confidence.is_hopeless(outlook, self._settings.abstain_below):
                 return Draft((), outlook, signals)
-        written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, began, config)
+        written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
         text = cleaned(written.strip(), kind, wording, context)
         draft = Draft(cite(text, question, context.sources, context.evidence), outlook, signals)
         if kind is Kind.SUMMARY:
@@ -110,9 +109,9 @@ class Writer:
             return chain.invoke(values, config)
 
     def _write(
-        self, kind: Kind, values: Mapping[str, str], began: Callable[[], None], config: RunnableConfig | None
+        self, kind: Kind, values: Mapping[str, str], config: RunnableConfig | None
     ) -> Generator[str, None, tuple[str, list[float], str | None]]:
-        """Gives the pieces; returns the whole, the log-likelihood of each token, and why the model stopped."""
+        """Gives the pieces; returns their text, the tokens' log-likelihoods, why the model stopped."""
         written, likelihoods, reason = "", list[float](), None
         with closing(streamed(self._settings, self._answer[kind].stream(values, config))) as pieces:
             # A server may send more than the tokens that it was asked for, and pieces without a text for good.
@@ -120,7 +119,6 @@ class Writer:
                 likelihoods += token_likelihoods(piece)
                 reason = finish_reason(piece) or reason
                 if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
-                    began()
                     written += text
                     yield text
                 if max(len(written), len(likelihoods)) >= LONGEST_ANSWER:
@@ -132,7 +130,7 @@ class Writer:
         self, draft: Draft, confidence: Confidence, wording: Wording, written: str, likelihoods: list[float],
         config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
-        """The draft with its confidence; for found passages the model is asked about the cited sentences alone."""
+        """The draft with its confidence; of found passages the model judges the cited sentences."""
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
             return replace(draft, confidence=UNHELD * draft.confidence)
@@ -143,7 +141,7 @@ class Writer:
         return replace(draft, confidence=confidence.after.probability(signals), signals=signals)
 
     def _sided(self, draft: Draft, wording: Wording, config: RunnableConfig | None) -> Draft:
-        """The draft with a Yes or a No before it, where what it cites surely says so; else what is said must do.
+        """Puts Yes or No in front if the cited sentences clearly say so.
 
         Without a Yes a sentence that only repeats the question is replaced by the first that it cites.
         """
@@ -160,7 +158,7 @@ class Writer:
 
 
 def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
-    """The sentences to give; none where they are not believed or none is supported.
+    """The sentences to give; none if they are not believed or none is supported.
 
     Of an answer that was cut short what there is of it is given, though nobody vouches for it.
     """
@@ -180,7 +178,10 @@ def _cited(draft: Draft, wording: Wording) -> dict[str, str]:
 
 
 def _cut_short(draft: Draft, cut: Incomplete, context: Context) -> Draft:
-    """The draft of a stream that ended too early: its last sentence is not vouched for, unless the text has it."""
+    """The draft of a stream that ended too early.
+
+    Its last sentence is not vouched for, unless the text has it.
+    """
     *whole, last = draft.sentences or (None,)
     if last is None or last.text in {source.text for source in context.sources}:
         return replace(draft, incomplete=cut)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from rag.bounds import COMMENT
 from rag.page.export import with_sources
 from rag.page.markup import Mark, button, count, escape, facts, marks_of, place, sentence_id, shorten
 from rag.server.records import REASONS, Turn
@@ -144,8 +145,9 @@ def _complaint(number: int) -> str:
     return (
         f'<div class="complaint" hidden data-turn="{number}">'
         f'<label>What is bad about it? <select name="reason">{reasons}</select></label>'
-        '<label>Comment <textarea name="comment" rows="2" maxlength="2000"></textarea></label>'
-        '<label>The right answer, if you know it <textarea name="right" rows="2" maxlength="2000"></textarea></label>'
+        f'<label>Comment <textarea name="comment" rows="2" maxlength="{COMMENT}"></textarea></label>'
+        "<label>The right answer, if you know it "
+        f'<textarea name="right" rows="2" maxlength="{COMMENT}"></textarea></label>'
         f"{button('complain', 'Send', turn=number)}{button('cancel', 'Cancel', turn=number)}</div>"
     )
 

@@ -74,7 +74,7 @@ def add_api(app: FastAPI, service: Service) -> None:
 
     @router.post("/ask", response_model=Answer, responses=_RESPONSES, summary="Ask a question")
     async def ask(asked: Question, request: Request, stream: bool = False) -> Response:
-        """The Answer; with `stream=true`, or where text/event-stream is accepted, server-sent events.
+        """The Answer; with `stream=true`, or if text/event-stream is accepted, server-sent events.
 
         They are `hits` (the passages), `waiting` (`ahead`: its place in the queue), `piece` (`text`, as it is
         written), and last `answer` (the Answer, which holds) or `error`. Closing the connection stops the model.

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import StoreError
 
-PATIENCE = 2.0
+LOCK_SECONDS = 2.0
 """Seconds to wait for another thread, and then for another process, that uses the file."""
 _LOG = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Database:
     @contextmanager
     def use(self) -> Generator[sqlite3.Connection, None, None]:
         """The connection, for this thread alone. Raises StoreError, which readers of the page see."""
-        if not self._using.acquire(timeout=PATIENCE):
+        if not self._using.acquire(timeout=LOCK_SECONDS):
             raise _unusable("it is busy")
         try:
             self._follow()
@@ -80,10 +80,10 @@ class Database:
         if _file(self._path) is None:  # The conversations of others are nothing for everybody on this machine.
             self._path.touch(mode=0o600)
         # While one turns a new file to WAL, SQLite refuses another at once instead of letting it wait.
-        with FileLock(f"{self._path}.lock", timeout=PATIENCE, mode=0o600):
+        with FileLock(f"{self._path}.lock", timeout=LOCK_SECONDS, mode=0o600):
             opened = _file(self._path)
             connection = sqlite3.connect(
-                self._path, timeout=PATIENCE, isolation_level="IMMEDIATE", check_same_thread=False
+                self._path, timeout=LOCK_SECONDS, isolation_level="IMMEDIATE", check_same_thread=False
             )
             try:
                 connection.executescript(self._schema)

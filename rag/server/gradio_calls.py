@@ -17,14 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rag import bounds
 from rag.server.identity import owner_of
 from rag.server.middleware import json_of
+from rag.server.records import Reason
 from rag.server.serve import CONNECTIONS
+from rag.server.uploads import FILES
 
 SESSIONS = 2_000
 """Sessions of pages that are remembered, with the last values of their events: those of a visitor STREAMS at most."""
 STREAMS = CONNECTIONS // 2
 """Streams of events that may be open at once for one visitor, who may be a whole office; a tab has two."""
-FILES = 100
-"""Files of one call."""
 _CANCEL = "/gradio_api/cancel"
 _CALL = re.compile(r"/gradio_api/(?:queue/join|run/(?P<name>[^/]+))")
 _STREAM = re.compile(r"/gradio_api/(?:queue/data|heartbeat/(?P<session>[^/]+))")
@@ -173,9 +173,9 @@ class Click(BaseModel):
     question: str = Field("", max_length=bounds.TURN)
     conversation: str = Field("", pattern=rf"^(?:{_CONVERSATION.pattern})?$")
     verdict: Literal["", "good", "bad"] = ""
-    reason: str = Field("", max_length=bounds.TITLE)
-    comment: str = Field("", max_length=bounds.TURN)
-    right: str = Field("", max_length=bounds.TURN)
+    reason: Literal[Reason, ""] = ""
+    comment: str = Field("", max_length=bounds.COMMENT)
+    right: str = Field("", max_length=bounds.COMMENT)
 
 
 def click_of(event: gr.EventData) -> Click | None:

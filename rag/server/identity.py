@@ -18,7 +18,7 @@ from rag.server.limits import OftenError, Visitors, network
 COOKIE = "rag_owner"
 SESSION = "rag_session"
 YEAR = 365 * 24 * 3600
-PUBLIC = ("/login", "/health", "/ready", "/metrics", "/favicon.ico")
+PUBLIC = ("/login", "/logout", "/health", "/ready", "/metrics", "/favicon.ico")
 """What is answered to everybody."""
 FOR_PROGRAMS = ("/api/", "/mcp")
 """What programs call, which keep no cookies."""

@@ -20,7 +20,7 @@ import gradio.route_utils
 import gradio.routes
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from rag.errors import BusyError, QuestionError, RagError, StoreError, whole
+from rag.errors import BusyError, QuestionError, RagError, StoreError, with_detail
 from rag.settings import ServerSettings
 from rag.types import Answer
 
@@ -37,7 +37,7 @@ _STEPS = (0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 40, 80, 160)
 
 
 def make_request_id(given: str = "") -> str:
-    """The id that a client gave its request, or a new one if that is unfit."""
+    """The id that a client gave its request, or a new one."""
     return given if _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
 
 
@@ -74,14 +74,14 @@ class Record:
 class Monitor:
     """Counts, times and logs questions, without their text unless asked for it.
 
-    What metrics and log call door is the channel: the page, HTTP, gradio_client or MCP.
+    A channel is the page, HTTP, gradio_client or MCP.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         self._with_text = settings.log_questions
         self.registry = CollectorRegistry()
         self._asked = Counter(
-            "rag_questions", "Questions by door and outcome.", ["door", "outcome"], registry=self.registry
+            "rag_questions", "Questions by channel and outcome.", ["channel", "outcome"], registry=self.registry
         )
         self._found = self._histogram("rag_passages_seconds", "Seconds until the passages were found.")
         self._first = self._histogram("rag_first_token_seconds", "Seconds until the model wrote its first word.")
@@ -123,14 +123,14 @@ class Monitor:
         fields = {
             "request_id": record.request_id,
             "owner": hashed(record.owner),
-            "door": record.channel,
+            "channel": record.channel,
             "outcome": record.outcome,
             "seconds": round(total, 3),
             "confidence": round(answer.confidence, 3) if answer else None,
             "citations": len(answer.citations) if answer else None,
         }
         if isinstance(error, RagError):
-            fields["reason"] = whole(error) if self._with_text else reason(error)
+            fields["reason"] = with_detail(error) if self._with_text else reason(error)
         if self._with_text:
             fields["question"] = record.question
         unforeseen = record.outcome == "failed" and not isinstance(error, RagError)

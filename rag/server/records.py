@@ -4,18 +4,16 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import TypeAdapter
 
-from rag.errors import RagError
 from rag.server.service import Event, Waiting
 from rag.types import INCOMPLETE, Answer, Hit
 
-REASONS = ("wrong", "incomplete", "wrong source", "should have answered", "should not have answered", "other")
+Reason = Literal["wrong", "incomplete", "wrong source", "should have answered", "should not have answered", "other"]
 """What can be wrong with an answer."""
-LONGEST = 4000
-"""Characters of a comment, and of an answer as a person types it."""
+REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 @dataclass(frozen=True)
@@ -59,15 +57,11 @@ def end(turn: Turn, stopped: bool) -> Turn:
     return replace(turn, state="failed", note=INCOMPLETE["broke off"])
 
 
-class RatingError(RagError):
-    """A rating cannot be kept."""
-
-
 @dataclass(frozen=True)
 class Rating:
     """A thumb up (`good`) or down.
 
-    `reason` is one of REASONS for a bad answer, "" for a good one. `comment` and `right`, the answer that would have
+    `reason` is "" for a good answer. `comment` and `right`, the answer that would have
     been right, are what the person typed, perhaps nothing. `turn` is the turn of that `number` as it was when it was
     rated, and `history` the questions and answers before it. `at` is the time in seconds (UTC).
     """
@@ -75,23 +69,12 @@ class Rating:
     conversation: str
     number: int
     good: bool
-    reason: str
+    reason: Literal[Reason, ""]
     comment: str
     right: str
     turn: Turn
     history: tuple[tuple[str, str], ...]
     at: float = field(default_factory=time.time)
-
-
-def check_rating(rating: Rating) -> None:
-    """Raises RatingError if the reason is unknown or a text too long."""
-    reasons = ("",) if rating.good else REASONS
-    if rating.reason not in reasons:
-        choice = "leave it out for a good answer" if rating.good else f"choose one of: {', '.join(REASONS)}"
-        raise RatingError(f"A rating cannot have the reason {rating.reason[:80]!r}; {choice}.")
-    for name, text in (("comment", rating.comment), ("right answer", rating.right)):
-        if len(text) > LONGEST:
-            raise RatingError(f"The {name} has {len(text):,} characters; shorten it to {LONGEST:,}.")
 
 
 _TURN, _RATING = TypeAdapter(Turn), TypeAdapter(Rating)

@@ -12,7 +12,7 @@ from rag.settings import ServerSettings
 
 CONNECTIONS = 500
 """Connections at once, of which each tab has about two; systems often allow a process 1,024 open files."""
-PATIENCE = 20.0
+REQUEST_SECONDS = 20.0
 """Seconds in which a request has to come, and as many again for as long as its body comes at RATE."""
 RATE = 1_000
 """Bytes a second."""
@@ -114,7 +114,7 @@ class Connection(H11Protocol):
     def _wait(self) -> None:
         self._stop_waiting()
         self._received = 0
-        self._deadline = self.loop.call_later(PATIENCE, self._give_up)
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._deadline:
@@ -124,7 +124,7 @@ class Connection(H11Protocol):
     def _give_up(self) -> None:
         """End the connection, unless the body comes fast enough."""
         self._deadline = None
-        if self._is_answering and self._received >= PATIENCE * RATE:
+        if self._is_answering and self._received >= REQUEST_SECONDS * RATE:
             self._wait()
         elif not self.transport.is_closing():
             if not self.cycle.response_started if self._is_answering else self._received:

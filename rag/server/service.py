@@ -4,12 +4,12 @@ import logging
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
-from rag import bounds
-from rag.chatbot import Chatbot
-from rag.errors import ModelError, QuestionError, RagError
+from rag.chatbot import Chatbot, checked
+from rag.errors import ModelError, RagError
+from rag.langchain_adapter import History
 from rag.server.limits import RateLimit, Visitors
 from rag.server.log import Monitor, Record, make_request_id, reason
 from rag.server.queue import Queue
@@ -17,7 +17,6 @@ from rag.settings import ServerSettings
 from rag.types import Answer, Hit
 
 _LOG = logging.getLogger(__name__)
-History = Sequence[tuple[str, str]]
 CHECKED = 10.0
 """Seconds for which a check of the model holds."""
 
@@ -64,21 +63,18 @@ class Service:
         """The events of a question: hits at once, Waiting while others come first.
 
         `documents` are ids, none for all; `channel` and `request_id` are for the log. Closing it stops the
-        model. Raises QuestionError for a question that is too long, BusyError if the queue is full or the owner
+        model. Raises QuestionError for a blank or overlong question, BusyError if the queue is full or the owner
         asks too often, and what the bot raises.
         """
         record = Record(channel, owner, question, make_request_id(request_id))
         with self.monitor.question(record):
-            if len(question) > bounds.QUESTION:
-                size = f"{len(question):,} characters, and at most {bounds.QUESTION:,} are allowed"
-                raise QuestionError(f"The question has {size}; shorten it.")
+            question = checked(question)
             self._rate_limit.take(self.visitors.key(owner))
             with ExitStack() as leaving:
                 ticket = self.queue.join(owner)
                 leaving.callback(self.queue.leave, ticket)
                 stream = self.bot.stream(question, history=history, documents=documents)
-                if isinstance(stream, Generator):
-                    leaving.callback(stream.close)
+                leaving.enter_context(closing(stream))
                 for number, event in enumerate(stream):
                     record.see(event)
                     yield event
@@ -98,8 +94,8 @@ class Service:
                 self._try_model()
             finally:
                 self._checking.release()
-        if self._fault:
-            raise self._fault
+        if fault := self._fault:  # Another thread may take it away meanwhile.
+            raise fault
 
     def _try_model(self) -> None:
         busy = self.queue.running and not self._fault  # A model at work need not be disturbed.

@@ -20,7 +20,7 @@ from rag.errors import RagError
 from rag.server.identity import SESSION, Proxies, cookie, refusal
 from rag.server.limits import OftenError, RateLimit
 from rag.server.store import Store
-from rag.server.users import LONGEST, NAME, Users
+from rag.server.users import LONGEST_PASSWORD, NAME, Users
 
 SESSION_SECONDS = 30 * 24 * 3600
 TRIES = 10
@@ -32,7 +32,7 @@ NAME_TRIES = 100
 CHECKS = 2
 """Passwords that bcrypt checks at the same time."""
 WAITING = 40
-"""Checks under way or waiting, with which an address that is strange to a name begins no other."""
+"""With so many checks under way or waiting, only addresses known for a name begin another."""
 BELIEVED = 300.0
 """Seconds for which a password that was right from an address is not checked by bcrypt again."""
 FORM = 4_096
@@ -119,7 +119,7 @@ class Passwords:
 
     async def admit(self, address: str, name: str, password: str) -> bool:
         """Whether this is the user's password. Raises OftenError, and SettingsError as Users does."""
-        if not NAME.fullmatch(name) or len(password) > LONGEST or "\0" in password:
+        if not NAME.fullmatch(name) or len(password) > LONGEST_PASSWORD or "\0" in password:
             return False
         # With the hash that is stored, so that a changed password counts at once.
         whole = "\0".join((address, name, self._users.stored(name), password))

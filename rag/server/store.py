@@ -6,16 +6,15 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from rag.bounds import QUESTION
 from rag.documents.text import replace_surrogates
-from rag.errors import StoreError
 from rag.server.database import Database
-from rag.server.records import Rating, Turn, check_rating, read_rating, read_turn, to_bytes
+from rag.server.records import Rating, Turn, read_rating, read_turn, to_bytes
 
 FILE = "page.sqlite"
 """The name of the file in the folder that RAG_STORE names."""
@@ -23,8 +22,6 @@ MOST_CONVERSATIONS = 500
 """Of an owner; those that were changed least recently are deleted."""
 MOST_TURNS = 200
 """Of a conversation; the oldest are deleted."""
-LONGEST_ID = 100
-"""Characters of a conversation's id, which the browser sends."""
 TITLE = 80
 """Characters of a conversation's title."""
 _PAGE = 100
@@ -108,7 +105,6 @@ class Store:
         if not turns:
             self.delete(owner, conversation)
             return
-        _check_id(conversation)
         key = (key_of(owner), key_of(conversation))
         kept = turns[-MOST_TURNS:]
         rows = [(*key, turn.number, to_bytes(turn)) for turn in kept]
@@ -144,9 +140,7 @@ class Store:
                 database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", key)
 
     def rate(self, owner: str, rating: Rating) -> None:
-        """Keep the rating in place of an earlier one. Raises RatingError as `check_rating` does."""
-        check_rating(rating)
-        _check_id(rating.conversation)
+        """Keep the rating in place of an earlier one."""
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO ratings (owner, conversation, number, rating) VALUES (?, ?, ?, ?) "
@@ -179,12 +173,8 @@ class Store:
 
     def session_user(self, token: str) -> str | None:
         """The user of this token; None if unknown, ended or over its time."""
-        for user, expires in self._rows("SELECT user, expires FROM sessions WHERE token = ?", [_hashed(token)]):
-            if self._clock() < expires:
-                return _name_of(user)
-            with suppress(StoreError):  # It is over all the same.
-                self.end_session(token)
-        return None
+        query = "SELECT user FROM sessions WHERE token = ? AND expires > ?"
+        return next((_name_of(user) for (user,) in self._rows(query, [_hashed(token), self._clock()])), None)
 
     def end_session(self, token: str) -> None:
         """Sign out; nothing happens if the token is not known."""
@@ -201,14 +191,6 @@ class Store:
             with database:
                 yield database
             self._writing.settle()
-
-
-def _check_id(conversation: str) -> None:
-    if len(conversation) > LONGEST_ID:
-        raise StoreError(
-            f"The id of this conversation has {len(conversation):,} characters, and at most {LONGEST_ID} are kept; "
-            "begin a new conversation."
-        )
 
 
 def key_of(name: str) -> bytes:

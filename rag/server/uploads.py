@@ -181,9 +181,9 @@ def _divided(name: str) -> tuple[str, str]:
 
 
 def _check_size(name: str, size: int, megabytes: int) -> None:
-    if size > megabytes * 1_000_000:
+    if size > megabytes * MB:
         raise DocumentError(
-            f"{name!r} has {size / 1e6:,.1f} MB, and at most {megabytes} MB can be added; "
+            f"{name!r} has {size / MB:,.1f} MB, and at most {megabytes} MB can be added; "
             "divide it, or raise RAG_UPLOAD_MB."
         )
 

@@ -9,10 +9,10 @@ import bcrypt
 
 from rag.errors import SettingsError
 
-SHORTEST, LONGEST = 8, 72
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 72
 """Bytes of a password; bcrypt reads no more."""
 NAME = re.compile(r"[^\s:#\x00-\x1f][^:\x00-\x1f]{0,63}")
-_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_HASH = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 
 
 class Users:
@@ -38,8 +38,8 @@ class Users:
         cost = max((int(found[1]) for one in hashes.values() if (found := _HASH.fullmatch(one))), default=12)
         nobody = f"$2b${cost:02}${'.' * 53}"
         given = password.encode("utf-8", "surrogatepass")
-        same = bcrypt.checkpw(given[:LONGEST], hashes.get(name, nobody).encode())
-        return same and name in hashes and len(given) <= LONGEST
+        same = bcrypt.checkpw(given[:LONGEST_PASSWORD], hashes.get(name, nobody).encode())
+        return same and name in hashes and len(given) <= LONGEST_PASSWORD
 
     def _read(self) -> dict[str, str]:
         try:
@@ -79,9 +79,10 @@ def add_user(path: Path, name: str, password: str) -> None:
     if not NAME.fullmatch(name) or name != name.strip():
         raise SettingsError(f"The name {name!r} cannot be used; take at most 64 letters without a colon.")
     given = password.encode("utf-8", "surrogatepass")
-    if not SHORTEST <= len(given) <= LONGEST or "\0" in password:
+    if not SHORTEST_PASSWORD <= len(given) <= LONGEST_PASSWORD or "\0" in password:
         raise SettingsError(
-            f"The password has {len(given)} bytes, and {SHORTEST} to {LONGEST} are allowed; take another one."
+            f"The password has {len(given)} bytes, and {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} are allowed; "
+            "take another one."
         )
     if path.exists():
         Users(path)
@@ -90,8 +91,25 @@ def add_user(path: Path, name: str, password: str) -> None:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         kept = [line for line in lines if line.strip().partition(":")[0] != name]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            file.write("\n".join([*kept, f"{name}:{hashed}"]) + "\n")
-        os.replace(file.name, path)
+        _replace(path, "\n".join([*kept, f"{name}:{hashed}"]) + "\n")
     except OSError as error:
         raise SettingsError(f"The file of users {str(path)!r} cannot be written ({error}); set RAG_USERS.") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace the file by one with this text and the same owner.
+
+    Its group may read it as before, unless everybody might.
+    """
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text)
+            if path.exists():
+                held = path.stat()
+                os.chown(file.name, held.st_uid, held.st_gid)
+                os.chmod(file.name, 0o600 if held.st_mode & 0o007 else held.st_mode & 0o770)
+            file.close()
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise

@@ -3,11 +3,13 @@ from pathlib import Path
 import pytest
 from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
 
-from rag.answer.context import EXCERPT_TOKENS, EXCERPTS, Context, gather, tokens
+from rag.answer.context import EXCERPT_TOKENS, EXCERPTS, Context, fitting, gather, tokens
 from rag.answer.finder import IndexFinder
 from rag.answer.question import Kind
+from rag.documents.splitter import cut, passage_spans
 from rag.index.index import Index, open_index
 from rag.settings import Settings
+from rag.types import Document, Passage
 
 LONG = {"whole_article_words": 0, "passages": 1}
 
@@ -85,3 +87,22 @@ def test_the_marks_around_the_text_cannot_be_closed_from_within(settings: Settin
     publish(settings.index, settings.data)
     read = context(settings, open_index(settings.index, EMBEDDER), "Where do fish swim?")
     assert "text>" not in (read.text + read.excerpts(Kind.FACT, "Where do fish swim?")).lower()
+
+
+def test_tokens_are_never_underestimated() -> None:
+    assert tokens("1,234,567 " * 110) >= 1_099  # As many as Qwen makes of it.
+    assert tokens("cat") == 1 and tokens("Ärger") == 2
+
+
+def test_titles_count_as_what_is_read(settings: Settings) -> None:
+    passages = [Passage(i, "d", "d.txt", "9" * 200, 0, 3, "cat", None) for i in range(20)]
+    assert len(fitting(passages, settings)) == (settings.context - settings.max_tokens - 1_200) // 201
+
+
+def test_at_the_default_settings_an_article_is_read_whole_and_a_list_of_passages_fits(settings: Settings) -> None:
+    article = Path(__file__).parents[2] / "data" / "article.txt"
+    text = article.read_text(encoding="utf-8")
+    whole = cut(Document("d", "article.txt", "Article", text), passage_spans(text, 110), 0)
+    assert len(fitting(whole, settings, all_or_none=True)) == len(whole)
+    longest = max(whole, key=lambda one: tokens(one.text))
+    assert len(fitting([longest] * 8, settings)) == 8

@@ -8,8 +8,8 @@ from langchain_core.retrievers import BaseRetriever
 
 from rag.answer import finder as finder_module
 from rag.answer.context import Reading
-from rag.answer.finder import LONGEST, IndexFinder, RetrieverFinder
-from rag.errors import DamagedError, QuestionError
+from rag.answer.finder import LONGEST_TEXT, IndexFinder, RetrieverFinder
+from rag.errors import DamagedError, QuestionError, StoreError
 from rag.index.index import open_index
 from rag.index.snapshot import roll_back
 from rag.settings import Settings
@@ -168,5 +168,22 @@ def test_what_any_retriever_gives_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     long = LangChainDocument("A cat sleeps.\x00 " * 100_000)
     finder = RetrieverFinder(Everything(found=[long, DOG]), TopicEmbedder())
     _, (hit, _) = finder.find("What sleeps?")
-    assert len(hit.passage.text) <= LONGEST and "\x00" not in hit.passage.text
+    assert len(hit.passage.text) <= LONGEST_TEXT and "\x00" not in hit.passage.text
     assert [one.title for one in finder.documents.values()] == ["Dogs"]
+
+
+def test_what_another_retriever_raises_is_a_sentence() -> None:
+    class Down(Everything):
+        def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[LangChainDocument]:
+            raise ConnectionError(f"refused: {query}")
+
+    finder = RetrieverFinder(Down(found=[]), TopicEmbedder())
+    with pytest.raises(StoreError, match=r"^Your retriever failed; see that .* can be reached\.$") as caught:
+        finder.find("What sleeps?")
+    assert caught.value.detail == "ConnectionError"
+
+
+def test_the_names_of_another_retriever_may_hold_what_is_no_text() -> None:
+    cat = LangChainDocument("A cat sleeps.", metadata={"source": "cats\ud800.pdf", "title": "Cats\x00\udfff"})
+    _, (hit,) = RetrieverFinder(Everything(found=[cat]), TopicEmbedder()).find("What sleeps?")
+    assert f"{hit.passage.source} {hit.passage.title}".isprintable()

@@ -10,7 +10,7 @@ import pytest
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from rag.errors import ModelError, whole
+from rag.errors import ModelError, with_detail
 from rag.models import chat_model
 from rag.models.chat_model import explained, finish_reason, incomplete, is_embedded, open_model, streamed
 from rag.server.log import reason
@@ -106,7 +106,7 @@ def at(settings: Settings, url: str) -> Settings:
 def test_each_failure_of_an_endpoint_is_one_sentence(settings: Settings, behave: Behaviour, sentence: str) -> None:
     with server(behave) as url, pytest.raises(ModelError, match=sentence) as caught:
         talk(at(settings, url))
-    assert "\n" not in whole(caught.value) and url in whole(caught.value)
+    assert "\n" not in with_detail(caught.value) and url in with_detail(caught.value)
 
 
 @pytest.mark.parametrize("behave", [refuses(401), refuses(500, "Zanzibar"), dies_in_mid_sentence])
@@ -160,7 +160,7 @@ def test_whatever_a_client_raises_is_the_models_and_what_its_user_raises_is_not(
 
     with pytest.raises(ModelError, match="failed; ask again") as caught:
         list(streamed(settings, broken()))
-    assert whole(caught.value).endswith("KeyError: 'choices')")
+    assert with_detail(caught.value).endswith("KeyError: 'choices')")
     with pytest.raises(ZeroDivisionError):
         for piece in streamed(settings, broken()):
             piece // 0

@@ -106,7 +106,7 @@ def test_a_pasted_text_has_its_title(editor: DocumentEditor, settings: Settings)
     [
         ("a.exe", b"x", r"^'a.exe' is not of a type that can be read; add a file of \.txt, .*\.epub\.$"),
         ("../../.bashrc", b"x", r"^'\.bashrc' is not of a type that can be read"),
-        ("big.txt", b"x" * 1_000_001, r"^'big.txt' has 1\.0 MB, and at most 1 MB can be added; divide it"),
+        ("big.txt", b"x" * (1024 * 1024 + 1), r"^'big.txt' has 1\.0 MB, and at most 1 MB can be added; divide it"),
         ("empty.txt", b" \n", r"empty\.txt' is empty; put text in it"),
         ("broken.pdf", b"x", r"broken\.pdf' does not look like PDF inside"),
         ("bad.jsonl", b"{}\nno\n", r"bad\.jsonl#1' "),

@@ -357,7 +357,7 @@ def test_each_channel_counts_apart_and_all_go_by_the_same_limit(bot: FakeBot, se
         assert httpx.post(address + "/api/ask", json={"question": "Q"}).status_code == 429
         figures = httpx.get(address + "/metrics").text
     for channel, outcome in (("http", "answered"), ("gradio", "answered"), ("mcp", "answered"), ("http", "refused")):
-        assert f'rag_questions_total{{door="{channel}",outcome="{outcome}"}} 1.0' in figures
+        assert f'rag_questions_total{{channel="{channel}",outcome="{outcome}"}} 1.0' in figures
 
 
 def test_twenty_users_at_once_see_passages_within_a_second_and_are_answered_in_order(settings: Settings) -> None:

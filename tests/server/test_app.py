@@ -253,7 +253,7 @@ def test_figures_are_shown_on_this_machine_or_where_it_is_said(
     client.post("/api/ask", json={"question": "Zanzibar"})
     response = client.get("/metrics")
     assert response.status_code == status and "Zanzibar" not in response.text
-    assert ('rag_questions_total{door="http",outcome="answered"} 1.0' in response.text) == (status == 200)
+    assert ('rag_questions_total{channel="http",outcome="answered"} 1.0' in response.text) == (status == 200)
 
 
 def test_an_exception_nobody_caught_is_a_sentence_with_the_id_that_the_log_has(

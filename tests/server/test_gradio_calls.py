@@ -123,7 +123,9 @@ HOSTILE: list[Any] = [
     {"action": "delete", "turn": -1}, {"action": "delete", "turn": 10**30}, {"action": "retry", "question": {"a": FORGED}},
     {"action": "edit", "question": "x" * (bounds.TURN + 1)}, {"action": "open", "conversation": "../../x"},
     {"action": "remove", "conversation": "x" * 65}, {"action": "rate", "turn": 1, "verdict": "bad", "reason": ["wrong"]},
-    {"action": "rate", "turn": 1, "verdict": "bad", "comment": "x" * (bounds.TURN + 1)},
+    {"action": "rate", "turn": 1, "verdict": "bad", "comment": "x" * (bounds.COMMENT + 1)},
+    {"action": "rate", "turn": 1, "verdict": "bad", "right": "x" * (bounds.COMMENT + 1)},
+    {"action": "rate", "turn": 1, "verdict": "bad", "reason": "ugly"},
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Rate limits: never too many within a minute, and who counts as one visitor."""
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -59,7 +60,16 @@ def test_a_look_at_the_limit_counts_nothing_and_leaves_nothing_behind() -> None:
         limit.check("a")
     now = 60.0
     limit.check("a")
-    assert limit._times == {}
+    tracemalloc.start()
+    for key in map(str, range(10_000)):
+        limit.check(key), limit.take(key)
+    full, _ = tracemalloc.get_traced_memory()
+    now = 120.0
+    for key in map(str, range(20_000)):
+        limit.check(key)
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < full / 10
 
 
 def test_many_keys_at_once_do_not_cost_the_square_of_their_number() -> None:

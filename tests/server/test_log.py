@@ -60,7 +60,7 @@ def test_a_question_is_one_line_without_its_text(settings: Settings, lines: Any)
     assert line.pop("time").startswith("20") and 0 <= line.pop("seconds") < 5
     assert line == {
         "level": "info", "logger": "rag.server.log", "message": "question", "request_id": "r-1",
-        "owner": hashed("guest:1"), "door": "http", "outcome": "answered", "confidence": 0.9, "citations": 1,
+        "owner": hashed("guest:1"), "channel": "http", "outcome": "answered", "confidence": 0.9, "citations": 1,
     }  # fmt: skip
     assert "guest" not in json.dumps(line) and "Zanzibar" not in json.dumps(line)
 
@@ -99,7 +99,7 @@ def test_the_figures_name_no_question_and_follow_the_line_and_the_index(settings
     list(asking)
     figures = service.monitor.metrics().decode()
     for line in (
-        'rag_questions_total{door="page",outcome="answered"} 1.0', "rag_running 0.0", "rag_documents 1.0",
+        'rag_questions_total{channel="page",outcome="answered"} 1.0', "rag_running 0.0", "rag_documents 1.0",
         "rag_passages 3.0", "rag_passages_seconds_count 1.0", "rag_first_token_seconds_count 1.0",
         "rag_answer_seconds_count 1.0",
     ):  # fmt: skip

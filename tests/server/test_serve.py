@@ -58,7 +58,7 @@ def until_closed(connection: socket.socket) -> bytes:
 def test_a_request_that_is_sent_by_half_is_closed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any, half: str
 ) -> None:
-    monkeypatch.setattr(serve, "PATIENCE", SHORT)
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", SHORT)
     with serving(make_app(FakeBot(), settings)) as address:
         connection = open_socket(address)
         connection.sendall(HALVES[half])
@@ -70,7 +70,7 @@ def test_a_request_that_is_sent_by_half_is_closed(
 def test_two_hundred_that_are_sent_by_half_stop_nobody_and_end(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
-    monkeypatch.setattr(serve, "PATIENCE", 2 * SHORT)
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", 2 * SHORT)
     with serving(make_app(FakeBot(), settings)) as address:
         halves = []
         for number in range(200):
@@ -118,7 +118,7 @@ def test_where_all_are_being_answered_one_more_is_told_so(settings: Settings, mo
 def test_neither_a_long_answer_nor_a_slow_upload_is_cut(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
-    monkeypatch.setattr(serve, "PATIENCE", SHORT)
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", SHORT)
     content = (
         b"--b\r\nContent-Disposition: form-data; name=files; filename=a.txt\r\n\r\n" + b"x" * 3000 + b"\r\n--b--\r\n"
     )

@@ -16,9 +16,9 @@ from rag.settings import Settings
 
 
 def counts(service: Service) -> dict[tuple[str, str], float]:
-    """Questions by door and outcome, as Prometheus reads them."""
+    """Questions by channel and outcome, as Prometheus reads them."""
     return {
-        (sample.labels["door"], sample.labels["outcome"]): sample.value
+        (sample.labels["channel"], sample.labels["outcome"]): sample.value
         for metric in service.monitor.registry.collect()
         for sample in metric.samples
         if sample.name == "rag_questions_total"
@@ -149,12 +149,14 @@ def test_a_check_does_not_wait_for_another_one(settings: Settings) -> None:
     service.check()
 
 
-def test_a_question_that_is_too_long_takes_no_place_and_is_not_counted(settings: Settings) -> None:
+def test_a_question_that_is_too_long_or_blank_takes_no_place_and_is_not_counted(settings: Settings) -> None:
     bot = FakeBot()
     service = Service(bot, settings.model_copy(update={"per_minute": 1}))
     with pytest.raises(QuestionError, match=r"2,001 characters, and at most 2,000 are allowed; shorten it"):
         next(service.ask("o", "x" * (bounds.QUESTION + 1)))
-    assert bot.asked == [] and counts(service) == {("page", "refused"): 1}
+    with pytest.raises(QuestionError, match="empty"):
+        next(service.ask("o", " \n"))
+    assert bot.asked == [] and counts(service) == {("page", "refused"): 2}
     assert len(list(service.ask("o", "x" * bounds.QUESTION))) == 3
 
 

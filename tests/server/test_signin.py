@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -22,6 +23,7 @@ from serving import MemoryStore, make_app, serving
 from rag.errors import SettingsError, StoreError
 from rag.server import database as database_module
 from rag.server import signin as signin_module
+from rag.server import users as users_module
 from rag.server.identity import Proxies
 from rag.server.limits import OftenError
 from rag.server.signin import ADDRESS_TRIES, CHECKS, FORM, NAME_TRIES, TRIES, Guesses
@@ -137,7 +139,7 @@ def test_nobody_comes_in_without_signing_in(client: TestClient) -> None:
     for method, path in (
         ("GET", "/config"), ("GET", "/theme.css"), ("GET", "/gradio_api/info"), ("POST", "/gradio_api/queue/join"),
         ("GET", "/gradio_api/queue/data?session_hash=x"), ("POST", "/gradio_api/upload"), ("GET", "/gradio_api/file=/x"),
-        ("POST", "/api/ask"), ("GET", "/api/schema"), ("POST", "/mcp"), ("POST", "/logout"),
+        ("POST", "/api/ask"), ("GET", "/api/schema"), ("POST", "/mcp"),
     ):  # fmt: skip
         response = client.request(method, path)
         assert response.status_code == 401, path
@@ -491,7 +493,7 @@ def test_a_store_that_fails_is_one_sentence_and_holds_nobody(settings: Settings,
 def test_a_sign_in_that_waits_for_the_store_holds_neither_health_nor_other_users(
     settings: Settings, users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "PATIENCE", 20.0)
+    monkeypatch.setattr(database_module, "LOCK_SECONDS", 20.0)
     about = threading.Event()
 
     def clock() -> float:
@@ -588,3 +590,33 @@ def test_the_address_is_the_last_that_is_no_proxy(forwarded: list[str], client: 
     assert proxies.address(request("127.0.0.1")) == client
     assert proxies.address(request("192.0.2.1")) == "192.0.2.1"
     assert proxies.trusts("::ffff:10.1.2.3") and not proxies.trusts("testclient")
+
+
+def test_a_user_whose_session_is_over_can_sign_out(client: TestClient, store: MemoryStore) -> None:
+    sign_in(client)
+    store.users.clear()
+    out = client.post("/logout")
+    assert (out.status_code, out.headers["location"]) == (303, "/login")
+
+
+@pytest.mark.parametrize("cost", ["03", "32", "99"])
+def test_a_cost_that_bcrypt_does_not_take_is_a_wrong_line(users: Path, cost: str) -> None:
+    users.write_text(f"anna:{hashed(PASSWORD).replace('$04$', f'${cost}$')}\n")
+    with pytest.raises(SettingsError, match="Line 1"):
+        Users(users)
+
+
+def test_a_file_of_users_keeps_its_mode_and_leaves_nothing_when_it_cannot_be_replaced(
+    users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users.chmod(0o640)
+    add_user(users, "carla", "eight888")
+    assert stat.S_IMODE(users.stat().st_mode) == 0o640
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(users_module.os, "replace", full)
+    with pytest.raises(SettingsError, match="cannot be written"):
+        add_user(users, "doris", "eight888")
+    assert list(users.parent.iterdir()) == [users]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given
@@ -28,8 +29,8 @@ from rag.server import database as database_module
 from rag.server import store as store_module
 from rag.server.identity import Identify, Proxies
 from rag.server.limits import Visitors
-from rag.server.records import LONGEST, REASONS, Rating, RatingError, Turn, read_rating
-from rag.server.store import LONGEST_ID, MOST_CONVERSATIONS, MOST_TURNS, TITLE, ConversationSummary, Store, key_of
+from rag.server.records import REASONS, Rating, Turn, read_rating
+from rag.server.store import MOST_CONVERSATIONS, MOST_TURNS, TITLE, ConversationSummary, Store, key_of
 from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
 ANN, BOB = "ann", "bob"
@@ -252,24 +253,8 @@ def test_ratings_are_read_page_by_page_and_outlive_what_was_dropped(
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_can_be_given(store: Store, reason: str) -> None:
-    store.rate(ANN, bad(reason=reason, comment="x" * LONGEST, right="y"))
+    store.rate(ANN, bad(reason=reason, comment="x", right="y"))
     assert rated(store, ANN, "c")[1].reason == reason
-
-
-@pytest.mark.parametrize(
-    ("rating", "message"),
-    [
-        (bad(reason="ugly"), "reason 'ugly'; choose one of: wrong, incomplete"),
-        (bad(reason=""), "reason ''; choose one of"),
-        (replace(bad(), good=True), "reason 'wrong'; leave it out for a good answer"),
-        (bad(comment="x" * 4001), "comment has 4,001 characters; shorten it to 4,000"),
-        (bad(right="x" * 4001), "right answer has 4,001 characters"),
-    ],
-)
-def test_a_rating_that_cannot_be_kept_says_why(store: Store, rating: Rating, message: str) -> None:
-    with pytest.raises(RatingError, match=message):
-        store.rate(ANN, rating)
-    assert list(store.ratings()) == []
 
 
 # Who is signed in
@@ -283,8 +268,6 @@ def test_a_token_names_its_user_until_its_time_is_over_or_it_is_ended(store: Sto
     )  # fmt: skip
     clock.now += 10
     assert store.session_user(short) is None and store.session_user(long) == BOB
-    clock.now -= 10
-    assert store.session_user(short) is None  # It was removed.
     store.end_session(long)
     store.end_session(long)
     assert store.session_user(long) is None
@@ -386,7 +369,7 @@ def held(path: Path, how: str = "IMMEDIATE") -> Iterator[Callable[[], None]]:
 def test_a_file_that_another_process_holds_can_be_read_and_says_so_when_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    monkeypatch.setattr(database_module, "PATIENCE", 0.0)
+    monkeypatch.setattr(database_module, "LOCK_SECONDS", 0.0)
     with Store(tmp_path / "page.sqlite") as store:
         store.write(ANN, "c", [turn()])
         with held(store.path, how) as release:
@@ -423,7 +406,7 @@ class Writer(threading.Thread):
 def test_others_are_read_while_a_sign_in_waits_for_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "PATIENCE", 20.0)
+    monkeypatch.setattr(database_module, "LOCK_SECONDS", 20.0)
     writer = Writer(tmp_path / "page.sqlite")
     with writer.store as store:
         store.write(ANN, "c", [turn()])
@@ -443,7 +426,7 @@ def test_others_are_read_while_a_sign_in_waits_for_another_process(
 def test_many_that_write_to_a_locked_file_give_up_together_and_not_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(database_module, "LOCK_SECONDS", 0.5)
     writer = Writer(tmp_path / "page.sqlite")
     with writer.store as store, held(store.path):
         threads = [threading.Thread(target=writer.run, daemon=True) for _ in range(20)]
@@ -456,22 +439,20 @@ def test_many_that_write_to_a_locked_file_give_up_together_and_not_one_after_the
         assert "try again" in str(writer.error)
 
 
-def test_a_full_disk_costs_only_what_had_no_room(store: Store) -> None:
-    store.write(ANN, "c", [turn()])
-    with store._writing.use() as database:
-        database.execute("PRAGMA max_page_count = 1")
-    with pytest.raises(StoreError, match=r"at the moment \(database or disk is full\); try again"):
-        store.write(ANN, "d", [turn(1, "x" * 1_000_000)])
-    assert [one.id for one in store.conversations(ANN)] == ["c"] and store.read(ANN, "c") == (turn(),)
+def test_a_full_disk_costs_only_what_had_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
 
+    def with_little_room(*values: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*values, **options)
+        connection.execute("PRAGMA max_page_count = 50")
+        return connection
 
-def test_an_id_from_outside_is_measured(store: Store) -> None:
-    store.write(ANN, "x" * LONGEST_ID, [turn()])
-    with pytest.raises(StoreError, match="has 1,000,000 characters, and at most 100 are kept; begin a new"):
-        store.write(ANN, "x" * 1_000_000, [turn()])
-    with pytest.raises(StoreError, match="at most 100"):
-        store.rate(ANN, bad(conversation="x" * 101))
-    assert store.read(ANN, "x" * 1_000_000) is None and len(store.conversations(ANN)) == 1
+    monkeypatch.setattr(sqlite3, "connect", with_little_room)
+    with Store(tmp_path / "page.sqlite") as store:
+        store.write(ANN, "c", [turn()])
+        with pytest.raises(StoreError, match=r"at the moment \(database or disk is full\); try again"):
+            store.write(ANN, "d", [turn(1, "x" * 1_000_000)])
+        assert [one.id for one in store.conversations(ANN)] == ["c"] and store.read(ANN, "c") == (turn(),)
 
 
 # The file goes another way while it is open
