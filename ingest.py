@@ -86,7 +86,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     doing.add_argument("--rollback", action="store_true", help="go back to the index before this one")
     arguments = parser.parse_args(argv)
     asks = arguments.status or arguments.check or arguments.list or arguments.rollback
-    if asks and (arguments.paths or arguments.add or arguments.remove or arguments.rebuild):
+    if asks and sum(map(bool, vars(arguments).values())) > 1:
         parser.error("--status, --check, --list and --rollback go with nothing else")
     return arguments
 

@@ -1,14 +1,14 @@
 """All settings in one frozen object, read from RAG_* variables and a .env file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
-
-AnySettings = TypeVar("AnySettings", bound="Settings")
 
 
 def _user_cache() -> Path:
@@ -107,22 +107,27 @@ class ServerSettings(Settings):
         return self.is_local if self.metrics is None else self.metrics
 
 
-def read_settings(**overrides: object) -> Settings:
+def read_settings(**overrides: Any) -> Settings:
     """Settings from the environment and `.env`, with `overrides` on top.
 
     Raises SettingsError, naming the first bad setting and its value.
     """
-    return _read(Settings, overrides)
+    with _faults_named():
+        return Settings(**overrides)
 
 
-def read_server_settings(**overrides: object) -> ServerSettings:
+def read_server_settings(**overrides: Any) -> ServerSettings:
     """The same with those of the server."""
-    return _read(ServerSettings, overrides)
+    with _faults_named():
+        return ServerSettings(**overrides)
 
 
-def _read(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:
+@contextmanager
+def _faults_named() -> Iterator[None]:
     try:
-        return kind(**overrides)
+        yield
+    except OSError as error:
+        raise SettingsError(f"The file .env cannot be read ({error.strerror}); check its permissions.") from error
     except UnicodeDecodeError as error:
         raise SettingsError("The file .env is not UTF-8 text; save it as UTF-8.") from error
     except ValidationError as error:

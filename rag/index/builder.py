@@ -11,8 +11,10 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
 
+from rag.documents.fetch import is_address
 from rag.documents.loader import AHEAD, Loader
-from rag.documents.sources import find_sources
+from rag.documents.sources import file_of, find_sources
+from rag.documents.splitter import passage_spans
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.index.embedding import EmbeddingCache, store_vectors
 from rag.index.health import verify_apart
@@ -32,7 +34,7 @@ from rag.index.snapshot import (
     write_lock,
 )
 from rag.models.progress import Progress, silent
-from rag.types import Loaded
+from rag.types import Document, Loaded
 
 _MOST_STALE = 0.2
 """Share of removed vectors from which on the vectors are stored anew."""
@@ -117,7 +119,8 @@ class _Update:
         earlier: dict[str, list[str]] = {}
         if self.before:
             with closing(Passages.read(self.before.path / PASSAGES)) as passages:
-                known, earlier = passages.files(), passages.problems_by_file()
+                known = passages.files()
+                earlier = passages.problems_by_file() if self.base else {}
         fresh, gone = self._changes(known)
         for file in earlier.keys() - gone - fresh.keys():
             self.problems += earlier[file]
@@ -149,23 +152,23 @@ class _Update:
             try:
                 digest = self._digest(source)
             except DocumentError as error:
-                is_kept = "://" in source and source in known
+                is_kept = is_address(source) and source in known
                 if is_kept:
                     self.unreachable.append(source)
                     gone.discard(source)
                 if self.loader.online or not is_kept:
                     self.problems.append(str(error))
-                continue
-            if held.get(source) == digest:
-                gone.discard(source)
             else:
-                fresh[source] = digest
+                if held.get(source) == digest:
+                    gone.discard(source)
+                else:
+                    fresh[source] = digest
             self.progress("Looking for changes", number, len(sources))
         return fresh, gone
 
     def _digest(self, source: str) -> str:
         """That of the file, and of what was removed of it."""
-        parts = sorted(removed for removed in self.corpus.removed if removed.startswith(f"{source}#"))
+        parts = sorted(one for one in self.corpus.removed if one != source and file_of(one) == source)
         digest = self.loader.digest(source)
         return f"{digest} without {', '.join(parts)}" if parts else digest
 
@@ -194,7 +197,7 @@ class _Update:
         if wrong := self.verify(snapshot):
             raise StoreError(f"The new index did not pass its check ({wrong[0]}), so the old one stays; try again.")
         published = publish(snapshot, self.corpus)
-        with suppress(OSError, sqlite3.Error):  # The new index is there; the next run tidies what is left.
+        with suppress(OSError, sqlite3.Error, StoreError):  # The new index is there; the next run tidies up.
             remove_others(self.folder, {published.name, *([self.before.path.name] if self.before else [])})
             self._forget_vectors()
         return Outcome(manifest, True, tuple(self.problems), embedded)
@@ -212,7 +215,11 @@ class _Update:
         if self.before and not self.base:
             with closing(Passages.read(self.before.path / PASSAGES)) as before:
                 for file in self.unreachable:
-                    passages.add(file, before.files()[file], before.of_file(file))
+                    texts = [loaded.document for loaded in before.of_file(file)]
+                    passages.add(file, before.files()[file], [self._divided(text) for text in texts])
+
+    def _divided(self, document: Document) -> Loaded:
+        return Loaded(document, tuple(passage_spans(document.text, self.options.passage_words)))
 
     def _documents(self, file: str, coming: Sequence[str], wrong: list[str]) -> Iterator[Loaded]:
         for found in self.loader.load(file, self.options.passage_words, coming):

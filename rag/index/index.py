@@ -54,8 +54,7 @@ class Index:
 
     def chosen(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that there is a document of, each once."""
-        with explained(self.path.parent):
-            return self.documents.held(doc_ids)
+        return self.documents.held(doc_ids)
 
     def passages_of(self, doc_ids: Sequence[str], most_words: int) -> list[Passage]:
         """Every passage of these documents; none if they have more than `most_words` words."""

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rag.documents.splitter import cut
 from rag.index.passages import FIRST_SOURCE, Passages, term
@@ -64,7 +64,11 @@ class PassageEditor(Passages):
         database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;")
         if new:
             database.executescript(_SCHEMA)
-        return cls(database)
+        return cls(path, database)
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """What a query gives. Raises sqlite3.Error: a new file is not damaged, but cannot be written."""
+        return self.database.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Keep what was written, and close the file."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from rag.errors import DamagedError
+from rag.index.snapshot import REPAIR
 from rag.index.tokenizer import tokenize
 from rag.types import Document, Documents, Listed, Loaded, Passage, Span
 
@@ -44,16 +46,18 @@ def _list(values: Sequence[object]) -> str:
 class Passages(Documents):
     """The documents by id, read when asked for, and their passages.
 
-    Every method may raise sqlite3.Error, if the file is damaged.
+    Every method may raise DamagedError.
     """
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self.path = path
         self.database = database
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Open a published file, which never changes; threads may share it."""
-        return cls(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, check_same_thread=False))
+        address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+        return cls(path, sqlite3.connect(address, uri=True, check_same_thread=False))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,7 +77,7 @@ class Passages(Documents):
         return iter(self.column("SELECT doc_id FROM documents ORDER BY rowid"))
 
     def __len__(self) -> int:
-        return self.counts().documents
+        return int(self.column("SELECT count(*) FROM documents")[0])
 
     def held(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that have a document, in the order of the documents."""
@@ -87,9 +91,8 @@ class Passages(Documents):
 
     def counts(self) -> Counts:
         """How much there is."""
-        (documents,) = self.column("SELECT count(*) FROM documents")
         ((passages, words),) = self.rows("SELECT count(*), coalesce(sum(words), 0) FROM passages")
-        return Counts(documents, passages, words)
+        return Counts(len(self), passages, words)
 
     def listed(self) -> list[Listed]:
         """Every source with its document, by name."""
@@ -210,4 +213,7 @@ class Passages(Documents):
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """What a query gives."""
-        return self.database.execute(query, values).fetchall()
+        try:
+            return self.database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise DamagedError(f"The index file {str(self.path)!r} cannot be read ({error}); {REPAIR}") from error

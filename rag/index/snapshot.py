@@ -30,6 +30,8 @@ _FRESH_CURRENT = re.compile(r"CURRENT\.[0-9a-f]{8}")
 _LOCK = "LOCK"
 """The system lets go of it when its process ends, however it ends."""
 _OWNER = "LOCK.owner"
+_PATIENCE = 0.3
+"""Seconds for which a writer waits for the lock: `writer` holds it for a moment, too."""
 _LOOKS, _BETWEEN = 20, 0.05
 """How often, and with how many seconds between, the owner is looked up."""
 
@@ -195,7 +197,7 @@ def write_lock(folder: Path) -> Iterator[None]:
 
     Raises StoreError, naming the process, when another one holds it, or when the folder cannot be written.
     """
-    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
+    lock = FileLock(folder / _LOCK, timeout=_PATIENCE, thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -136,5 +136,5 @@ def _remove_copies_of_the_dead() -> None:
             os.kill(int(copy.name.removeprefix(_COPY).partition("-")[0]), 0)
         except ProcessLookupError:
             shutil.rmtree(copy, ignore_errors=True)
-        except (PermissionError, ValueError):  # Somebody else's.
+        except (PermissionError, ValueError, OverflowError):  # Somebody else's.
             continue

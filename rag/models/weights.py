@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def _assemble(path: Path, progress: Progress) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _stamp(path).write_text(_state(path), encoding="utf-8")
+    _write_stamp(path)
 
 
 def _part(package: str) -> Path:
@@ -113,12 +114,17 @@ def _verified(path: Path, progress: Progress) -> bool:
         return True
     if path.stat().st_size != SIZE or _digest([path], progress, "Verifying the chat model") != SHA256:
         return False
-    stamp.write_text(_state(path), encoding="utf-8")
+    _write_stamp(path)
     return True
 
 
 def _stamp(path: Path) -> Path:
     return path.with_name(f"{path.name}.verified")
+
+
+def _write_stamp(path: Path) -> None:
+    with suppress(OSError):  # In a folder that cannot be written the file is verified each time.
+        _stamp(path).write_text(_state(path), encoding="utf-8")
 
 
 def _state(path: Path) -> str:

@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from rag import bounds
 from rag.documents.fetch import is_address
 from rag.documents.loader import Loader
-from rag.documents.sources import find_sources
+from rag.documents.sources import file_of, find_sources
 from rag.errors import DocumentError, SettingsError
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
@@ -168,8 +168,8 @@ class DocumentEditor:
             raise DocumentError(f"{source!r} is not in the index any more; reload the page to see what is.")
         if len(held) == 1:
             raise DocumentError(f"{source!r} is the last document; add another one before you remove it.")
-        file = source.partition("#")[0]
-        parts = [other for other in held if other.partition("#")[0] == file]
+        file = file_of(source)
+        parts = [other for other in held if file_of(other) == file]
         ours = is_added(self._folder, file) and len(parts) == 1
         gone = file if ours else source
         with Loader(self.settings.online) as loader:

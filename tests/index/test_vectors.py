@@ -102,6 +102,14 @@ def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -
         os.rmdir(strange)
 
 
+def test_a_copy_of_no_possible_process_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder.parent))
+    strange = folder.parent / "article-chat-99999999999999999999-x"
+    strange.mkdir()
+    Vectors.read(folder).close()
+    assert strange.exists()
+
+
 def test_equal_vectors_hide_no_other(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(3000, 384)).astype(np.float32)
     rows[::10] = rows[0]
