@@ -24,7 +24,7 @@ class Counting(TopicEmbedder):
 @pytest.fixture(autouse=True)
 def embedder(monkeypatch: pytest.MonkeyPatch) -> Counting:
     counting = Counting()
-    monkeypatch.setattr(ingest, "make_embedder", lambda _settings: counting)
+    monkeypatch.setattr("rag.index.builder.make_embedder", lambda _settings: counting)
     return counting
 
 
@@ -146,7 +146,7 @@ def test_a_number_sign_in_a_name_is_not_taken_for_a_line(settings: Settings, dat
 def test_a_web_address_with_a_fragment_can_be_removed(
     settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = Page("https://example.org/a", "text", None, b"A dog eats.")
+    page = Page("text", None, b"A dog eats.")
     monkeypatch.setattr("rag.documents.fetch.fetch", lambda *_, **__: page)
     run("data", "https://example.org/a#b", "--online")
     assert len(texts(settings)) == 2

@@ -11,7 +11,7 @@ ORDER = [
     "types", "settings", "errors", "bounds", "documents", "models", "index", "answer", "langchain_adapter", "chatbot", "server",
     "page", "__main__", "__init__",
 ]  # fmt: skip
-"""The rooms of `rag`; each imports only from those before it, the first four from each other."""
+"""The packages and modules of `rag`; each imports only from those before it, the first four from each other."""
 CARRIERS = 4
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "rag").rglob("*.py"))
 

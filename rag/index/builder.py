@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
@@ -18,7 +19,7 @@ from rag.documents.splitter import passage_spans
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.index.embedding import EmbeddingCache, store_vectors
 from rag.index.health import verify_apart
-from rag.index.index import EMBEDDINGS, PASSAGES, VECTORS
+from rag.index.index import EMBEDDINGS_FILE, PASSAGES_FILE, VECTORS_FOLDER
 from rag.index.manifest import FORMAT, MANIFEST, Corpus, Manifest, seal
 from rag.index.passage_editor import PassageEditor
 from rag.index.passages import Passages
@@ -33,11 +34,13 @@ from rag.index.snapshot import (
     unwritable,
     write_lock,
 )
+from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
+from rag.settings import Settings
 from rag.types import Document, Loaded
 
 _MOST_STALE = 0.2
-"""Share of removed vectors from which on the vectors are stored anew."""
+"""If a larger share of the vectors is stale, all are stored again."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class BuildOptions:
     passage_words: int
     embedder: str
     load_embedder: Callable[[], Embeddings]
+
+    @classmethod
+    def of(cls, settings: Settings, load_embedder: Callable[[], Embeddings] | None = None) -> Self:
+        """Those of the settings, whose embedder is loaded unless `load_embedder` is given."""
+        return cls(settings.passage_words, embedder_name(settings), load_embedder or (lambda: make_embedder(settings)))
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,11 @@ class Outcome:
     changed: bool
     problems: tuple[str, ...]
     embedded: int
+
+    def line(self, seconds: float) -> str:
+        """A sentence such as "Indexed 1 document, 1 passage, 0 skipped, 1.5 s."."""
+        did = "Indexed" if self.changed else "Nothing has changed:"
+        return f"{did} {self.manifest.summary()}, {len(self.problems)} skipped, {seconds:.1f} s."
 
 
 def update(
@@ -118,7 +131,7 @@ class _Update:
         known: dict[str, str] = {}
         earlier: dict[str, list[str]] = {}
         if self.before:
-            with closing(Passages.read(self.before.path / PASSAGES)) as passages:
+            with closing(Passages.read(self.before.path / PASSAGES_FILE)) as passages:
                 known = passages.files()
                 earlier = passages.problems_by_file() if self.base else {}
         fresh, gone = self._changes(known)
@@ -175,7 +188,7 @@ class _Update:
     def _build(self, snapshot: Path, known: dict[str, str], fresh: dict[str, str], gone: set[str]) -> Outcome:
         if self.base:
             shutil.copytree(self.base.path, snapshot, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
-        with closing(PassageEditor.edit(snapshot / PASSAGES)) as passages:
+        with closing(PassageEditor.edit(snapshot / PASSAGES_FILE)) as passages:
             last_vector = passages.last_vector()
             self._read(passages, fresh, gone)
             removed = passages.tidy()
@@ -188,7 +201,7 @@ class _Update:
                     "No document could be read, so the index stays as it was "
                     f"(to be without one, delete {str(self.folder)!r}); {reason}"
                 )
-            stale, embedded = self._store_vectors(snapshot / VECTORS, passages, last_vector, removed)
+            stale, embedded = self._store_vectors(snapshot / VECTORS_FOLDER, passages, last_vector, removed)
         manifest = Manifest(
             FORMAT, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", self.options.embedder, self.options.passage_words,
             counts.documents, counts.passages, counts.words, stale, self.corpus,
@@ -208,12 +221,11 @@ class _Update:
         files = list(fresh)
         for number, (file, digest) in enumerate(fresh.items(), 1):
             wrong: list[str] = []
-            if passages.add(file, digest, self._documents(file, files[number : number + AHEAD], wrong)):
-                passages.set_problems(file, wrong)
+            passages.add(file, digest, self._documents(file, files[number : number + AHEAD], wrong), wrong)
             self.problems += wrong
             self.progress("Reading documents", number, len(fresh))
         if self.before and not self.base:
-            with closing(Passages.read(self.before.path / PASSAGES)) as before:
+            with closing(Passages.read(self.before.path / PASSAGES_FILE)) as before:
                 for file in self.unreachable:
                     texts = [loaded.document for loaded in before.of_file(file)]
                     passages.add(file, before.files()[file], [self._divided(text) for text in texts])
@@ -239,7 +251,7 @@ class _Update:
         if stale > _MOST_STALE * passages.vector_count():
             shutil.rmtree(folder)
             last, stale, removed = 0, 0, []
-        with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS_FILE, self.options.embedder)) as cache:
             load = self.options.load_embedder
             return stale, store_vectors(folder, passages, cache, load, last, removed, self.progress)
 
@@ -248,8 +260,8 @@ class _Update:
 
         def hashes() -> Iterator[bytes]:
             for snapshot in snapshots(self.folder):
-                with suppress(sqlite3.Error), closing(Passages.read(snapshot / PASSAGES)) as passages:
+                with suppress(sqlite3.Error), closing(Passages.read(snapshot / PASSAGES_FILE)) as passages:
                     yield from passages.all_hashes()
 
-        with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS_FILE, self.options.embedder)) as cache:
             cache.keep(hashes())

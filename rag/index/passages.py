@@ -116,7 +116,7 @@ class Passages(Documents):
         """Ids of at most `k` passages that share a word with the question, by BM25.
 
         Of equal passages there is only the best, or they would leave no room for others. With
-        `doc_ids` only passages of these documents are looked at; how rare a word is, all passages tell.
+        `doc_ids` only passages of these documents are looked at; word rarity is taken over all passages.
         """
         query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
         # The plus keeps SQLite from searching the words once for each passage of the documents.
@@ -151,7 +151,7 @@ class Passages(Documents):
     def by_vectors(
         self, vector_ids: Sequence[int], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
     ) -> dict[int, int]:
-        """A passage for each vector, of all or these documents: a `preferred` one, or the first."""
+        """A passage for each vector, of all or these documents: a `preferred` or the first."""
         among = f"AND doc_id IN {_VALUES}" if doc_ids else ""
         query = (
             f"SELECT vector_id, coalesce(min(iif(passage_id IN {_VALUES}, passage_id, NULL)), min(passage_id)) "

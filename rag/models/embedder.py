@@ -22,8 +22,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 class SentenceEmbedder(Embeddings):
     """A sentence-transformers model as a LangChain embedder: unit vectors, safe to share between threads."""
 
-    def __init__(self, model: "SentenceTransformer", name: str) -> None:
-        self.name = name
+    def __init__(self, model: "SentenceTransformer") -> None:
         self._model = model
         self._lock = threading.Lock()  # The tokenizer cannot be borrowed by two threads at once.
 
@@ -53,7 +52,7 @@ def embedder_name(settings: Settings) -> str:
 
 
 def _weights(folder: Path) -> list[Path]:
-    """The files of weights, also those of further layers in subfolders; a .bin only without a .safetensors beside."""
+    """The files of weights, in subfolders too; a .bin only without a .safetensors beside it."""
     found = sorted(path for path in folder.rglob("*") if path.suffix in {".safetensors", ".bin"})
     better = {path.parent for path in found if path.suffix == ".safetensors"}
     return [path for path in found if path.suffix == ".safetensors" or path.parent not in better]
@@ -87,7 +86,7 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
             f"The embedder {name!r} cannot be loaded ({reason}); "
             "set RAG_EMBEDDER to a folder that holds a sentence-transformers model."
         ) from error
-    return SentenceEmbedder(model, name)
+    return SentenceEmbedder(model)
 
 
 def _installed() -> Path:

@@ -156,7 +156,7 @@ def test_of_mixed_files_exactly_the_broken_ones_are_reported(tmp_path: Path) -> 
     sources = find_sources([str(tmp_path)])
     assert len(sources) == 260
     with Loader(seconds=20) as loader:
-        reported = {s for s in sources if any(isinstance(result, DocumentError) for result in loader.load(s))}
+        reported = {s for s in sources if any(isinstance(result, DocumentError) for result in loader.load(s, 110))}
     assert reported == broken
 
 
@@ -168,6 +168,6 @@ def test_damaged_files_give_documents_or_reasons(tmp_path: Path, name: str) -> N
     with Loader(seconds=20) as loader:
         for seed in range(5 if name == "deep" else 60):
             file.write_bytes(corpus.fuzz(sound, seed))
-            for result in loader.load(file.as_posix()):
+            for result in loader.load(file.as_posix(), 110):
                 assert isinstance(result, Loaded | DocumentError)
                 assert not isinstance(result, DocumentError) or "longer than" not in str(result), (name, seed)

@@ -173,7 +173,7 @@ def opens(monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None] = lambd
 @pytest.fixture
 def attacks(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The beginning of the command on the three attacks; indexes are built with the fake embedder."""
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("rag.index.builder.make_embedder", lambda settings: TopicEmbedder())
     monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     return ["attack", "--attacks", str(saved(tmp_path, *map(row, ATTACKED)))]
 

@@ -185,7 +185,7 @@ def test_another_seed_draws_another_sample() -> None:
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("rag.index.builder.make_embedder", lambda settings: TopicEmbedder())
     monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
 
 

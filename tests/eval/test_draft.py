@@ -76,7 +76,7 @@ def test_every_fourth_draft_is_unanswerable(settings: Settings) -> None:
 def test_the_names_in_drafts_are_those_of_the_folder(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
 ) -> None:
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("rag.index.builder.make_embedder", lambda settings: TopicEmbedder())
     monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     texts = {"b/x.txt": ANIMALS[1], "a.txt": ANIMALS[0], "z.txt": ANIMALS[0]}  # Two files are the same document.
     corpus = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]

@@ -29,7 +29,7 @@ OUT = Path("feedback")
 @pytest.fixture
 def documents(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Document]]:
     """The documents of a published index, by their file's name without its suffix."""
-    monkeypatch.setattr("eval.dataset.make_embedder", lambda settings: TopicEmbedder())
+    monkeypatch.setattr("rag.index.builder.make_embedder", lambda settings: TopicEmbedder())
     monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     write(Path("texts"), {"cat.txt": ANIMALS[0], "dog.md": f"# Dogs\n\n{ANIMALS[1]}"})
     publish(settings.index, "texts")
