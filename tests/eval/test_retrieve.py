@@ -65,8 +65,8 @@ def test_the_command_measures_sets_with_titles_and_without(
 ) -> None:
     from eval.__main__ import main
 
-    for name in ("dataset", "retrieve"):
-        monkeypatch.setattr(f"eval.{name}.make_embedder", lambda settings: TopicEmbedder())
+    for name in ("rag.index.builder", "eval.retrieve"):
+        monkeypatch.setattr(f"{name}.make_embedder", lambda settings: TopicEmbedder())
     monkeypatch.setattr("eval.dataset.update", functools.partial(update, verify=verify))
     documents = [
         {"id": "a", "title": "Zebras", "text": "They sleep standing."},
