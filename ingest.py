@@ -1,4 +1,4 @@
-"""Documents, folders of them and web addresses into a published index; without a path, what was named last."""
+"""Build the index from files, folders and web addresses; without a path, update what was named last."""
 
 import argparse
 import os
@@ -13,13 +13,15 @@ from rag.index.corpus import next_corpus
 from rag.index.health import check, list_lines, status_lines
 from rag.index.manifest import Corpus
 from rag.index.snapshot import roll_back
-from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import terminal_progress
 from rag.settings import Settings, read_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `python ingest.py`; the exit code is 0, or 1 after one sentence on standard error."""
+    """Run `python ingest.py`.
+
+    Returns the exit code: 0, or 1 after one sentence on standard error.
+    """
     arguments = _arguments(argv)
     try:
         settings = read_settings(**({"online": True} if arguments.online else {}))
@@ -54,26 +56,24 @@ def _run(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def ingest(settings: Settings, corpus: Corpus | Callable[[], Corpus], rebuild: bool = False) -> int:
-    """Bring the index to what `corpus` holds now; says what it did, returns the exit code.
+    """Bring the index to what `corpus` holds now, and say what was done.
 
-    The exit code is 1 when a document had to be skipped. Raises RagError when nothing
+    Returns the exit code, which is 1 if a document had to be skipped. Raises RagError if nothing
     could be indexed.
     """
     began = time.perf_counter()
-    build_options = BuildOptions(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
     with Loader(settings.online) as loader, terminal_progress("") as progress:
-        outcome = update(settings.index, corpus, build_options, loader, rebuild=rebuild, progress=progress)
+        outcome = update(settings.index, corpus, BuildOptions.of(settings), loader, rebuild=rebuild, progress=progress)
     for problem in outcome.problems:
         print(f"Skipped: {problem}", file=sys.stderr)
-    skipped = f"{len(outcome.problems)} skipped, {time.perf_counter() - began:.1f} s."
-    print(f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {outcome.manifest.summary()}, {skipped}")
+    print(outcome.line(time.perf_counter() - began))
     return 1 if outcome.problems else 0
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python ingest.py", description=__doc__)
     parser.add_argument("paths", nargs="*", help="files, folders and web addresses: the index holds exactly these")
-    parser.add_argument("--add", nargs="+", metavar="PATH", default=[], help="take these in beside what there is")
+    parser.add_argument("--add", nargs="+", metavar="PATH", default=[], help="add these to the index")
     parser.add_argument("--remove", nargs="+", metavar="SOURCE", default=[], help="take these out, by --list")
     parser.add_argument("--include", action="append", metavar="PATTERN", help="take only this from folders")
     parser.add_argument("--exclude", action="append", metavar="PATTERN", help="leave this out, as in .gitignore")
@@ -86,7 +86,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     doing.add_argument("--rollback", action="store_true", help="go back to the index before this one")
     arguments = parser.parse_args(argv)
     asks = arguments.status or arguments.check or arguments.list or arguments.rollback
-    if asks and (arguments.paths or arguments.add or arguments.remove or arguments.rebuild):
+    if asks and sum(map(bool, vars(arguments).values())) > 1:
         parser.error("--status, --check, --list and --rollback go with nothing else")
     return arguments
 

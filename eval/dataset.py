@@ -16,7 +16,6 @@ from rag.documents.loader import Loader
 from rag.errors import RagError
 from rag.index.builder import BuildOptions, update
 from rag.index.manifest import Corpus
-from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import terminal_progress
 from rag.settings import Settings
 from rag.types import Document, Loaded
@@ -176,9 +175,8 @@ def build(folder: Path, settings: Settings, out: Path) -> Settings:
     `rag.index.builder.update` does.
     """
     settings = settings.model_copy(update={"index": out / folder.resolve().name / "index"})
-    build_options = BuildOptions(settings.passage_words, embedder_name(settings), lambda: make_embedder(settings))
     with Loader(settings.online) as loader, terminal_progress("") as progress:
-        outcome = update(settings.index, corpus_of(folder), build_options, loader, progress=progress)
+        outcome = update(settings.index, corpus_of(folder), BuildOptions.of(settings), loader, progress=progress)
     for problem in outcome.problems:
         print(f"Skipped: {problem}", file=sys.stderr)
     return settings
@@ -216,8 +214,8 @@ def names(folder: Path, documents: Mapping[str, Document]) -> dict[str, str]:
     if not path.is_file():
         start = f"{folder.as_posix()}/"
         return {one.source.removeprefix(start): one.doc_id for one in documents.values()}
-    with Loader() as loader:
-        loaded = [one.document for one in loader.load(path.as_posix()) if isinstance(one, Loaded)]
+    with Loader() as loader:  # Only the ids are looked at, not the passages.
+        loaded = [one.document for one in loader.load(path.as_posix(), words=400) if isinstance(one, Loaded)]
     by_source = {one.source: one.doc_id for one in loaded if one.doc_id in documents}
     found = {}
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):

@@ -11,7 +11,7 @@ from typing import Any
 from eval.dataset import CORPUS, QUESTIONS
 from eval.results import ReportError, make_folder, write, writing
 from rag.documents.text import replace_surrogates
-from rag.index.index import PASSAGES, explained
+from rag.index.index import PASSAGES_FILE, damage_reported
 from rag.index.passages import Passages
 from rag.index.snapshot import newest_sound
 from rag.server.records import Rating
@@ -56,7 +56,7 @@ def write_set(store: Path, index: Path, out: Path) -> tuple[int, int]:
     if sound.notice:
         print(sound.notice, file=sys.stderr)
     make_folder(out)
-    with explained(index), closing(Passages.read(sound.path / PASSAGES)) as documents:
+    with damage_reported(index), closing(Passages.read(sound.path / PASSAGES_FILE)) as documents:
         known = set(documents)
         with writing(out / CORPUS), (out / CORPUS).open("w", encoding="utf-8") as file:
             file.writelines(_json_line(_corpus_item(one)) for one in documents.values())

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     )
     from rag.chatbot import Chatbot as Chatbot  # isort: skip
 
-_ROOMS = {
+_MODULES = {
     "rag.settings": ("Settings", "read_settings"),
     "rag.errors": ("RagError",),
     "rag.types": ("Document", "Passage", "Hit", "Citation", "Sentence", "Timings", "Answer"),
     "rag.chatbot": ("Chatbot",),
 }
 
-__all__ = [name for names in _ROOMS.values() for name in names]
+__all__ = [name for names in _MODULES.values() for name in names]
 
 
 def __getattr__(name: str) -> object:
-    for room, names in _ROOMS.items():
+    for module, names in _MODULES.items():
         if name in names:
-            return getattr(import_module(room), name)
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'rag' has no attribute {name!r}")

@@ -1,8 +1,8 @@
-"""Errors meant for people: the message says what happened, with the value, and the next step."""
+"""Errors meant for people: the message says what happened and the next step."""
 
 
 class RagError(Exception):
-    """The root of every error that an entry point shows as one sentence, with exit code 1.
+    """The root of all errors that an entry point shows as one sentence.
 
     `detail` is for the operator alone: addresses, paths, names of classes; never a text from outside.
     """
@@ -21,7 +21,7 @@ class DocumentError(RagError):
 
 
 class StoreError(RagError):
-    """There is no index, or it cannot be used with these settings."""
+    """The index, or the store of the server (RAG_STORE), is missing or cannot be used."""
 
 
 class NoIndexError(StoreError):
@@ -45,7 +45,7 @@ class BusyError(RagError):
 
 
 def with_detail(error: RagError) -> str:
-    """The sentence with what only the operator is told, and what the cause said in its first line."""
+    """The sentence with `detail` and the first line of the cause, for the operator."""
     if not error.detail:
         return str(error)
     said = str(error.__cause__ or "").splitlines()[:1]
@@ -53,7 +53,10 @@ def with_detail(error: RagError) -> str:
 
 
 def for_readers(error: RagError) -> str:
-    """The sentence for those who ask: those about the index and the store name folders, which are the operator's."""
+    """The sentence for those who ask.
+
+    That of a StoreError names folders, which are the operator's.
+    """
     if isinstance(error, StoreError):
         return "What is kept here cannot be read or written at the moment; try again later, or tell who runs this."
     return str(error)

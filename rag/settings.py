@@ -1,14 +1,14 @@
 """All settings in one frozen object, read from RAG_* variables and a .env file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.errors import SettingsError
-
-AnySettings = TypeVar("AnySettings", bound="Settings")
 
 
 def _user_cache() -> Path:
@@ -18,9 +18,10 @@ def _user_cache() -> Path:
 
 
 class Settings(BaseSettings):
-    """The settings of the chatbot and its index. `Settings()` reads RAG_* from the environment, then from `.env`.
+    """The settings of the chatbot and its index.
 
-    Only entry points and callers make one; the packages take it as an argument.
+    `Settings()` reads RAG_* from the environment, then from `.env`. Only entry points and callers
+    make one; the packages take it as an argument.
     """
 
     model_config = SettingsConfigDict(env_prefix="RAG_", env_file=".env", extra="ignore", frozen=True)
@@ -68,11 +69,11 @@ class Settings(BaseSettings):
 
 
 class ServerSettings(Settings):
-    """The settings of the page and the server that gives it, beside those of the chatbot."""
+    """The settings of the chatbot with those of the page and its server."""
 
     host: str = Field("127.0.0.1", description="The address that the page listens on.")
     port: int = Field(7860, ge=0, le=65535, description="The port of the page; 0 takes any free one.")
-    hosts: str = Field("", description="Further names under which the page is served, divided by commas.")
+    hosts: str = Field("", description="Further names under which the page is served, separated by commas.")
     store: Path = Field(
         Path("store"), description="The folder of conversations, ratings and documents added in the page."
     )
@@ -93,7 +94,7 @@ class ServerSettings(Settings):
 
     @property
     def is_local(self) -> bool:
-        """Whether the page serves this machine alone: it listens there, and no proxy stands before it."""
+        """Whether the page serves this machine alone, without a proxy before it."""
         return self.host in {"127.0.0.1", "localhost", "::1"} and not self.hosts and not self.user_header
 
     @property
@@ -107,22 +108,27 @@ class ServerSettings(Settings):
         return self.is_local if self.metrics is None else self.metrics
 
 
-def read_settings(**overrides: object) -> Settings:
+def read_settings(**overrides: Any) -> Settings:
     """Settings from the environment and `.env`, with `overrides` on top.
 
     Raises SettingsError, naming the first bad setting and its value.
     """
-    return _read(Settings, overrides)
+    with _faults_named():
+        return Settings(**overrides)
 
 
-def read_server_settings(**overrides: object) -> ServerSettings:
+def read_server_settings(**overrides: Any) -> ServerSettings:
     """The same with those of the server."""
-    return _read(ServerSettings, overrides)
+    with _faults_named():
+        return ServerSettings(**overrides)
 
 
-def _read(kind: type[AnySettings], overrides: dict[str, Any]) -> AnySettings:
+@contextmanager
+def _faults_named() -> Iterator[None]:
     try:
-        return kind(**overrides)
+        yield
+    except OSError as error:
+        raise SettingsError(f"The file .env cannot be read ({error.strerror}); check its permissions.") from error
     except UnicodeDecodeError as error:
         raise SettingsError("The file .env is not UTF-8 text; save it as UTF-8.") from error
     except ValidationError as error:

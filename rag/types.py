@@ -1,4 +1,4 @@
-"""The carriers of data between the rooms: frozen, plain, nothing else."""
+"""The data that the packages pass to each other: frozen and plain."""
 
 from abc import abstractmethod
 from bisect import bisect_right
@@ -22,7 +22,7 @@ class Document:
     """A text as it was read. Every offset in this package counts characters of `text`.
 
     `doc_id` is made of the text, so that a file that only moved is the same document.
-    `pages` holds the offset at which each page starts, page 1 first; empty where there are
+    `pages` holds the offset at which each page starts, page 1 first; empty if there are
     none. `titled` tells a title of its own from one made of the file's name.
     """
 
@@ -34,13 +34,13 @@ class Document:
     titled: bool = True
 
     def page(self, offset: int) -> int | None:
-        """The number of the page (from 1) that holds the character at `offset`, None without pages."""
+        """The number of the page (from 1) that holds `offset`, None without pages."""
         return bisect_right(self.pages, offset) or None
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A document as a list shows it: where it came from, its title, its number of passages, its id.
+    """A document in a list.
 
     A text that came from two places is there twice, with the same id.
     """
@@ -79,7 +79,7 @@ class Loaded:
 class Passage:
     """A run of whole sentences: `text` is `document.text[start:end]`.
 
-    `page` is the number of the page it starts on, None where the document has no pages;
+    `page` is the number of the page it starts on, None if the document has no pages;
     `page_breaks` are the offsets within it at which a further page starts.
     """
 
@@ -103,8 +103,8 @@ class Hit:
     """A passage found for a question.
 
     `score` is the fused reciprocal rank; `dense_rank` and `word_rank` are the places
-    (from 1) in the two lists, None where that list does not hold the passage;
-    `similarity` is the cosine of question and passage (-1..1), None where only the
+    (from 1) in the two lists, None if that list does not hold the passage;
+    `similarity` is the cosine of question and passage (-1..1), None if only the
     words were found.
     """
 
@@ -117,7 +117,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Citation:
-    """A numbered source span: `quote` is exactly `document.text[start:end]`, `page` the page it starts on, if any."""
+    """A numbered source span.
+
+    `quote` is exactly `document.text[start:end]`, `page` the page it starts on, if any.
+    """
 
     number: int
     doc_id: str
@@ -131,7 +134,10 @@ class Citation:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of the answer with the spans that say it; none means `supported` is False, and `why` says why."""
+    """A sentence of the answer with the spans that say it.
+
+    Without any, `supported` is False, and `why` says why.
+    """
 
     text: str
     citations: tuple[Citation, ...]
@@ -141,7 +147,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds since the question was put; `first_token` is None where the model wrote nothing."""
+    """Seconds since the question was put; `first_token` is None if the model wrote nothing."""
 
     rewrite: float
     retrieve: float

@@ -5,6 +5,7 @@ import pytest
 from fakes import EMBEDDER, TopicEmbedder, write
 
 import ingest
+from rag.documents.fetch import Page
 from rag.index.builder import update
 from rag.index.health import verify
 from rag.index.index import open_index
@@ -15,7 +16,7 @@ from rag.settings import Settings
 @pytest.fixture(autouse=True)
 def embedder(monkeypatch: pytest.MonkeyPatch) -> TopicEmbedder:
     counting = TopicEmbedder()
-    monkeypatch.setattr(ingest, "make_embedder", lambda _settings: counting)
+    monkeypatch.setattr("rag.index.builder.make_embedder", lambda _settings: counting)
     monkeypatch.setattr(ingest, "update", partial(update, verify=verify))  # In this process.
     return counting
 
@@ -126,6 +127,26 @@ def test_a_folder_a_spelling_and_a_path_that_gave_nothing_can_be_removed(
     assert texts(settings) == ["Fish swim.", "The black cat sleeps."]
 
 
+def test_a_number_sign_in_a_name_is_not_taken_for_a_line(settings: Settings, data: Path) -> None:
+    write(data, {"sub/c#.txt": "A dog eats.", "notes#12.jsonl": '{"text": "Fish swim."}\n', "d#3": "A dog sleeps."})
+    run("data", "data/d#3")
+    assert len(texts(settings)) == 4
+    for source in ("data/sub", "data/notes#12.jsonl", "data/d#3"):
+        assert run("--remove", source) == 0
+    assert texts(settings) == ["The black cat sleeps."]
+
+
+def test_a_web_address_with_a_fragment_can_be_removed(
+    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Page("text", None, b"A dog eats.")
+    monkeypatch.setattr("rag.documents.fetch.fetch", lambda *_, **__: page)
+    run("data", "https://example.org/a#b", "--online")
+    assert len(texts(settings)) == 2
+    assert run("--remove", "https://example.org/a#b") == 0
+    assert texts(settings) == ["The black cat sleeps."]
+
+
 def test_what_was_named_and_is_gone_can_be_taken_out(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,9 +195,10 @@ def test_where_it_is_lost_what_the_index_was_made_of_the_documents_have_to_be_na
     assert texts(settings) == ["A dog eats."]
 
 
-def test_questions_to_the_index_go_with_nothing_else(settings: Settings) -> None:
+@pytest.mark.parametrize("more", [["data"], ["--include", "*.md"], ["--exclude", "a"], ["--online"], ["--rebuild"]])
+def test_questions_to_the_index_go_with_nothing_else(settings: Settings, more: list[str]) -> None:
     with pytest.raises(SystemExit):
-        run("--status", "data")
+        run("--status", *more)
 
 
 def test_a_pattern_that_is_none_is_told(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:

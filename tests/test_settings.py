@@ -20,6 +20,17 @@ def test_a_bad_value_is_named_with_its_setting(settings: Settings, monkeypatch: 
         read_settings()
 
 
+def test_a_file_that_cannot_be_read_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("RAG_PASSAGES=7\n")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(SettingsError, match=r"The file \.env cannot be read \(Permission denied\)"):
+        read_settings()
+
+
 def test_the_key_is_not_shown(settings: Settings) -> None:
     assert "secret" not in repr(read_settings(api_key="secret"))
 

@@ -167,7 +167,7 @@ class IndexFinder:
     def _retriever(self, index: Index, whole: Sequence[Passage], documents: Sequence[str] = ()) -> HybridRetriever:
         """Finds all passages of a text that is read whole."""
         k = max(PASSAGES_FACTOR * self._settings.passages, len(whole))
-        return HybridRetriever(index=index, embedder=self._embedder, k=k, documents=documents)
+        return HybridRetriever(index=index, embedder=self._embedder, k=k, doc_ids=documents)
 
 
 class RetrieverFinder:

@@ -20,6 +20,8 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Check = Callable[[IpAddress], bool]
 
 REDIRECTS = 5
+MEGABYTES = 20
+"""The largest page that is taken."""
 _CHARSET = re.compile(r"""charset\s{0,9}=\s{0,9}["']?([^\s"';]{1,40})""", re.IGNORECASE)
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _SPECIAL = [
@@ -42,9 +44,8 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 @dataclass(frozen=True)
 class Page:
-    """What an address holds; kind is one of those in MEDIA_TYPES, charset what the server named."""
+    """What an address holds: kind is one of MEDIA_TYPES, charset what the server named."""
 
-    address: str
     kind: str
     charset: str | None
     content: bytes
@@ -71,9 +72,7 @@ def _is_special(address: IpAddress) -> bool:
     return any(address in network for network in _SPECIAL)
 
 
-def fetch(
-    address: str, *, online: bool, seconds: float = 30.0, megabytes: int = 20, allowed: Check = is_public
-) -> Page:
+def fetch(address: str, *, online: bool, seconds: float = 30.0, allowed: Check = is_public) -> Page:
     """Get `address`, following at most REDIRECTS redirects, each checked like the first.
 
     Every IP address of the host must be `allowed`, and the connection goes to one that was
@@ -91,7 +90,7 @@ def fetch(
     try:
         # Asynchronous, because httpx itself bounds each read, and a server could drip its answer for ever.
         with start_blocking_portal() as portal:
-            return portal.call(_get, address, seconds, megabytes, allowed)
+            return portal.call(_get, address, seconds, allowed)
     except _Refused as error:
         raise DocumentError(f"{quoted(address)} {error}.") from error
     except httpx.InvalidURL as error:
@@ -109,7 +108,7 @@ class _Refused(Exception):
     """A page cannot be taken; the message follows its address: "is too large"."""
 
 
-async def _get(address: str, seconds: float, megabytes: int, allowed: Check) -> Page:
+async def _get(address: str, seconds: float, allowed: Check) -> Page:
     headers = {"User-Agent": "article-chat", "Accept": ", ".join(MEDIA_TYPES), "Accept-Encoding": "identity"}
     with fail_after(seconds):
         async with httpx.AsyncClient(
@@ -120,7 +119,7 @@ async def _get(address: str, seconds: float, megabytes: int, allowed: Check) -> 
                 response = await client.send(request, stream=True)
                 try:
                     if response.next_request is None:
-                        return await _page(response, megabytes)
+                        return await _page(response)
                     request = response.next_request
                 finally:
                     await response.aclose()
@@ -167,30 +166,30 @@ class _CheckedTransport(httpx.AsyncHTTPTransport):
         return numbers
 
 
-async def _page(response: httpx.Response, megabytes: int) -> Page:
+async def _page(response: httpx.Response) -> Page:
     if response.status_code != 200:
         raise _Refused(f"answers with status {response.status_code}; check the address")
     content_type = response.headers.get("content-type", "no content type")[:NAME]
     kind = MEDIA_TYPES.get(content_type.partition(";")[0].strip().lower())
     if kind is None:
         raise _Refused(f"holds {content_type!r}, not HTML, text or PDF; leave it out")
-    content = await _body(response, megabytes)
+    content = await _body(response)
     charset = _CHARSET.search(content_type)
-    return Page(str(response.url), kind, known_charset(charset[1]) if charset else None, content)
+    return Page(kind, known_charset(charset[1]) if charset else None, content)
 
 
-async def _body(response: httpx.Response, megabytes: int) -> bytes:
+async def _body(response: httpx.Response) -> bytes:
     """The body, unpacked if the server packs it unasked."""
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in {"identity", "", "gzip", "x-gzip", "deflate"}:
         raise _Refused(f"is packed in a way that cannot be read ({encoding[:NAME]!r}); save the page and name the file")
     unpack = zlib.decompressobj(wbits=47) if "identity" not in encoding and encoding else None
-    limit = megabytes * 1_000_000
+    limit = MEGABYTES * 1_000_000
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
         if len(body) > limit:
-            raise _Refused(f"is larger than {megabytes} MB; save the part you need and name the file")
+            raise _Refused(f"is larger than {MEGABYTES} MB; save the part you need and name the file")
     if unpack and not unpack.eof:  # httpx itself would not notice.
         raise _Refused("breaks off before its end; try again later")
     return bytes(body)

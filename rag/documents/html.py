@@ -15,7 +15,7 @@ AROUND = "nav, footer, aside, form, button, [role=navigation]"
 
 
 def main_text(html: str) -> str:
-    """What trafilatura takes for the main part of a page; empty where it finds none."""
+    """What trafilatura takes for the main part of a page; empty if it finds none."""
     from trafilatura import extract
     from trafilatura.settings import use_config
 
@@ -90,7 +90,7 @@ def reduce(page: "BeautifulSoup", dropped: str, unwrapped: str | None = None) ->
 
 
 def tidy(text: str) -> str:
-    """`text` without unseen characters, blanks at the ends of lines, and more than one empty line."""
+    """`text` without unseen characters, blanks at line ends, and repeated empty lines."""
     text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " "))
     text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     return _EMPTY_LINES.sub("\n\n", text).strip()

@@ -22,18 +22,19 @@ from rag.types import Loaded
 
 BROKEN_LINES = 20
 """Lines of a JSONL file that are named when they cannot be read; the rest is counted."""
+MEGABYTES = 200
+"""The largest file that is read."""
 AHEAD = 8
-"""Sources that are read while the one before them is stored."""
+"""How many sources should be read while the one before them is stored."""
 
 
 class Loader:
     """Reads documents in a `with` statement: it starts a process and keeps fetched pages."""
 
-    def __init__(self, online: bool = False, seconds: float = 60.0, megabytes: int = 200) -> None:
-        """`online` is the consent to fetch web addresses; `seconds` and `megabytes` bound each document."""
+    def __init__(self, online: bool = False, seconds: float = 60.0) -> None:
+        """`online` is the consent to fetch web addresses; `seconds` bound each document."""
         self.online = online
         self._seconds = seconds
-        self._megabytes = megabytes
         self._sandbox = Sandbox(seconds)
         self._fetched: dict[str, Request] = {}
         self._coming: dict[str, Request] = {}
@@ -60,7 +61,7 @@ class Loader:
         except OSError as error:
             raise _unreadable(source, error) from error
 
-    def load(self, source: str, words: int = 110, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
+    def load(self, source: str, words: int, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
         """The documents of `source`, in passages of about `words` words.
 
         They are one, or one for each line of JSONL (its source is `PATH#LINE`). What cannot be
@@ -76,7 +77,7 @@ class Loader:
 
     def _load(self, source: str, words: int, coming: Sequence[str]) -> Iterator[Loaded | DocumentError]:
         request = self._request(source, words)
-        self._coming = dict(self._requests(coming[:AHEAD], words))
+        self._coming = dict(self._requests(coming, words))
         try:
             yield from _named(source, self._sandbox.read(request, list(self._coming.values())))
         finally:
@@ -123,8 +124,8 @@ class Loader:
         problem = ""
         if not stat.S_ISREG(status.st_mode):
             problem = "is not an ordinary file; leave it out"
-        elif status.st_size > self._megabytes * 1_000_000:
-            problem = f"is larger than {self._megabytes} MB; divide it or leave it out"
+        elif status.st_size > MEGABYTES * 1_000_000:
+            problem = f"is larger than {MEGABYTES} MB; divide it or leave it out"
         if problem:
             file.close()
             raise DocumentError(f"{quoted(source)} {problem}.")

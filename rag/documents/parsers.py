@@ -120,7 +120,7 @@ def _looks_like_archive(start: bytes) -> bool:
 
 
 def read_html(file: IO[bytes], charset: str | None) -> Parsed:
-    """The main text of a page, or all if trafilatura leaves out too much. Raises FormatError."""
+    """The main text of a page, or all if that lacks too much. Raises FormatError."""
     from bs4.dammit import UnicodeDammit
 
     html = UnicodeDammit(file.read(), [charset] if charset else [], is_html=True).unicode_markup
@@ -235,8 +235,7 @@ def _encrypted(archive: zipfile.ZipFile) -> set[str]:
     return {unquote(reference.get("URI", "")) for reference in references}
 
 
-Reader = Callable[[IO[bytes], str | None], Parsed]
-FORMATS: dict[str, tuple[Callable[[bytes], bool], Reader]] = {
+FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[IO[bytes], str | None], Parsed]]] = {
     "html": (_looks_like_html, read_html),
     "pdf": (_looks_like_pdf, _read_pdf),
     "docx": (_looks_like_archive, _read_docx),

@@ -24,8 +24,8 @@ serve(int(sys.argv[2]), float(sys.argv[3]))
 """
 LIFETIME = 500
 """Files that need a parser; then the process is replaced, for parsers leak."""
-STOPPED = 3
-"""How often one JSONL file may end the process; the lines after that are not read."""
+MAX_CRASHES = 3
+"""After so many crashes a JSONL file is still read on; with the next one its reading ends."""
 _REPLY = 250_000_000
 """Bytes; no document that is taken has a longer reply (rag/documents/worker.py)."""
 _SENT_AHEAD = 1_000
@@ -57,7 +57,7 @@ class Sandbox:
 
         `coming` are the requests that will follow, which the process works on meanwhile.
         """
-        for _ in range(STOPPED + 1):
+        for _ in range(MAX_CRASHES + 1):
             try:
                 for line, found in self._exchange(request, coming):
                     request = replace(request, after=line or 0, refusal=None)

@@ -1,6 +1,7 @@
 """Which files and web addresses a list of paths stands for."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from rag.documents.fetch import is_address
 from rag.documents.parsers import SUFFIXES
 from rag.documents.text import quoted
 from rag.errors import DocumentError
+
+_LINE = re.compile(r"(?<=\.jsonl)#\d+\Z", re.IGNORECASE)
+
+
+def file_of(source: str) -> str:
+    """The file that `source` is a line of (`PATH.jsonl#LINE`), or else `source` itself."""
+    return source if is_address(source) else _LINE.sub("", source)
 
 
 def find_sources(paths: Sequence[str], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:

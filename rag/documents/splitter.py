@@ -28,16 +28,16 @@ _Sentence = tuple[Span, int]
 """A sentence and its number of words."""
 
 
-def sentence_spans(text: str, start: int = 0, end: int | None = None) -> list[Span]:
-    """The sentences of `text[start:end]` as spans of `text`, without the white space around them.
+def sentence_spans(text: str) -> list[Span]:
+    """The sentences of `text`, without the white space around them.
 
     A sentence runs over a line end only if the line looks wrapped.
     The segmenter is sentencex (Wikimedia), which keeps "U.S. Ambassador" and quotations whole.
     """
-    return [span for span, _ in _sentences(text, start, len(text) if end is None else end)]
+    return [span for span, _ in _sentences(text, 0, len(text))]
 
 
-def passage_spans(text: str, words: int = 110) -> list[Span]:
+def passage_spans(text: str, words: int) -> list[Span]:
     """The passages of `text`: whole sentences, about `words` words in each.
 
     A passage holds sentences of one section (Markdown headings divide sections), spread

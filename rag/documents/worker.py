@@ -156,15 +156,15 @@ def _loaded(request: Request, parsed: Parsed, line: int | None) -> Loaded:
     text, pages = _cleaned(parsed)
     if not text.strip():
         raise FormatError("is empty; put text in it or leave it out")
-    title = clean(" ".join((parsed.title or "").split())[:TITLE]) or clean(name)[:TITLE]
+    own_title = clean(" ".join((parsed.title or "").split())[:TITLE]).strip()
+    title = own_title or clean(name)[:TITLE]
     # With the pages, or a text file would be cited by the pages of a PDF that holds the same.
     content = text if not pages else f"{pages}\0{text}"
     doc_id = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    titled = bool((parsed.title or "").strip())
     spans = tuple(passage_spans(text, request.words))
     if len(spans) > PASSAGES:
         raise FormatError(f"makes {len(spans):,} passages, where {PASSAGES:,} can be taken; divide it or leave it out")
-    return Loaded(Document(doc_id, replace_surrogates(source), title, text, pages, titled), spans)
+    return Loaded(Document(doc_id, replace_surrogates(source), title, text, pages, bool(own_title)), spans)
 
 
 def _cleaned(parsed: Parsed) -> tuple[str, tuple[int, ...]]:

@@ -7,16 +7,19 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from chromadb.errors import ChromaError
 from langchain_core.embeddings import Embeddings
 
+from rag.documents.fetch import is_address
 from rag.documents.loader import AHEAD, Loader
-from rag.documents.sources import find_sources
+from rag.documents.sources import file_of, find_sources
+from rag.documents.splitter import passage_spans
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.index.embedding import EmbeddingCache, store_vectors
 from rag.index.health import verify_apart
-from rag.index.index import EMBEDDINGS, PASSAGES, VECTORS
+from rag.index.index import EMBEDDINGS_FILE, PASSAGES_FILE, VECTORS_FOLDER
 from rag.index.manifest import FORMAT, MANIFEST, Corpus, Manifest, seal
 from rag.index.passage_editor import PassageEditor
 from rag.index.passages import Passages
@@ -31,11 +34,13 @@ from rag.index.snapshot import (
     unwritable,
     write_lock,
 )
+from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
-from rag.types import Loaded
+from rag.settings import Settings
+from rag.types import Document, Loaded
 
 _MOST_STALE = 0.2
-"""Share of removed vectors from which on the vectors are stored anew."""
+"""If a larger share of the vectors is stale, all are stored again."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class BuildOptions:
     passage_words: int
     embedder: str
     load_embedder: Callable[[], Embeddings]
+
+    @classmethod
+    def of(cls, settings: Settings, load_embedder: Callable[[], Embeddings] | None = None) -> Self:
+        """Those of the settings, whose embedder is loaded unless `load_embedder` is given."""
+        return cls(settings.passage_words, embedder_name(settings), load_embedder or (lambda: make_embedder(settings)))
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,11 @@ class Outcome:
     changed: bool
     problems: tuple[str, ...]
     embedded: int
+
+    def line(self, seconds: float) -> str:
+        """A sentence such as "Indexed 1 document, 1 passage, 0 skipped, 1.5 s."."""
+        did = "Indexed" if self.changed else "Nothing has changed:"
+        return f"{did} {self.manifest.summary()}, {len(self.problems)} skipped, {seconds:.1f} s."
 
 
 def update(
@@ -116,8 +131,9 @@ class _Update:
         known: dict[str, str] = {}
         earlier: dict[str, list[str]] = {}
         if self.before:
-            with closing(Passages.read(self.before.path / PASSAGES)) as passages:
-                known, earlier = passages.files(), passages.problems_by_file()
+            with closing(Passages.read(self.before.path / PASSAGES_FILE)) as passages:
+                known = passages.files()
+                earlier = passages.problems_by_file() if self.base else {}
         fresh, gone = self._changes(known)
         for file in earlier.keys() - gone - fresh.keys():
             self.problems += earlier[file]
@@ -149,30 +165,30 @@ class _Update:
             try:
                 digest = self._digest(source)
             except DocumentError as error:
-                is_kept = "://" in source and source in known
+                is_kept = is_address(source) and source in known
                 if is_kept:
                     self.unreachable.append(source)
                     gone.discard(source)
                 if self.loader.online or not is_kept:
                     self.problems.append(str(error))
-                continue
-            if held.get(source) == digest:
-                gone.discard(source)
             else:
-                fresh[source] = digest
+                if held.get(source) == digest:
+                    gone.discard(source)
+                else:
+                    fresh[source] = digest
             self.progress("Looking for changes", number, len(sources))
         return fresh, gone
 
     def _digest(self, source: str) -> str:
         """That of the file, and of what was removed of it."""
-        parts = sorted(removed for removed in self.corpus.removed if removed.startswith(f"{source}#"))
+        parts = sorted(one for one in self.corpus.removed if one != source and file_of(one) == source)
         digest = self.loader.digest(source)
         return f"{digest} without {', '.join(parts)}" if parts else digest
 
     def _build(self, snapshot: Path, known: dict[str, str], fresh: dict[str, str], gone: set[str]) -> Outcome:
         if self.base:
             shutil.copytree(self.base.path, snapshot, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
-        with closing(PassageEditor.edit(snapshot / PASSAGES)) as passages:
+        with closing(PassageEditor.edit(snapshot / PASSAGES_FILE)) as passages:
             last_vector = passages.last_vector()
             self._read(passages, fresh, gone)
             removed = passages.tidy()
@@ -185,7 +201,7 @@ class _Update:
                     "No document could be read, so the index stays as it was "
                     f"(to be without one, delete {str(self.folder)!r}); {reason}"
                 )
-            stale, embedded = self._store_vectors(snapshot / VECTORS, passages, last_vector, removed)
+            stale, embedded = self._store_vectors(snapshot / VECTORS_FOLDER, passages, last_vector, removed)
         manifest = Manifest(
             FORMAT, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", self.options.embedder, self.options.passage_words,
             counts.documents, counts.passages, counts.words, stale, self.corpus,
@@ -194,7 +210,7 @@ class _Update:
         if wrong := self.verify(snapshot):
             raise StoreError(f"The new index did not pass its check ({wrong[0]}), so the old one stays; try again.")
         published = publish(snapshot, self.corpus)
-        with suppress(OSError, sqlite3.Error):  # The new index is there; the next run tidies what is left.
+        with suppress(OSError, sqlite3.Error, StoreError):  # The new index is there; the next run tidies up.
             remove_others(self.folder, {published.name, *([self.before.path.name] if self.before else [])})
             self._forget_vectors()
         return Outcome(manifest, True, tuple(self.problems), embedded)
@@ -205,14 +221,17 @@ class _Update:
         files = list(fresh)
         for number, (file, digest) in enumerate(fresh.items(), 1):
             wrong: list[str] = []
-            if passages.add(file, digest, self._documents(file, files[number : number + AHEAD], wrong)):
-                passages.set_problems(file, wrong)
+            passages.add(file, digest, self._documents(file, files[number : number + AHEAD], wrong), wrong)
             self.problems += wrong
             self.progress("Reading documents", number, len(fresh))
         if self.before and not self.base:
-            with closing(Passages.read(self.before.path / PASSAGES)) as before:
+            with closing(Passages.read(self.before.path / PASSAGES_FILE)) as before:
                 for file in self.unreachable:
-                    passages.add(file, before.files()[file], before.of_file(file))
+                    texts = [loaded.document for loaded in before.of_file(file)]
+                    passages.add(file, before.files()[file], [self._divided(text) for text in texts])
+
+    def _divided(self, document: Document) -> Loaded:
+        return Loaded(document, tuple(passage_spans(document.text, self.options.passage_words)))
 
     def _documents(self, file: str, coming: Sequence[str], wrong: list[str]) -> Iterator[Loaded]:
         for found in self.loader.load(file, self.options.passage_words, coming):
@@ -232,7 +251,7 @@ class _Update:
         if stale > _MOST_STALE * passages.vector_count():
             shutil.rmtree(folder)
             last, stale, removed = 0, 0, []
-        with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS_FILE, self.options.embedder)) as cache:
             load = self.options.load_embedder
             return stale, store_vectors(folder, passages, cache, load, last, removed, self.progress)
 
@@ -241,8 +260,8 @@ class _Update:
 
         def hashes() -> Iterator[bytes]:
             for snapshot in snapshots(self.folder):
-                with suppress(sqlite3.Error), closing(Passages.read(snapshot / PASSAGES)) as passages:
+                with suppress(sqlite3.Error), closing(Passages.read(snapshot / PASSAGES_FILE)) as passages:
                     yield from passages.all_hashes()
 
-        with closing(EmbeddingCache(self.folder / EMBEDDINGS, self.options.embedder)) as cache:
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS_FILE, self.options.embedder)) as cache:
             cache.keep(hashes())

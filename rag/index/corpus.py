@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rag.documents.fetch import is_address
+from rag.documents.sources import file_of
 from rag.errors import DamagedError, DocumentError
 from rag.index.index import list_documents
 from rag.index.manifest import Corpus
@@ -36,10 +38,11 @@ def next_corpus(
     named = [*paths, *add]
     wanted = dict.fromkeys([*(paths or remembered.paths or [settings.data.as_posix()]), *add])
     removed = [source for source in last.removed if not _is_named(source, named)]
+    held = [one.source for one in list_documents(settings.index)] if remove else []
     for source in remove:
-        removed += _sources(settings.index, source, wanted)
+        removed += _sources(held, source, wanted)
     left = tuple(path for path in wanted if not _is_named(path, remove))
-    _check_paths([path for path in remembered.paths if path in left and "://" not in path], remembered.place)
+    _check_paths([path for path in remembered.paths if path in left and not is_address(path)], remembered.place)
     return Corpus(
         paths=left,
         include=tuple(remembered.include if include is None else include),
@@ -52,28 +55,27 @@ def next_corpus(
 
 def _is_named(source: str, named: Iterable[str]) -> bool:
     """Whether `source`, or the file it is a part of, is `named`, in any spelling."""
-    file = source.partition("#")[0]
-    if "://" in file:
-        return file in named
-    return any(path in {source, file} or os.path.abspath(path) == os.path.abspath(file) for path in named)
+    if is_address(source):
+        return source in named
+    own = {os.path.abspath(source), os.path.abspath(file_of(source))}
+    return any(os.path.abspath(path) in own for path in named)
 
 
-def _sources(folder: Path, wanted: str, paths: Iterable[str]) -> list[str]:
-    """The sources that `wanted` names.
+def _sources(held: Sequence[str], wanted: str, paths: Iterable[str]) -> list[str]:
+    """Those of the sources `held` that `wanted` names.
 
     It may name a document, a part of a file, a file with its parts, or a folder with all in it.
     None if it only names one of `paths`.
     """
     path = Path(os.path.abspath(wanted))
     found = [
-        one.source
-        for one in list_documents(folder)
-        if _is_named(one.source, [wanted])
-        or ("://" not in one.source and path in Path(os.path.abspath(one.source)).parents)
+        source
+        for source in held
+        if _is_named(source, [wanted]) or (not is_address(source) and path in Path(os.path.abspath(source)).parents)
     ]
     if not found and not _is_named(wanted, paths):
         raise DocumentError(f"There is no document {wanted!r} in the index; see the names with --list.")
-    return found if "#" in wanted else [source.partition("#")[0] for source in found]
+    return found if file_of(wanted) != wanted else [file_of(source) for source in found]
 
 
 def _check_paths(paths: Sequence[str], place: str) -> None:

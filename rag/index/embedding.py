@@ -4,7 +4,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,7 @@ class EmbeddingCache:
 
     @contextmanager
     def _healing(self) -> Iterator[None]:
-        """Put an empty file in place of a damaged one: the vectors can be made again."""
+        """Replace a damaged file by an empty one: the vectors can be made again."""
         try:
             yield
         except sqlite3.OperationalError:
@@ -104,10 +104,7 @@ def store_vectors(
     """
     total, done, embedded = passages.count_after(after), 0, 0
     embedder: Embeddings | None = None
-    with ExitStack() as stack:
-        vectors = Vectors.edit(folder)
-        stack.callback(vectors.close)
-        side = stack.enter_context(ThreadPoolExecutor(1))
+    with closing(Vectors.edit(folder)) as vectors, ThreadPoolExecutor(1) as side:
         vectors.remove(removed)
         storing: Future[None] | None = None
         progress("Embedding passages", done, total)

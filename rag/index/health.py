@@ -14,7 +14,7 @@ from pathlib import Path
 from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError
-from rag.index.index import EMBEDDINGS, list_documents, open_files
+from rag.index.index import EMBEDDINGS_FILE, list_documents, open_files
 from rag.index.manifest import Manifest, check_files, count, read_manifest
 from rag.index.passages import Counts, Passages
 from rag.index.snapshot import REPAIR, current_name, newest_sound, others, some_snapshots, writer
@@ -39,7 +39,7 @@ def status_lines(folder: Path) -> tuple[list[str], bool]:
     manifest = sound.manifest
     back = sum(path.name != sound.path.name for path, _ in others(folder))
     size = sum(size for size, _ in manifest.files.values())
-    cached = (folder / EMBEDDINGS).stat().st_size if (folder / EMBEDDINGS).exists() else 0
+    cached = (folder / EMBEDDINGS_FILE).stat().st_size if (folder / EMBEDDINGS_FILE).exists() else 0
     facts = {
         "Snapshot": sound.path.name + (f" (and {back} to go back to)" if back else ""),
         "Published": manifest.created,
@@ -68,7 +68,7 @@ def check(folder: Path) -> str:
 
 
 def list_lines(folder: Path) -> list[str]:
-    """The documents: source, title, number of passages, divided by tabs. Raises StoreError."""
+    """The documents: source, title, number of passages, separated by tabs. Raises StoreError."""
     return [
         "\t".join([_one_line(one.source), _one_line(one.title), count(one.passages, "passage")])
         for one in list_documents(folder)
@@ -113,7 +113,7 @@ def verify(snapshot: Path, full: bool = False) -> list[str]:
 def _counts(manifest: Manifest, passages: Passages, vectors: Vectors) -> Iterator[str]:
     counts = passages.counts()
     if counts != Counts(manifest.documents, manifest.passages, manifest.words):
-        yield f"{counts} were counted, where the manifest has {manifest.documents:,} and {manifest.passages:,}"
+        yield f"{counts} were counted, but the manifest has {manifest.documents:,} and {manifest.passages:,}"
     if len(vectors) != passages.vector_count():
         yield f"there are {len(vectors):,} vectors for {passages.vector_count():,} different passages"
 

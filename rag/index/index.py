@@ -20,9 +20,9 @@ from rag.types import Listed, Passage
 
 Prepared = TypeVar("Prepared")
 
-PASSAGES = "passages.sqlite"
-VECTORS = "vectors"
-EMBEDDINGS = "embeddings.sqlite"
+PASSAGES_FILE = "passages.sqlite"
+VECTORS_FOLDER = "vectors"
+EMBEDDINGS_FILE = "embeddings.sqlite"
 """Beside the snapshots: the cache of vectors."""
 
 
@@ -44,22 +44,21 @@ class Index:
 
     def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
         """The passages with these ids, in this order."""
-        with explained(self.path.parent):
+        with damage_reported(self.path.parent):
             return self.documents.passages(passage_ids)
 
     def all_passages(self) -> list[Passage]:
         """Every passage, those of a document in its order: for small indexes only."""
-        with explained(self.path.parent):
+        with damage_reported(self.path.parent):
             return self.documents.passages(self.documents.passage_ids())
 
     def chosen(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that there is a document of, each once."""
-        with explained(self.path.parent):
-            return self.documents.held(doc_ids)
+        return self.documents.held(doc_ids)
 
     def passages_of(self, doc_ids: Sequence[str], most_words: int) -> list[Passage]:
         """Every passage of these documents; none if they have more than `most_words` words."""
-        with explained(self.path.parent):
+        with damage_reported(self.path.parent):
             short = bool(doc_ids) and self.documents.word_count(doc_ids) <= most_words
             return self.documents.passages(self.documents.passage_ids(*doc_ids)) if short else []
 
@@ -68,7 +67,7 @@ class Index:
 
         Of all documents, or of those with these ids.
         """
-        with explained(self.path.parent):
+        with damage_reported(self.path.parent):
             return self.documents.by_words(question, k, doc_ids)
 
     def by_meaning(
@@ -79,7 +78,7 @@ class Index:
         Of all documents, or of those with these ids. Of equal ones there is only one: a `preferred`
         one, or else the first.
         """
-        with explained(self.path.parent):
+        with damage_reported(self.path.parent):
             among = self.documents.vectors_of(doc_ids) if doc_ids else None
             near = self._vectors.nearest(vector, k, among)
             passage_of = self.documents.by_vectors([vector_id for vector_id, _ in near], doc_ids, preferred)
@@ -99,7 +98,7 @@ def open_index(folder: Path, embedder_name: str) -> Index:
             f"The index in {str(folder)!r} was built with the embedder {sound.manifest.embedder!r}, "
             f"not {embedder_name!r}; build it anew with: python ingest.py"
         )
-    with explained(folder):
+    with damage_reported(folder):
         documents, vectors = open_files(sound.path)
         vectors.warm()
     if sound.notice:
@@ -131,9 +130,10 @@ class Reader(Generic[Prepared]):
         self.now = prepare(index, None)
 
     def newest(self) -> Prepared:
-        """What was made of the newest index, or while another thread opens that, of the one before.
+        """What was made of the newest index.
 
-        One that cannot be opened is reported in the log, and the one before stays.
+        While another thread opens that, what was made of the one before. One that cannot be opened
+        is reported in the log, and the one before stays.
         """
         if self._is_behind() and self._opening.acquire(blocking=False):
             try:
@@ -184,17 +184,17 @@ def is_sound(folder: Path) -> bool:
 
 def list_documents(folder: Path) -> list[Listed]:
     """The documents of the index in `folder`. Raises StoreError if none is sound."""
-    return Passages.read(newest_sound(folder).path / PASSAGES).listed()
+    return Passages.read(newest_sound(folder).path / PASSAGES_FILE).listed()
 
 
 def open_files(snapshot: Path) -> tuple[Passages, Vectors]:
     """The two stores of a snapshot. Raises OSError, sqlite3.Error, ChromaError."""
-    return Passages.read(snapshot / PASSAGES), Vectors.read(snapshot / VECTORS)
+    return Passages.read(snapshot / PASSAGES_FILE), Vectors.read(snapshot / VECTORS_FOLDER)
 
 
 @contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turns the errors of the stores into a DamagedError."""
+def damage_reported(folder: Path) -> Iterator[None]:
+    """Turn the errors of the two stores into a DamagedError."""
     try:
         yield
     except (OSError, ValueError, sqlite3.Error, ChromaError, KeyError) as error:

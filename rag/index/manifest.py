@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: what it is made of, and the digest of every file."""
+"""The manifest of a snapshot: what it holds, and the digest of every file."""
 
 import hashlib
 import json

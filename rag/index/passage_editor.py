@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rag.documents.splitter import cut
 from rag.index.passages import FIRST_SOURCE, Passages, term
@@ -64,7 +64,14 @@ class PassageEditor(Passages):
         database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;")
         if new:
             database.executescript(_SCHEMA)
-        return cls(database)
+        return cls(path, database)
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """What a query gives.
+
+        Raises sqlite3.Error: a file that nobody reads yet is not damaged, but cannot be written.
+        """
+        return self.database.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Keep what was written, and close the file."""
@@ -89,22 +96,21 @@ class PassageEditor(Passages):
         """The highest number a vector ever had, or 0: numbers are not used again."""
         return max(self.column("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'"), default=0)
 
-    def add(self, file: str, digest: str, documents: Iterable[Loaded]) -> int:
-        """Take in the documents of a file, and return how many.
+    def add(self, file: str, digest: str, documents: Iterable[Loaded], problems: Sequence[str] = ()) -> None:
+        """Take in the documents of a file, and remember its `problems` if there are any documents.
 
-        The passages of a text that is known already stay.
+        The problems may be added while the documents are read. The passages of a known text stay.
         """
-        raw, count = os.fsencode(file), 0
+        raw, empty = os.fsencode(file), True
         for loaded in documents:
             document = loaded.document
             values = [raw, document.source, document.title, document.titled, document.doc_id]
             self.database.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", values)
             if document.doc_id not in self:
                 self._add(loaded)
-            count += 1
-        if count:
-            self.database.execute("INSERT INTO files VALUES (?, ?, '[]')", [raw, digest])
-        return count
+            empty = False
+        if not empty:
+            self.database.execute("INSERT INTO files VALUES (?, ?, ?)", [raw, digest, json.dumps(list(problems))])
 
     def _add(self, loaded: Loaded) -> None:
         document = loaded.document
@@ -134,12 +140,6 @@ class PassageEditor(Passages):
     def _add_words(self, passage_id: int | None, title: str, text: str) -> None:
         terms = " ".join(map(term, tokenize(f"{title}\n{text}")))
         self.database.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)", [passage_id, terms])
-
-    def set_problems(self, file: str, problems: Sequence[str]) -> None:
-        """Remember what could not be read in a file of which the rest was."""
-        self.database.execute(
-            "UPDATE files SET problems = ? WHERE file = ?", [json.dumps(list(problems)), os.fsencode(file)]
-        )
 
     def remove(self, file: str) -> None:
         """Forget a file. Its documents go with `tidy`, unless another file holds them too."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from rag.errors import DamagedError
+from rag.index.snapshot import REPAIR
 from rag.index.tokenizer import tokenize
 from rag.types import Document, Documents, Listed, Loaded, Passage, Span
 
@@ -44,16 +46,18 @@ def _list(values: Sequence[object]) -> str:
 class Passages(Documents):
     """The documents by id, read when asked for, and their passages.
 
-    Every method may raise sqlite3.Error, if the file is damaged.
+    Every method may raise DamagedError.
     """
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self.path = path
         self.database = database
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Open a published file, which never changes; threads may share it."""
-        return cls(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, check_same_thread=False))
+        address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+        return cls(path, sqlite3.connect(address, uri=True, check_same_thread=False))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,7 +77,7 @@ class Passages(Documents):
         return iter(self.column("SELECT doc_id FROM documents ORDER BY rowid"))
 
     def __len__(self) -> int:
-        return self.counts().documents
+        return int(self.column("SELECT count(*) FROM documents")[0])
 
     def held(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that have a document, in the order of the documents."""
@@ -87,9 +91,8 @@ class Passages(Documents):
 
     def counts(self) -> Counts:
         """How much there is."""
-        (documents,) = self.column("SELECT count(*) FROM documents")
         ((passages, words),) = self.rows("SELECT count(*), coalesce(sum(words), 0) FROM passages")
-        return Counts(documents, passages, words)
+        return Counts(len(self), passages, words)
 
     def listed(self) -> list[Listed]:
         """Every source with its document, by name."""
@@ -113,7 +116,7 @@ class Passages(Documents):
         """Ids of at most `k` passages that share a word with the question, by BM25.
 
         Of equal passages there is only the best, or they would leave no room for others. With
-        `doc_ids` only passages of these documents are looked at; how rare a word is, all passages tell.
+        `doc_ids` only passages of these documents are looked at; word rarity is taken over all passages.
         """
         query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
         # The plus keeps SQLite from searching the words once for each passage of the documents.
@@ -148,7 +151,7 @@ class Passages(Documents):
     def by_vectors(
         self, vector_ids: Sequence[int], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
     ) -> dict[int, int]:
-        """A passage for each vector, of all or these documents: a `preferred` one, or the first."""
+        """A passage for each vector, of all or these documents: a `preferred` or the first."""
         among = f"AND doc_id IN {_VALUES}" if doc_ids else ""
         query = (
             f"SELECT vector_id, coalesce(min(iif(passage_id IN {_VALUES}, passage_id, NULL)), min(passage_id)) "
@@ -210,4 +213,7 @@ class Passages(Documents):
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """What a query gives."""
-        return self.database.execute(query, values).fetchall()
+        try:
+            return self.database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise DamagedError(f"The index file {str(self.path)!r} cannot be read ({error}); {REPAIR}") from error

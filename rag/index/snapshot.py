@@ -30,7 +30,9 @@ _FRESH_CURRENT = re.compile(r"CURRENT\.[0-9a-f]{8}")
 _LOCK = "LOCK"
 """The system lets go of it when its process ends, however it ends."""
 _OWNER = "LOCK.owner"
-_LOOKS, _BETWEEN = 20, 0.05
+_PATIENCE = 0.3
+"""Seconds for which a writer waits for the lock: `writer` holds it for a moment, too."""
+_TRIES, _PAUSE = 20, 0.05
 """How often, and with how many seconds between, the owner is looked up."""
 
 
@@ -42,7 +44,7 @@ def new_snapshot(folder: Path) -> Path:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what interrupted builds left. Only who holds the lock may do this."""
+    """Remove what interrupted builds left. Only the holder of the lock may do this."""
     for path in folder.iterdir():
         if path.name.endswith(_BUILDING) and _NAME.fullmatch(path.name.removesuffix(_BUILDING)):
             shutil.rmtree(path)
@@ -195,7 +197,7 @@ def write_lock(folder: Path) -> Iterator[None]:
 
     Raises StoreError, naming the process, when another one holds it, or when the folder cannot be written.
     """
-    lock = FileLock(folder / _LOCK, timeout=0, thread_local=False)
+    lock = FileLock(folder / _LOCK, timeout=_PATIENCE, thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -232,11 +234,11 @@ def writer(folder: Path) -> str | None:
 
 def _owner(folder: Path) -> str:
     """The process that holds the lock; it writes so a moment after it got it."""
-    for _ in range(_LOOKS):
+    for _ in range(_TRIES):
         with suppress(OSError, ValueError):
             if named := (folder / _OWNER).read_text(encoding="utf-8"):
                 return named
-        time.sleep(_BETWEEN)
+        time.sleep(_PAUSE)
     return "another process"
 
 

@@ -17,13 +17,13 @@ from chromadb.config import Settings as ChromaSettings
 Floats = npt.NDArray[np.float32]
 _COLLECTION = "passages"
 _COPY = "article-chat-"
-_MOST = 5000
+_BATCH = 5000
 """Rows that Chroma takes at once (its limit is 5,461)."""
-_SEARCHED = 1000
+_EF_SEARCH = 1000
 """Candidates weighed in a search; with fewer, vectors are lost after many updates (docs/results.md)."""
-_LINKS = 32
+_MAX_NEIGHBORS = 32
 """Of each vector in the search graph; with fewer, thousands that are alike hide others (docs/results.md)."""
-_FEW = 250
+_BRUTE_FORCE = 250
 """Up to so many chosen vectors are compared one by one, which is faster than Chroma's search (docs/results.md)."""
 _NOISE = 1e-4
 """Its standard deviation in each component; it changes a cosine by about as much."""
@@ -42,7 +42,7 @@ class Vectors:
             client.get_or_create_collection(
                 _COLLECTION,
                 embedding_function=None,
-                configuration={"hnsw": {"space": "cosine", "ef_search": _SEARCHED, "max_neighbors": _LINKS}},
+                configuration={"hnsw": {"space": "cosine", "ef_search": _EF_SEARCH, "max_neighbors": _MAX_NEIGHBORS}},
             )
         self._rows = client.get_collection(_COLLECTION, embedding_function=None)
 
@@ -74,15 +74,15 @@ class Vectors:
         others could no longer be reached: of 3,000 with 300 equal ones up to 2% were lost,
         and none with the noise. (Equal texts share a vector; but an embedder takes some for equal.)
         """
-        for first in range(0, len(ids), _MOST):
-            part = slice(first, first + _MOST)
+        for first in range(0, len(ids), _BATCH):
+            part = slice(first, first + _BATCH)
             noise = np.random.default_rng(ids[first]).normal(scale=_NOISE, size=vectors[part].shape)
             self._rows.add([str(i) for i in ids[part]], embeddings=(vectors[part] + noise).astype(np.float32))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Drop these rows."""
-        for first in range(0, len(ids), _MOST):
-            self._rows.delete([str(i) for i in ids[first : first + _MOST]])
+        for first in range(0, len(ids), _BATCH):
+            self._rows.delete([str(i) for i in ids[first : first + _BATCH]])
 
     def warm(self) -> None:
         """Have the vectors in memory, so that the first question does not wait for them."""
@@ -101,7 +101,7 @@ class Vectors:
         self, vector: Sequence[float] | Floats, k: int, among: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
         """The at most `k` nearest ids, of all or `among` these, with their cosine (-1..1)."""
-        if among is not None and len(among) <= _FEW:
+        if among is not None and len(among) <= _BRUTE_FORCE:
             return self._compared(np.asarray(vector, dtype=np.float32), among)[:k]
         found = self._rows.query(
             query_embeddings=np.asarray([vector], dtype=np.float32),
@@ -136,5 +136,5 @@ def _remove_copies_of_the_dead() -> None:
             os.kill(int(copy.name.removeprefix(_COPY).partition("-")[0]), 0)
         except ProcessLookupError:
             shutil.rmtree(copy, ignore_errors=True)
-        except (PermissionError, ValueError):  # Somebody else's.
+        except (PermissionError, ValueError, OverflowError):  # Somebody else's.
             continue

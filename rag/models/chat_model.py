@@ -19,8 +19,6 @@ from rag.types import Incomplete
 
 SLOTS = 2
 """Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""
-RETRIES = 2
-"""How often a failed request to a model is tried again."""
 LOGPROBS = "logprobs"
 """The tag of a model behind OpenAI's protocol: it may give log-probabilities, and ends a stream with a reason."""
 _FINISH = ("finish_reason", "stop_reason", "done_reason", "stopReason")
@@ -143,7 +141,7 @@ def _client(settings: Settings, name: str, provider: str | None, **options: Any)
         temperature=0,
         max_tokens=settings.max_tokens,
         timeout=settings.timeout,
-        max_retries=RETRIES,
+        max_retries=0,  # A silent model would be waited for once more for each.
         **options,
     )
     return model

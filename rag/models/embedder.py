@@ -22,8 +22,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 class SentenceEmbedder(Embeddings):
     """A sentence-transformers model as a LangChain embedder: unit vectors, safe to share between threads."""
 
-    def __init__(self, model: "SentenceTransformer", name: str) -> None:
-        self.name = name
+    def __init__(self, model: "SentenceTransformer") -> None:
         self._model = model
         self._lock = threading.Lock()  # The tokenizer cannot be borrowed by two threads at once.
 
@@ -49,8 +48,14 @@ def embedder_name(settings: Settings) -> str:
     """
     if not settings.embedder:
         return "all-MiniLM-L6-v2"
-    weights = sorted(Path(settings.embedder).glob("*.safetensors"))
-    return " ".join([settings.embedder, *(_sha256(path)[:12] for path in weights)])
+    return " ".join([settings.embedder, *(_sha256(path)[:12] for path in _weights(Path(settings.embedder)))])
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files of weights, in subfolders too; a .bin only without a .safetensors beside it."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix in {".safetensors", ".bin"})
+    better = {path.parent for path in found if path.suffix == ".safetensors"}
+    return [path for path in found if path.suffix == ".safetensors" or path.parent not in better]
 
 
 def make_embedder(settings: Settings) -> SentenceEmbedder:
@@ -61,6 +66,7 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
     name = settings.embedder or "all-MiniLM-L6-v2"
     folder = Path(settings.embedder) if settings.embedder else _installed()
     import torch
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
@@ -74,12 +80,13 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
             local_files_only=folder.exists() or not settings.online,
             model_kwargs={"dtype": torch.bfloat16 if native_bf16 else torch.float32},
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(
-            f"The embedder {name!r} cannot be loaded ({str(error).splitlines()[0]}); "
+            f"The embedder {name!r} cannot be loaded ({reason}); "
             "set RAG_EMBEDDER to a folder that holds a sentence-transformers model."
         ) from error
-    return SentenceEmbedder(model, name)
+    return SentenceEmbedder(model)
 
 
 def _installed() -> Path:

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -34,10 +35,10 @@ def find_weights(settings: Settings, progress: Progress = silent) -> Path:
     try:
         if path.exists() and _verified(path, progress):
             return path
-        if not _installed():
+        if not (parts := _parts()):
             return _from_hub(settings, progress)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _assemble(path, progress)
+        _assemble(parts, path, progress)
     except OSError as error:
         raise ModelError(
             f"The model file cannot be written to {str(path)!r} ({error.strerror or error}); "
@@ -59,22 +60,26 @@ def _given(path: Path) -> Path:
     return path
 
 
-def _installed() -> bool:
+def _parts() -> list[Path] | None:
+    """The parts of the model in the packages, None if these are not installed."""
     try:
-        return all(metadata.distribution(name) for name in PACKAGES)
+        return [
+            Path(str(metadata.distribution(name).locate_file(f"{name.replace('-', '_')}/data/part{number:02}.bin")))
+            for number, name in enumerate(PACKAGES, 1)
+        ]
     except metadata.PackageNotFoundError:
-        return False
+        return None
 
 
-def _assemble(path: Path, progress: Progress) -> None:
-    """Join the packages' parts under a temporary name; rename it when the hash is right."""
+def _assemble(parts: Sequence[Path], path: Path, progress: Progress) -> None:
+    """Join the parts under a temporary name; rename it when the hash is right."""
     for abandoned in path.parent.glob(f"{FILE}.*.partial"):
         if abandoned.stat().st_mtime < time.time() - _ABANDONED:
             abandoned.unlink()
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with temporary.open("wb") as file:
-            digest = _digest(map(_part, PACKAGES), progress, "Putting the chat model together", file.write)
+            digest = _digest(parts, progress, "Putting the chat model together", file.write)
         if digest != SHA256:
             raise ModelError(
                 f"The installed model packages are damaged (SHA-256 {digest[:12]}…, not {SHA256[:12]}…); "
@@ -83,17 +88,11 @@ def _assemble(path: Path, progress: Progress) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _stamp(path).write_text(_state(path), encoding="utf-8")
-
-
-def _part(package: str) -> Path:
-    number = PACKAGES.index(package) + 1
-    file = f"{package.replace('-', '_')}/data/part{number:02}.bin"
-    return Path(str(metadata.distribution(package).locate_file(file)))
+    _write_stamp(path)
 
 
 def _digest(
-    files: Iterable[Path], progress: Progress, step: str, write: Callable[[bytes], object] = lambda _: None
+    files: Sequence[Path], progress: Progress, step: str, write: Callable[[bytes], object] = lambda _: None
 ) -> str:
     """The SHA-256 of the files' bytes, which are also passed to `write`."""
     digest, done = hashlib.sha256(), 0
@@ -113,12 +112,17 @@ def _verified(path: Path, progress: Progress) -> bool:
         return True
     if path.stat().st_size != SIZE or _digest([path], progress, "Verifying the chat model") != SHA256:
         return False
-    stamp.write_text(_state(path), encoding="utf-8")
+    _write_stamp(path)
     return True
 
 
 def _stamp(path: Path) -> Path:
     return path.with_name(f"{path.name}.verified")
+
+
+def _write_stamp(path: Path) -> None:
+    with suppress(OSError):  # In a folder that cannot be written the file is verified each time.
+        _stamp(path).write_text(_state(path), encoding="utf-8")
 
 
 def _state(path: Path) -> str:

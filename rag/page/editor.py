@@ -14,14 +14,14 @@ from langchain_core.embeddings import Embeddings
 from rag import bounds
 from rag.documents.fetch import is_address
 from rag.documents.loader import Loader
-from rag.documents.sources import find_sources
+from rag.documents.sources import file_of, find_sources
 from rag.errors import DocumentError, SettingsError
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
 from rag.index.health import verify_apart
 from rag.index.index import list_documents
 from rag.index.manifest import Corpus
-from rag.models.embedder import embedder_name, make_embedder
+from rag.models.embedder import make_embedder
 from rag.models.progress import Progress
 from rag.server.uploads import FOLDER, is_added, save_file, save_text
 from rag.settings import ServerSettings
@@ -168,8 +168,8 @@ class DocumentEditor:
             raise DocumentError(f"{source!r} is not in the index any more; reload the page to see what is.")
         if len(held) == 1:
             raise DocumentError(f"{source!r} is the last document; add another one before you remove it.")
-        file = source.partition("#")[0]
-        parts = [other for other in held if other.partition("#")[0] == file]
+        file = file_of(source)
+        parts = [other for other in held if file_of(other) == file]
         ours = is_added(self._folder, file) and len(parts) == 1
         gone = file if ours else source
         with Loader(self.settings.online) as loader:
@@ -180,7 +180,7 @@ class DocumentEditor:
 
     def _update(self, corpus: Callable[[], Corpus], loader: Loader, tell: Progress, began: float) -> Changed:
         embedder = SharedEmbedder(self._load_embedder, tell)
-        build_options = BuildOptions(self.settings.passage_words, embedder_name(self.settings), lambda: embedder)
+        build_options = BuildOptions.of(self.settings, lambda: embedder)
 
         def verify(snapshot: Path) -> list[str]:
             tell("Checking the new index", 0, 0)
@@ -189,8 +189,7 @@ class DocumentEditor:
         folder = self.settings.index
         outcome = update(folder, corpus, build_options, loader, progress=embedder.progress, verify=verify)
         self._published()
-        skipped = f"{len(outcome.problems)} skipped, {time.perf_counter() - began:.1f} s."
-        line = f"{'Indexed' if outcome.changed else 'Nothing has changed:'} {outcome.manifest.summary()}, {skipped}"
+        line = outcome.line(time.perf_counter() - began)
         return Changed(line, outcome.problems, self._rows(list_documents(folder)))
 
     def _rows(self, documents: list[Listed]) -> tuple[Row, ...]:
@@ -247,7 +246,7 @@ class PreloadingLoader(Loader):
     def digest(self, source: str) -> str:
         return self._digests[source] if source in self._digests else super().digest(source)
 
-    def load(self, source: str, words: int = 110, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
+    def load(self, source: str, words: int, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
         return iter(self._found.pop(source)) if source in self._found else super().load(source, words, coming)
 
 

@@ -42,8 +42,8 @@ class Site:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def get(self, path: str = "/", allowed: Callable[[IpAddress], bool] = lambda _: True, megabytes: int = 20) -> Page:
-        return fetch(self.url + path, online=True, seconds=10, megabytes=megabytes, allowed=allowed)
+    def get(self, path: str = "/", allowed: Callable[[IpAddress], bool] = lambda _: True) -> Page:
+        return fetch(self.url + path, online=True, seconds=10, allowed=allowed)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_without_consent_nothing_is_asked(site: Site) -> None:
 
 def test_a_page_is_fetched_with_what_the_server_says_of_it(site: Site) -> None:
     page = site.get("/")
-    assert page == Page(f"{site.url}/", "html", "koi8-r", b"<p>Pond</p>")
+    assert page == Page("html", "koi8-r", b"<p>Pond</p>")
     [(path, headers)] = site.asked
     assert path == "/"
     assert headers["Host"] == site.url.removeprefix("http://")
@@ -117,10 +117,13 @@ def test_redirects_are_followed_to_the_page(site: Site) -> None:
         ((302, {"Location": f"file:{'/' * 60_000}"}, b""), "//…', which is not an http"),
     ],
 )
-def test_the_reason_for_a_refusal_is_said(site: Site, reply: Reply, reason: str) -> None:
+def test_the_reason_for_a_refusal_is_said(
+    site: Site, reply: Reply, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.documents.fetch.MEGABYTES", 1)
     site.replies["/"] = reply
     with pytest.raises(DocumentError) as caught:
-        site.get(megabytes=1)
+        site.get()
     assert str(caught.value).startswith(repr(f"{site.url}/"))
     assert reason in str(caught.value)
 
@@ -173,9 +176,10 @@ def test_an_endless_address_is_refused_by_its_length() -> None:
         fetch("http://a.example/" + "a" * 10**6, online=True)
 
 
-def test_a_page_packed_unasked_is_unpacked(site: Site) -> None:
+def test_a_page_packed_unasked_is_unpacked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.documents.fetch.MEGABYTES", 1)
     site.replies["/"] = 200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"Pond " * 200_000)
-    assert site.get(megabytes=1).content == b"Pond " * 200_000
+    assert site.get().content == b"Pond " * 200_000
 
 
 PUBLIC = [

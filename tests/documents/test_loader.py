@@ -26,13 +26,13 @@ def loader() -> Iterator[Loader]:
 
 
 def one(loader: Loader, file: Path) -> Document:
-    [loaded] = loader.load(file.as_posix())
+    [loaded] = loader.load(file.as_posix(), 110)
     assert isinstance(loaded, Loaded), loaded
     return loaded.document
 
 
 def refusal(loader: Loader, source: str) -> str:
-    [error] = loader.load(source)
+    [error] = loader.load(source, 110)
     assert isinstance(error, DocumentError), error
     return str(error)
 
@@ -143,9 +143,10 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path, loader: Loa
     assert "cannot be read" in refusal(loader, "a\0b.txt")
 
 
-def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
+def test_a_large_file_is_refused_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_bytes(b"x" * 1_000_001)
-    with Loader(megabytes=1) as small:
+    monkeypatch.setattr("rag.documents.loader.MEGABYTES", 1)
+    with Loader() as small:
         assert "is larger than 1 MB" in refusal(small, f"{tmp_path}/a.txt")
 
 
@@ -154,7 +155,7 @@ def test_the_lines_of_jsonl_are_documents_and_broken_ones_are_named(tmp_path: Pa
     file.write_bytes(
         b'\xef\xbb\xbf{"text": "One.", "title": "T", "n": 1}\n\n{"text": 3}\n{"text": "Two \\ud800."}\n\xff\n'
     )
-    first, third, fourth, last = loader.load(file.as_posix())
+    first, third, fourth, last = loader.load(file.as_posix(), 110)
     assert isinstance(first, Loaded) and isinstance(fourth, Loaded)
     one, four = first.document, fourth.document
     assert (one.source, one.title, one.text, first.spans) == (f"{file}#1", "T", "One.", (Span(0, 4),))
@@ -166,7 +167,7 @@ def test_the_lines_of_jsonl_are_documents_and_broken_ones_are_named(tmp_path: Pa
 def test_of_many_broken_lines_some_are_named_and_the_rest_is_counted(tmp_path: Path, loader: Loader) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join(["{"] * (BROKEN_LINES + 7) + [json.dumps({"text": "sound"})]))
-    results = list(loader.load(file.as_posix()))
+    results = list(loader.load(file.as_posix(), 110))
     assert len(results) == BROKEN_LINES + 2
     assert sum(isinstance(result, Loaded) for result in results) == 1
     assert "7 more lines" in str(results[-1])
@@ -177,7 +178,7 @@ def test_of_many_broken_lines_some_are_named_and_the_rest_is_counted(tmp_path: P
 def test_jsonl_is_read_line_by_line(tmp_path: Path, loader: Loader) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"text": "First."}\n' + '{"text": "Next."}\n' * 100_000)
-    results = loader.load(file.as_posix())
+    results = loader.load(file.as_posix(), 110)
     next(results)
     os.truncate(file, 0)  # Had it been read as a whole, all lines would still come.
     assert len(list(results)) < 10_000
@@ -212,18 +213,18 @@ def test_a_web_page_is_fetched_once_for_its_digest_and_its_text(monkeypatch: pyt
 
     def fetch(address: str, **_: object) -> web.Page:
         fetched.append(address)
-        return web.Page(address, "html", "utf-8", content)
+        return web.Page("html", "utf-8", content)
 
     monkeypatch.setattr(web, "fetch", fetch)
     with Loader(online=True) as loader:
         assert loader.digest("https://example.org/a") == hashlib.sha256(content).hexdigest()
-        [loaded] = loader.load("https://example.org/a")
+        [loaded] = loader.load("https://example.org/a", 110)
         assert isinstance(loaded, Loaded)
         document = loaded.document
         assert (document.source, document.title) == ("https://example.org/a", "About ponds")
         assert "heron waits" in document.text
         assert fetched == ["https://example.org/a"]
-        list(loader.load("https://example.org/a"))
+        list(loader.load("https://example.org/a", 110))
         assert len(fetched) == 2
 
 
@@ -244,12 +245,12 @@ def test_an_interrupt_passes_and_the_next_document_is_read(
     with monkeypatch.context() as patch:
         patch.setattr("rag.documents.sandbox._Process.reply", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            list(loader.load(f"{tmp_path}/a.html"))
+            list(loader.load(f"{tmp_path}/a.html", 110))
     assert one(loader, tmp_path / "a.html").text == "The heron waits."
 
 
 def test_the_loader_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = web.Page("https://example.org/", "text", None, b"The heron waits.")
+    page = web.Page("text", None, b"The heron waits.")
     monkeypatch.setattr(web, "fetch", functools.partial(lambda *_, **__: page))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "a.pdf").write_bytes(formats.pdf(["The heron waits."]))
@@ -297,7 +298,7 @@ def test_a_hostile_document_gives_passages_or_one_sentence_and_costs_this_proces
     (tmp_path / name).write_bytes(content)
     with Loader(seconds=5 if "took" in outcomes else 30) as loader:
         began = time.process_time()
-        found = list(loader.load(f"{tmp_path}/{name}"))
+        found = list(loader.load(f"{tmp_path}/{name}", 110))
         assert time.process_time() - began < 1.5
     for one in found:
         said = f"{len(one.spans):,} passages" if isinstance(one, Loaded) else str(one)
@@ -349,7 +350,7 @@ def test_a_line_that_ends_the_process_is_named_and_the_others_are_read(
     monkeypatch.setattr(sandbox, "MEMORY", 400_000_000)
     lines = ["Fish swim.", "x" * 150_000_000, "A dog eats."]
     (tmp_path / "many.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in lines))
-    found = list(loader.load(str(tmp_path / "many.jsonl")))
+    found = list(loader.load(str(tmp_path / "many.jsonl"), 110))
     assert [one.document.text for one in found if isinstance(one, Loaded)] == ["Fish swim.", "A dog eats."]
     (error,) = (one for one in found if isinstance(one, DocumentError))
     assert "many.jsonl#2" in str(error)

@@ -9,7 +9,7 @@ import pytest
 
 from rag.documents import sandbox
 from rag.documents.loader import Loader
-from rag.documents.sandbox import STOPPED, Sandbox, _Process
+from rag.documents.sandbox import MAX_CRASHES, Sandbox, _Process
 from rag.documents.worker import Found, Request
 from rag.types import Loaded
 
@@ -88,10 +88,10 @@ def test_the_lines_that_stop_the_reader_are_named_and_the_rest_goes_on(odd: Sand
 
 
 def test_a_file_whose_lines_stop_the_reader_again_and_again_ends_there(odd: Sandbox, tmp_path: Path) -> None:
-    asked = jsonl(tmp_path / "a.jsonl", "one", *["die"] * (STOPPED + 1), "last")
+    asked = jsonl(tmp_path / "a.jsonl", "one", *["die"] * (MAX_CRASHES + 1), "last")
     *lines, end = [said(found) for found in odd.read(asked)]
-    assert lines == [(1, "one"), *((number, CRASH) for number in range(2, STOPPED + 2))]
-    assert end == (None, f"was not read beyond its line {STOPPED + 1}: what follows {CRASH}")
+    assert lines == [(1, "one"), *((number, CRASH) for number in range(2, MAX_CRASHES + 2))]
+    assert end == (None, f"was not read beyond its line {MAX_CRASHES + 1}: what follows {CRASH}")
 
 
 def test_each_line_has_the_time_of_a_document(tmp_path: Path) -> None:
@@ -227,9 +227,9 @@ def test_a_document_that_needs_too_much_memory_is_refused(tmp_path: Path, monkey
     (tmp_path / "large.html").write_bytes(b"<p>" + b"The heron waits. " * 4_000_000)
     (tmp_path / "small.html").write_bytes(b"<p>The heron waits.")
     with Loader(seconds=60) as loader:
-        [large] = loader.load(f"{tmp_path}/large.html")
+        [large] = loader.load(f"{tmp_path}/large.html", 110)
         assert loader._sandbox._process is None  # It may not give the memory back.
-        [small] = loader.load(f"{tmp_path}/small.html")
+        [small] = loader.load(f"{tmp_path}/small.html", 110)
     assert "too much memory" in str(large)
     assert isinstance(small, Loaded)
 

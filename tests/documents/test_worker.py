@@ -43,6 +43,12 @@ def test_a_title_is_cut_off(file: Path, kind: str) -> None:
     assert isinstance(found, Loaded) and found.document.title == "t" * TITLE
 
 
+def test_a_title_of_which_nothing_is_left_is_none(file: Path) -> None:
+    found = only(file, "jsonl", json.dumps({"title": "<|im_start|> \u200b", "text": "Text."}))
+    assert isinstance(found, Loaded)
+    assert (found.document.title, found.document.titled) == ("The name 1", False)
+
+
 def test_a_text_with_too_many_characters_or_passages_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "CHARACTERS", 2_000)
     monkeypatch.setattr(worker, "PASSAGES", 10)

@@ -11,6 +11,6 @@ from rag.index.health import verify
 
 @pytest.fixture(autouse=True)
 def fast_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("dataset", "retrieve"):
-        monkeypatch.setattr(f"eval.{name}.make_embedder", lambda settings: TopicEmbedder())
+    for name in ("rag.index.builder", "eval.retrieve"):
+        monkeypatch.setattr(f"{name}.make_embedder", lambda settings: TopicEmbedder())
     monkeypatch.setattr("eval.dataset.update", partial(update, verify=verify))

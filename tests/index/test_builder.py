@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,6 +232,26 @@ def test_unreadable_documents_are_named_each_time_and_those_in_part_too(tmp_path
     assert texts(tmp_path / "index") == ["A dog."]
 
 
+@pytest.mark.parametrize("options", [{"rebuild": True}, {"build_options": with_(Counting(), passage_words=30)}])
+def test_of_a_file_that_is_gone_no_problem_is_remembered(index: Path, folder: Path, options: dict[str, Any]) -> None:
+    write(folder, {"many.jsonl": '{"text": "A dog."}\nno JSON\n'})
+    assert len(publish(index, folder).problems) == 1
+    (folder / "many.jsonl").unlink()
+    assert publish(index, folder, **options).problems == ()
+
+
+def test_an_index_that_is_published_counts_whatever_then_cannot_be_removed(
+    index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_folder: Path, keep: set[str]) -> None:
+        if newest_sound(index).path.name in keep and "Changed." in texts(index):
+            raise StoreError("The index cannot be read.")
+
+    monkeypatch.setattr("rag.index.builder.remove_others", fails)
+    write(folder, {"cat.txt": "Changed."})
+    assert publish(index, folder).changed
+
+
 def test_nothing_to_read_leaves_the_index_and_gives_a_reason(index: Path, folder: Path) -> None:
     shutil.rmtree(folder)
     write(folder, {"a.txt": ""})
@@ -243,20 +264,25 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     from rag.documents.loader import Loader
 
     page, address = tmp_path / "page.txt", "https://example.org/page.txt"
-    page.write_text("A cat sleeps.")
+    page.write_text("A cat sleeps.\n\n" + "It eats one more fish every single day. " * 6)
     write(tmp_path / "texts", {"dog.txt": "A dog eats."})
     digest, load = Loader.digest, Loader.load
     monkeypatch.setattr(Loader, "digest", lambda self, source: digest(self, str(page) if "://" in source else source))
-    monkeypatch.setattr(Loader, "load", lambda self, source, *_: load(self, str(page) if "://" in source else source))
+    monkeypatch.setattr(
+        Loader, "load", lambda self, source, words, *_: load(self, str(page) if "://" in source else source, words)
+    )
     publish(tmp_path / "index", tmp_path / "texts", address)
     monkeypatch.setattr(Loader, "digest", digest)
     write(tmp_path / "texts", {"dog.txt": "A dog sleeps."})
     outcome = publish(tmp_path / "index", tmp_path / "texts", address)
     assert outcome.problems == ()  # Nobody asked to go online this time.
-    assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
-    for options in ({"rebuild": True}, {"build_options": with_(TopicEmbedder(), passage_words=30)}):
-        publish(tmp_path / "index", tmp_path / "texts", address, **options)
-        assert texts(tmp_path / "index") == ["A cat sleeps.", "A dog sleeps."]
+    first = texts(tmp_path / "index")
+    assert len(first) > 2 and first[0].startswith("A cat sleeps.") and "A dog sleeps." in first
+    publish(tmp_path / "index", tmp_path / "texts", address, rebuild=True)
+    assert texts(tmp_path / "index") == first
+    other = with_(TopicEmbedder(), passage_words=100)
+    publish(tmp_path / "index", tmp_path / "texts", address, build_options=other)
+    assert texts(tmp_path / "index") == [page.read_text().strip(), "A dog sleeps."]
 
 
 def test_whatever_web_servers_send_the_update_goes_on(
@@ -339,8 +365,9 @@ def test_a_second_writer_is_refused(index: Path, folder: Path) -> None:
 
 def test_progress_is_told_to_the_end(tmp_path: Path, folder: Path) -> None:
     told: dict[str, tuple[int, int]] = {}
-    publish(tmp_path / "index", folder, progress=lambda what, done, total: told.update({what: (done, total)}))
-    assert told == dict.fromkeys(("Looking for changes", "Reading documents", "Embedding passages"), (3, 3))
+    address = "https://example.org/last-and-out-of-reach"
+    publish(tmp_path / "index", folder, address, progress=lambda what, *counts: told.update({what: counts}))
+    assert told == {"Looking for changes": (4, 4), "Reading documents": (3, 3), "Embedding passages": (3, 3)}
 
 
 def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:

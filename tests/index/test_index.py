@@ -69,6 +69,9 @@ def test_damage_while_it_is_open_is_said_plainly(animals: Index) -> None:
     path.write_bytes(b"\0" * path.stat().st_size)
     with pytest.raises(DamagedError, match=r"repair it with: python ingest\.py"):
         animals.passages([1])
+    for read in (len, list, lambda documents: documents["any"], lambda documents: documents.listed()):
+        with pytest.raises(DamagedError, match=r"passages\.sqlite.* repair it with: python ingest\.py"):
+            read(animals.documents)
 
 
 @pytest.mark.slow

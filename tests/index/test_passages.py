@@ -76,7 +76,7 @@ def test_a_text_in_two_files_is_kept_once_and_until_both_are_gone(path: Path) ->
     passages = PassageEditor.edit(path)
     horse = Document("horse", "horse.txt", "Horse", "A foal runs.", titled=False)
     passages.add("horse.txt", "d3", loaded(horse))
-    assert passages.add("stable.txt", "d3", loaded(replace(horse, source="stable.txt", title="Stable"))) == 1
+    passages.add("stable.txt", "d3", loaded(replace(horse, source="stable.txt", title="Stable")))
     assert passages.last_vector() == 4
     passages.remove("horse.txt")
     assert passages.tidy() == []
@@ -164,8 +164,11 @@ def test_equal_passages_leave_room_for_others_among_those_with_a_word(path: Path
 
 def test_problems_are_remembered_by_file(path: Path) -> None:
     passages = PassageEditor.edit(path)
-    passages.set_problems("many.jsonl", ["line 3 is no JSON"])
-    assert passages.problems_by_file() == {"many.jsonl": ["line 3 is no JSON"]}
+    passages.add("no.jsonl", "digest", [], ["is empty"])
+    passages.add(
+        "frogs.jsonl", "digest", loaded(Document("d9", "frogs.jsonl#1", "Many", "A frog.")), ["line 3 is no JSON"]
+    )
+    assert passages.problems_by_file() == {"frogs.jsonl": ["line 3 is no JSON"]}
 
 
 def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) -> None:

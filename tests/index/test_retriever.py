@@ -8,13 +8,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.index.index import Index, open_index
-from rag.index.retriever import ALSO, RRF_K, HybridRetriever, fuse
+from rag.index.retriever import RRF_K, VARIANT_WEIGHT, HybridRetriever, fuse
 from rag.types import Hit
 
 
 def test_fusion_adds_the_reciprocal_ranks() -> None:
-    scores = fuse([{1: 1, 2: 2}, {2: 1}])
-    assert scores == {1: 1 / (RRF_K + 1), 2: 1 / (RRF_K + 2) + 1 / (RRF_K + 1)}
+    scores = fuse([{1: 1, 2: 2}, {2: 1}], [1.0, 0.5])
+    assert scores == {1: 1 / (RRF_K + 1), 2: 1 / (RRF_K + 2) + 0.5 / (RRF_K + 1)}
 
 
 def test_the_passage_found_by_meaning_and_by_words_comes_first(animals: Index) -> None:
@@ -47,7 +47,7 @@ def test_other_words_for_the_question_are_fused_with_it(animals: Index) -> None:
     fish = next(hit for hit in both if hit.passage.source == "2.txt")
     assert (fish.dense_rank, fish.word_rank) == (1, 1)
     assert fish.similarity == retriever.search("Where do fish swim?")[0].similarity
-    assert fish.score == pytest.approx(2 * ALSO / (RRF_K + 1) + 1 / (RRF_K + alone_rank(alone, "2.txt")))
+    assert fish.score == pytest.approx(2 * VARIANT_WEIGHT / (RRF_K + 1) + 1 / (RRF_K + alone_rank(alone, "2.txt")))
     assert retriever.invoke("Rex", also=["Where do fish swim?"])[0].metadata["hit"] == both[0]
 
 
@@ -64,7 +64,7 @@ def test_the_same_text_is_found_once_where_its_words_fit_best(tmp_path: Path) ->
     named = retriever.search("Does a black cat sleep in the report of 2024?")
     assert [Path(hit.passage.source).name for hit in named if hit.passage.text == same.strip()] == ["report_2024.txt"]
     (chosen,) = [doc_id for doc_id, one in opened.documents.items() if one.source.endswith("z.txt")]
-    only = HybridRetriever(index=opened, embedder=TopicEmbedder(), k=5, documents=[chosen]).search("black cat")
+    only = HybridRetriever(index=opened, embedder=TopicEmbedder(), k=5, doc_ids=[chosen]).search("black cat")
     assert [(hit.passage.doc_id, hit.dense_rank, hit.word_rank) for hit in only] == [(chosen, 1, 1)]
 
 
@@ -87,7 +87,7 @@ def test_it_is_a_langchain_retriever(animals: Index) -> None:
 
 def found(index: Index, question: str, documents: list[str]) -> dict[str, tuple[float | None, int | None]]:
     """The sources of the hits with their similarity and dense rank."""
-    hits = HybridRetriever(index=index, embedder=TopicEmbedder(), k=20, documents=documents).search(question)
+    hits = HybridRetriever(index=index, embedder=TopicEmbedder(), k=20, doc_ids=documents).search(question)
     return {hit.passage.source: (hit.similarity, hit.dense_rank) for hit in hits}
 
 

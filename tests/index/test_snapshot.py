@@ -3,10 +3,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from fakes import publish, write
+from filelock import FileLock
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Corpus, check_files, read_manifest
@@ -201,3 +203,13 @@ def test_an_owner_that_has_just_got_the_lock_is_waited_for(tmp_path: Path, monke
         (tmp_path / "LOCK.owner").unlink()
         monkeypatch.setattr("time.sleep", lambda _: (tmp_path / "LOCK.owner").write_text("process 7"))
         assert writer(tmp_path) == "process 7"
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(index: Path) -> None:
+    lock = FileLock(index / "LOCK", thread_local=False)
+    lock.acquire()
+    released = threading.Timer(0.1, lock.release)
+    released.start()
+    with write_lock(index):
+        assert not lock.is_locked
+    released.join()

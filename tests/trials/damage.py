@@ -10,7 +10,7 @@ from rag.documents.loader import Loader
 from rag.errors import DamagedError
 from rag.index.builder import BuildOptions, Outcome, update
 from rag.index.health import verify
-from rag.index.index import EMBEDDINGS, open_index
+from rag.index.index import EMBEDDINGS_FILE, open_index
 from rag.index.manifest import Corpus, check_files
 from rag.index.snapshot import snapshots
 from trials.finding import Finding
@@ -129,7 +129,7 @@ def damage(folder: Path, short: bool) -> Finding:
     wrong: list[str] = []
     cases = [
         (file, kind, single)
-        for file in [*sorted(files), _CURRENT, EMBEDDINGS]
+        for file in [*sorted(files), _CURRENT, EMBEDDINGS_FILE]
         for kind in _KINDS
         for single in (False, True)
     ]
@@ -169,7 +169,7 @@ def _look(trial: _Damage, index: Path, file: str, single: bool) -> list[str]:
     try:
         if file == _CURRENT:
             return trial.in_current(index)
-        if file == EMBEDDINGS:
+        if file == EMBEDDINGS_FILE:
             return trial.in_cache(index, snapshot_too=single)
         return trial.in_a_snapshot(index, file, single)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding, and the other cases go on

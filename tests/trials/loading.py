@@ -62,7 +62,7 @@ def fuzzed(folder: Path, short: bool) -> Finding:
             path.write_bytes(fuzz(make(random.Random(number)), number))
             began = time.perf_counter()
             try:
-                items = list(loader.load(str(path)))
+                items = list(loader.load(str(path), 110))
             except Exception as error:  # noqa: BLE001 - no other error may come out
                 wrong.append(f"{name}, seed {number}: {type(error).__name__}: {error}")
                 continue

@@ -13,7 +13,7 @@ from rag.documents.loader import Loader
 from rag.documents.splitter import sentence_spans
 from rag.index.builder import BuildOptions, update
 from rag.index.health import verify_apart
-from rag.index.index import PASSAGES
+from rag.index.index import PASSAGES_FILE
 from rag.index.manifest import Corpus
 from rag.index.passage_editor import PassageEditor
 from rag.index.snapshot import snapshots
@@ -32,7 +32,7 @@ def throughput(folder: Path, short: bool) -> Finding:
     count, times = (20, 1) if short else (1500, 3)
     _write(folder / "texts", count)
     _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
-    with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES)) as passages:
+    with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES_FILE)) as passages:
         texts = [one.text for batch in passages.pending(0, 1000) for one in batch]
     embedder = make_embedder(Settings(_env_file=None, embedder=""))
     embedder.embed_documents(texts[:64])
