@@ -1,6 +1,7 @@
-"""Ask documents, and get answers with the exact sentences they rest on. The public names, in the order of the way.
+"""Ask documents, and get answers with the exact sentences they rest on.
 
-They are imported when first used, so that a small part of the package starts without the large libraries.
+The public names, in the order of a question's way. They are imported when first used, so that a small
+part of the package starts without the large libraries.
 """
 
 from importlib import import_module

@@ -25,6 +25,8 @@ UNHELD = 0.5
 """What is left of the outlook if the answer that was written does not hold, or declines."""
 _HOPELESS = 0.5
 """Nothing is written if the outlook is below this share of the threshold."""
+_SURE = {WHOLE: 0.5, PASSAGES: 0.0}
+"""The cited sentences are not checked if the doubt is below this share of what the threshold allows."""
 _TYPICAL = 0.9
 """The probability of a Yes, from a model that gives none."""
 _FIRST = 100
@@ -70,27 +72,30 @@ class Confidence:
     Both are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
     with the sets they were fitted on and how good they are on questions they had not seen.
     The signals weigh differently if the model reads a whole short text (WHOLE) and if it
-    reads the passages found in a long one (PASSAGES). With the whole text before it what the
-    model says before it answers is as good as what it says afterwards, which is not asked: `after` is None.
+    reads the passages found in a long one (PASSAGES).
     """
 
     before: Logistic
-    after: Logistic | None
+    after: Logistic
+    sure: float
 
     @classmethod
     def shipped(cls, reading: str) -> Self:
         """The fitted models that come with this package, for WHOLE or PASSAGES."""
         values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))[reading]
-        before, after = (
-            Logistic(values[name]["bias"], values[name]["weights"]) if name in values else None
-            for name in ("before", "after")
-        )
-        assert before
-        return cls(before, after)
+        before, after = (Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "after"))
+        return cls(before, after, _SURE[reading])
 
     def is_hopeless(self, outlook: float, threshold: float) -> bool:
         """Whether an answer is so improbable before it is written that none needs to be."""
         return outlook < _HOPELESS * threshold
+
+    def is_settled(self, outlook: float, threshold: float) -> bool:
+        """Whether the outlook is so good that the cited sentences need not be checked.
+
+        Not with a threshold of 0, with which every signal is measured.
+        """
+        return threshold > 0 and 1 - outlook < self.sure * (1 - threshold)
 
 
 def declines(answer: str) -> bool:

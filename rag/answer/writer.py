@@ -130,11 +130,11 @@ class Writer:
         self, draft: Draft, confidence: Confidence, wording: Wording, written: str, likelihoods: list[float],
         config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
-        """The draft with its confidence; of found passages the model judges the cited sentences."""
+        """The draft with its confidence; while that is open, the model judges the cited sentences."""
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
             return replace(draft, confidence=UNHELD * draft.confidence)
-        if confidence.after is None:
+        if confidence.is_settled(draft.confidence, self._settings.abstain_below):
             return draft
         grounded = self._asked(self._grounded, _cited(draft, wording), config)
         signals = {**draft.signals, "likelihood": mean_likelihood(likelihoods), "grounded": log_odds(grounded)}

@@ -97,7 +97,7 @@ class PassageEditor(Passages):
         return max(self.column("SELECT seq FROM sqlite_sequence WHERE name = 'embedded'"), default=0)
 
     def add(self, file: str, digest: str, documents: Iterable[Loaded], problems: Sequence[str] = ()) -> None:
-        """Take in the documents of a file, and remember its `problems` if there are any documents.
+        """Take in the documents of a file; if there are any, remember its `problems`.
 
         The problems may be added while the documents are read. The passages of a known text stay.
         """

@@ -82,17 +82,15 @@ def test_the_probability_is_that_of_a_logistic_model() -> None:
 def test_the_shipped_models_trust_the_signals_the_right_way_round(reading: str) -> None:
     shipped = Confidence.shipped(reading)
     for model, names in ((shipped.before, BEFORE), (shipped.after, AFTER)):
-        assert (model is None) is (names is AFTER and reading == WHOLE)
-        if model is None:
-            continue
         assert set(model.weights) <= set(names)
         assert all(weight < 0 if name in AGAINST else weight > 0 for name, weight in model.weights.items())
     good = {"stated": 4.0, "similarity": 1.0, "unknown": 0.0, "likelihood": 0.0, "grounded": 4.0}
     bad = {"stated": -4.0, "similarity": 0.0, "unknown": 1.0, "likelihood": 0.0, "grounded": -4.0}
-    last = shipped.after or shipped.before
-    assert last.probability(good) > 0.8 and last.probability(bad) < 0.2
+    assert shipped.after.probability(good) > 0.8 and shipped.after.probability(bad) < 0.2
     assert not shipped.is_hopeless(shipped.before.probability(good), 0.5)
     assert shipped.is_hopeless(shipped.before.probability(bad), 0.5)
+    assert shipped.is_settled(0.9, 0.5) is (reading == WHOLE) and not shipped.is_settled(0.7, 0.5)
+    assert not shipped.is_settled(1.0, 0.0), "with a threshold of 0 every signal is measured"
 
 
 @given(share)
