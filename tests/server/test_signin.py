@@ -90,7 +90,9 @@ def test_a_password_of_more_bytes_than_bcrypt_reads_is_wrong(users: Path) -> Non
     assert Users(users).admits("anna", "x" * 72) and not Users(users).admits("anna", "x" * 73)
 
 
-@pytest.mark.parametrize("line", ["anna", "anna:secret", "anna:$2y$04$short", ":" + hashed("x"), "bert:" + hashed("x")])
+@pytest.mark.parametrize(
+    "line", ["anna", "anna:secret", "anna:$2y$04$short", ":" + hashed("x"), "bert:" + hashed("x")], ids=range(5)
+)
 def test_a_wrong_line_is_named(users: Path, line: str) -> None:
     with users.open("a") as file:
         file.write(line + "\n")
