@@ -101,6 +101,7 @@ def test_no_token_of_a_template_comes_from_a_history(settings: Settings, animals
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", [FISH, "Do fish swim?", "What exactly did he say of fish?", "Summarise it"])
 @pytest.mark.parametrize("unit", ["a", "“", "A. ", "<a", "He said, ", "[1](", "\u0315\u0316", "no "])
 def test_of_a_model_that_goes_on_for_ever_a_bounded_answer_is_taken(
@@ -114,6 +115,7 @@ def test_of_a_model_that_goes_on_for_ever_a_bounded_answer_is_taken(
     assert model.closed and model.sent < 10
 
 
+@pytest.mark.slow
 def test_of_a_model_that_says_nothing_for_ever_a_bounded_number_of_pieces_is_taken(
     settings: Settings, animals: Index
 ) -> None:

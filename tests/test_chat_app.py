@@ -60,6 +60,7 @@ def test_a_missing_index_is_built_first_and_a_failed_build_ends_the_start(
     assert built == [[]]
 
 
+@pytest.mark.slow
 def test_the_page_is_served_and_says_where(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     with Store(settings.store / "page.sqlite") as store, serving(make_app(FakeBot(), store, settings)) as address:
         shown = httpx.get(address, timeout=WAIT)
@@ -83,6 +84,7 @@ def test_a_user_is_added(
 CTRL_C = """
 import contextlib, sys
 import chat_app
+from fakes import FakeBot
 
 @contextlib.contextmanager
 def opened(*_, **__):

@@ -157,6 +157,7 @@ def test_a_list_of_the_documents_knows_what_was_published_before_any_question(
     assert [document.text for document in bot.documents.values()] == ["Fish fly."]
 
 
+@pytest.mark.slow
 def test_of_articles_published_one_after_the_other_only_the_newest_is_read_ahead(
     settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(
     assert texts(settings) == ["The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_without_paths_those_that_were_named_last_are_read_again(
     settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ def test_patterns_of_the_command_line(settings: Settings, data: Path) -> None:
     assert texts(settings) == ["A dog eats.", "Fish swim."]
 
 
+@pytest.mark.slow
 def test_what_was_removed_stays_out_until_it_is_named(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +115,7 @@ def test_what_was_removed_stays_out_until_it_is_named(
     assert "There is no document 'data/horse.txt' in the index; see the names with --list." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_folder_a_spelling_and_a_path_that_gave_nothing_can_be_removed(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +130,7 @@ def test_a_folder_a_spelling_and_a_path_that_gave_nothing_can_be_removed(
     assert texts(settings) == ["Fish swim.", "The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_a_number_sign_in_a_name_is_not_taken_for_a_line(settings: Settings, data: Path) -> None:
     write(data, {"sub/c#.txt": "A dog eats.", "notes#12.jsonl": '{"text": "Fish swim."}\n', "d#3": "A dog sleeps."})
     run("data", "data/d#3")
@@ -172,6 +176,7 @@ def test_remembered_paths_are_not_looked_for_elsewhere(
     assert texts(settings) == ["A dog eats."]
 
 
+@pytest.mark.slow
 def test_patterns_are_remembered_with_the_paths_each_by_itself(settings: Settings, data: Path) -> None:
     write(data, {"dog.md": "A dog eats.", "old/fish.md": "Fish swim."})
     run("data", "--exclude", "old/")
@@ -179,6 +184,7 @@ def test_patterns_are_remembered_with_the_paths_each_by_itself(settings: Setting
     assert texts(settings) == ["A dog eats."]
 
 
+@pytest.mark.slow
 def test_where_it_is_lost_what_the_index_was_made_of_the_documents_have_to_be_named(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,6 +221,7 @@ def test_the_last_document_is_not_removed_by_mistake(
     assert texts(settings) == ["The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_status_list_check_and_rollback(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for action in ("--status", "--list", "--check"):
         assert run(action) == 1
@@ -235,6 +242,7 @@ def test_status_list_check_and_rollback(settings: Settings, data: Path, capsys: 
     assert texts(settings) == ["The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_damage_is_shown_by_status_and_check_and_repaired_by_the_next_run(
     settings: Settings, data: Path, embedder: TopicEmbedder, capsys: pytest.CaptureFixture[str]
 ) -> None:

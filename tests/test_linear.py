@@ -219,6 +219,7 @@ def distinct(name: str, count: int) -> str:
     return " ".join(f"x {name}{number}q" for number in range(count))
 
 
+@pytest.mark.slow
 def test_many_different_names_are_told_apart_in_no_time() -> None:
     """No two of them are the same, so what is known of one helps with no other."""
     names, others = distinct("Abcdef", 15_000), distinct("Abcdefg", 15_000)

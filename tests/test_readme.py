@@ -47,6 +47,7 @@ def test_a_program_prints_the_answer(settings: Settings, program: str) -> None:
     assert "Said " in ran.stdout
 
 
+@pytest.mark.slow
 def test_the_curl_line_asks_as_it_stands(settings: Settings) -> None:
     found = re.search(r"curl -s (\S+) -H '([\w-]+): ([^']+)' -d '([^']+)'", API)
     assert found

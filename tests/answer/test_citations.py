@@ -1,3 +1,4 @@
+import pytest
 from fakes import ANIMALS, TopicEmbedder, divided, documents_of
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -19,6 +20,7 @@ def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple
     return cite(answer, question, evidence.sentences(passages), evidence)
 
 
+@pytest.mark.slow
 def test_each_sentence_cites_the_sentence_that_says_it() -> None:
     first, second = cited("Fish swim in the pond. The black cat sleeps all day.")
     assert [citation.quote for citation in first.citations] == ["Fish swim in the pond."]
@@ -70,6 +72,7 @@ def test_nothing_cites_nothing() -> None:
     assert [sentence.supported for sentence in cited("Fish swim.", texts=[])] == [False]
 
 
+@pytest.mark.slow
 @hypothesis_settings(deadline=None)
 @given(anything, anything)
 def test_every_citation_is_an_exact_slice(text: str, answer: str) -> None:

@@ -98,6 +98,7 @@ def test_log_odds_are_finite_and_grow(probability: float) -> None:
     assert -7 < log_odds(0.0) <= log_odds(probability) <= log_odds(1.0) < 7
 
 
+@pytest.mark.slow
 def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
     hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).search("How many fish swim?")
     context = Context("Fish swim in the pond.", True, [], Evidence(TopicEmbedder()))

@@ -38,6 +38,7 @@ def found(finder: IndexFinder) -> str:
     return hits[0].passage.text
 
 
+@pytest.mark.slow
 def test_the_next_question_is_answered_from_what_was_published_meanwhile(
     settings: Settings, texts: Path, finder: IndexFinder, opened: list[Reading]
 ) -> None:
@@ -57,6 +58,7 @@ def damage_now(finder: IndexFinder) -> None:
     finder.now.index.documents.close()  # What it has in memory is no longer enough.
 
 
+@pytest.mark.slow
 def test_damage_while_it_is_open_is_left_for_the_one_before(
     settings: Settings, texts: Path, finder: IndexFinder
 ) -> None:
@@ -96,6 +98,7 @@ def test_chosen_documents_are_searched_and_read_whole_by_themselves(
     assert finder.find("What sleeps?", (), [fish, dog, cat])[0] is finder.find("What sleeps?")[0] is finder.now
 
 
+@pytest.mark.slow
 def test_damage_is_left_behind_with_a_choice_too(settings: Settings, texts: Path, finder: IndexFinder) -> None:
     write(texts, {"b.txt": "A dog eats."})
     publish(settings.index, texts)
@@ -106,6 +109,7 @@ def test_damage_is_left_behind_with_a_choice_too(settings: Settings, texts: Path
     assert [hit.passage.text for hit in hits] == ["A cat sleeps."]
 
 
+@pytest.mark.slow
 def test_the_sentences_of_a_passage_are_embedded_once_for_all_indexes(settings: Settings, texts: Path) -> None:
     publish(settings.index, texts)
     embedder = TopicEmbedder()
@@ -118,6 +122,7 @@ def test_the_sentences_of_a_passage_are_embedded_once_for_all_indexes(settings: 
     assert embedder.texts == ["A cat sleeps.", "A dog eats."]
 
 
+@pytest.mark.slow
 def test_a_text_that_is_the_same_is_not_told_of_again(
     settings: Settings, texts: Path, finder: IndexFinder, opened: list[Reading]
 ) -> None:

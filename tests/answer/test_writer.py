@@ -110,6 +110,7 @@ def test_an_answer_that_only_repeats_the_question_becomes_the_nearest_sentence(
     assert answer.text == "Fish swim in the pond."
 
 
+@pytest.mark.slow
 def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index) -> None:
     write(settings.data, {"said.txt": "A fish likes to swim. The dog said: “I eat every fish.” The dog sleeps."})
     publish(settings.index, settings.data)

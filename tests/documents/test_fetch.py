@@ -274,6 +274,7 @@ def test_proxies_of_the_environment_are_not_used(site: Site, monkeypatch: pytest
     assert site.get().content == b"<p>Pond</p>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Slow: "])
 def test_a_server_that_drips_its_answer_is_left(sent: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -71,6 +71,7 @@ def test_a_file_that_only_moved_is_the_same_document(tmp_path: Path, loader: Loa
     assert one(loader, tmp_path / "a.txt").doc_id == one(loader, tmp_path / "b.md").doc_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
@@ -89,6 +90,7 @@ def test_encodings_are_told(tmp_path: Path, loader: Loader, encoding: str, text:
     assert one(loader, file).text == text
 
 
+@pytest.mark.slow
 def test_an_accent_late_in_a_long_file_is_told(tmp_path: Path, loader: Loader) -> None:
     text = "A line of plain words.\n" * 20_000 + "Ein Bär läuft über die Straße.\n"
     (tmp_path / "a.txt").write_bytes(text.encode("cp1252"))
@@ -207,6 +209,7 @@ def test_a_fault_while_reading_is_reported(tmp_path: Path, loader: Loader, monke
         loader.digest(f"{tmp_path}/a.txt")
 
 
+@pytest.mark.slow
 def test_a_web_page_is_fetched_once_for_its_digest_and_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
     content = formats.html("<h1>Pond</h1><p>The heron waits beside the old mill.</p>", "About ponds")
     fetched = []
@@ -234,6 +237,7 @@ def test_a_web_page_needs_consent(loader: Loader) -> None:
         loader.digest("https://example.org/")
 
 
+@pytest.mark.slow
 def test_an_interrupt_passes_and_the_next_document_is_read(
     tmp_path: Path, loader: Loader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_the_encoding_that_a_server_names_counts() -> None:
     assert read_html(BytesIO("<p>Une déjà vu.</p>".encode("cp1252")), "cp1252").text == "Une déjà vu."
 
 
+@pytest.mark.slow
 def test_crossed_and_unclosed_tags_lose_no_text(tmp_path: Path, reader: Sandbox) -> None:
     file = tmp_path / "a.html"
     tags = "<div><font><b>" * 500, "</div></b>" * 300
@@ -116,6 +117,7 @@ def test_epub_gives_its_chapters_in_the_order_of_reading(tmp_path: Path) -> None
     assert parsed(tmp_path, book, "epub") == Parsed("Both", "# One\n\nThe first.\nLine.\n\n# Two\n\nThe second.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

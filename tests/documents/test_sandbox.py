@@ -94,6 +94,7 @@ def test_a_file_whose_lines_stop_the_reader_again_and_again_ends_there(odd: Sand
     assert end == (None, f"was not read beyond its line {MAX_CRASHES + 1}: what follows {CRASH}")
 
 
+@pytest.mark.slow
 def test_each_line_has_the_time_of_a_document(tmp_path: Path) -> None:
     slow = ODD.replace('if text == "hang":\n        time.sleep(60)', "time.sleep(0.1)")
     lines = Sandbox(1.5, slow.replace('with open(os.environ["READ"], "a") as file:', "if False:"))
@@ -140,6 +141,7 @@ def test_a_file_that_is_not_read_to_its_end_leaves_no_reply_behind(odd: Sandbox,
     assert [said(one) for one in odd.read(request(tmp_path / "b.txt", "three"))] == [(None, "three")]
 
 
+@pytest.mark.slow
 def test_long_requests_do_not_fill_the_pipe(odd: Sandbox, tmp_path: Path) -> None:
     texts = [f"{number} " * 100_000 for number in range(8)]
     asked = [request(tmp_path / f"{number}.txt", text) for number, text in enumerate(texts)]
@@ -158,6 +160,7 @@ def test_an_endless_reply_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyP
         endless.close()
 
 
+@pytest.mark.slow
 def test_the_process_is_replaced_after_many_parsed_files_but_not_after_plain_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +185,7 @@ def test_nothing_is_left_when_it_is_closed(odd: Sandbox, tmp_path: Path) -> None
     assert not process.alive() and threading.active_count() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no alarm")
 def test_without_a_parent_a_reader_that_hangs_ends_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("READ", str(tmp_path / "read"))
@@ -193,6 +197,7 @@ def test_without_a_parent_a_reader_that_hangs_ends_by_itself(tmp_path: Path, mon
         process.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_is_stopped_and_replaced() -> None:
     hanging = Sandbox(0.5, "import time; time.sleep(60)")
     began = time.monotonic()

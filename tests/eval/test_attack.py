@@ -161,6 +161,7 @@ def attacks(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return ["attack", "--attacks", str(saved(tmp_path, *map(row, ATTACKED)))]
 
 
+@pytest.mark.slow
 def test_the_command_asks_with_and_without_the_orders(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +186,7 @@ def test_the_command_asks_with_and_without_the_orders(
     assert not Path("results/partial").exists()
 
 
+@pytest.mark.slow
 def test_more_successes_than_allowed_fail_the_command(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +202,7 @@ def test_more_successes_than_allowed_fail_the_command(
     assert "'2' is not a share, from 0 to 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_part_is_asked_over_the_documents_of_all(attacks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     bots = opens(monkeypatch)
     assert main([*attacks, "--kind", "denial"]) == 0
@@ -209,6 +212,7 @@ def test_a_part_is_asked_over_the_documents_of_all(attacks: list[str], monkeypat
     assert len(bots[1].asked) == 1
 
 
+@pytest.mark.slow
 def test_each_document_can_be_asked_alone(attacks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     bots = opens(monkeypatch)
     assert main([*attacks, "--alone"]) == 0
@@ -232,6 +236,7 @@ def test_questions_on_which_the_chain_fails_are_left_out(
     assert "has no value, that of 3 is not known, and --most allows 1." in read.err
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

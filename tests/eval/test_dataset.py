@@ -203,6 +203,7 @@ def test_ids_become_those_of_the_index_and_identical_texts_one(settings: Setting
     assert locate(found, documents)[0][0] == Place(by_text[ANIMALS[1]], 2, 5)
 
 
+@pytest.mark.slow
 def test_without_any_spans_the_documents_are_the_evidence(settings: Settings, tmp_path: Path) -> None:
     folder = corpus(tmp_path / "set", *ANIMALS)
     documents = opened(folder, settings, tmp_path / "out").documents

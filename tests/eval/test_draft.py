@@ -69,6 +69,7 @@ def test_every_fourth_draft_is_unanswerable(settings: Settings) -> None:
     assert ANIMALS[2] in model.prompts[1] and "does not give" in model.prompts[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [False, True], ids=["files", "corpus"])
 def test_the_names_in_drafts_are_those_of_the_folder(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool
@@ -114,6 +115,7 @@ def test_what_cannot_be_read_is_named(settings: Settings, tmp_path: Path, capsys
         passages_of([str(tmp_path / "none")], settings)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_set_that_can_be_asked(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

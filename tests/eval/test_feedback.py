@@ -68,6 +68,7 @@ def read(settings: Settings) -> tuple[list[Question], dict[str, Document]]:
     return mapped(load(OUT / QUESTIONS), OUT, opened), dict(opened)
 
 
+@pytest.mark.slow
 def test_the_ratings_become_a_set_that_the_evaluation_reads(
     settings: Settings, documents: dict[str, Document], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +106,7 @@ def test_the_ratings_become_a_set_that_the_evaluation_reads(
     assert not correct(questions[3], "It eats at night.", False)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_scored_waits_for_its_answers(settings: Settings, documents: dict[str, Document]) -> None:
     turn = answered("Who is Rex?", "A cat.", documents["cat"], "The black cat")
     rate(
@@ -144,6 +146,7 @@ def test_a_good_answer_whose_document_is_gone_must_be_looked_at(
     assert "answers" not in item and item["reason"] == "the index has no longer every document that it cites"
 
 
+@pytest.mark.slow
 def test_only_a_title_of_its_own_goes_with_a_document(settings: Settings, documents: dict[str, Document]) -> None:
     rate(settings, good(abstained("Who?")))
     write_set(settings.store, settings.index, OUT)

@@ -210,6 +210,7 @@ def test_signals_have_an_area_alone_and_are_left_out_in_turn() -> None:
     assert [row[0] for row in without_rows(examples, TEN_FOLDS)] == ["without", "none", *AFTER]
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_writes_weights_and_plots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,7 @@ def sections(question: Tag) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_wrong_answers_come_first() -> None:
     soup = read(page([result(RECORDS)]))
     shown = [one.find("small").get_text().split(" ")[0] for one in questions(soup)]  # type: ignore[union-attr]
@@ -77,6 +78,7 @@ def test_what_there_is_not_is_said() -> None:
     assert failed["Passages found, chat"] == "Searched: Which?"
 
 
+@pytest.mark.slow
 def test_several_results_stand_side_by_side() -> None:
     worse = [replace(RECORDS[0], correct=False), *RECORDS[1:3]]
     soup = read(page([result(RECORDS), result(worse, "two")]))
@@ -90,6 +92,7 @@ def test_several_results_stand_side_by_side() -> None:
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;<b>"
 
 
+@pytest.mark.slow
 def test_hostile_text_stays_text() -> None:
     cited = replace(GOOD, title=HOSTILE, quote=HOSTILE)
     one = record(
@@ -118,6 +121,7 @@ def test_hostile_text_stays_text() -> None:
     assert soup.get_text().count(HOSTILE) > 15
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_and_no_script_runs() -> None:
     text = page([result(RECORDS)])
     assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in text
@@ -141,6 +145,7 @@ def test_a_chain_that_is_always_sure_has_no_risk_curve() -> None:
     assert (risk.lines, trust.lines) == ({}, {})
 
 
+@pytest.mark.slow
 def test_the_command_takes_the_newest_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +167,7 @@ def test_the_command_takes_the_newest_results(
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_results_of_the_same_name_in_two_folders_stay_two() -> None:
     first = result(RECORDS)
     text = page([replace(first, path=Path("before/run.json")), replace(first, path=Path("after/run.json"))])

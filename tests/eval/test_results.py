@@ -127,6 +127,7 @@ ANY = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(ANY)
 @hypothesis_settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_record_comes_back(tmp_path: Path, record: Record) -> None:

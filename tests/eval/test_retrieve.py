@@ -58,6 +58,7 @@ def test_documents_are_ranked_by_their_first_passage(tmp_path: Path) -> None:
     assert rows(index, question, documents=True)["last turn, meaning"] == ["0.000", "1.000", "0.500"]
 
 
+@pytest.mark.slow
 def test_the_command_measures_sets_with_titles_and_without(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

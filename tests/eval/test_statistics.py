@@ -25,6 +25,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
     assert figure(auc, [], []) is None
 
 
+@pytest.mark.slow
 @given(SCORED)
 def test_auc_is_that_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
     scores, labels = zip(*pairs, strict=True)

@@ -71,6 +71,7 @@ def test_unchanged_documents_are_neither_loaded_nor_embedded(
     assert snapshots(index) == before
 
 
+@pytest.mark.slow
 def test_only_what_is_new_is_embedded_and_old_text_is_gone(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "The white cat wakes.", "bird.txt": "A bird sings."})
     (folder / "fish.txt").unlink()
@@ -85,6 +86,7 @@ def test_only_what_is_new_is_embedded_and_old_text_is_gone(index: Path, folder: 
         assert path.is_dir() or b"Fish swim" not in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_renamed_document_keeps_its_passages_and_is_found_by_its_new_name(index: Path, folder: Path) -> None:
     before = {document.text: document.doc_id for document in open_index(index, EMBEDDER).documents.values()}
     (folder / "cat.txt").rename(folder / "tom_jones.txt")
@@ -96,6 +98,7 @@ def test_a_renamed_document_keeps_its_passages_and_is_found_by_its_new_name(inde
     assert [passage.title for passage in opened.passages(opened.by_words("jones", 5))] == ["Tom jones"]
 
 
+@pytest.mark.slow
 def test_a_new_title_of_its_own_is_embedded_anew(index: Path, folder: Path) -> None:
     write(folder, {"page.html": "<html><title>Cats</title><p>They sleep all day long, and eat at night.</p></html>"})
     publish(index, folder)
@@ -108,6 +111,7 @@ def test_a_new_title_of_its_own_is_embedded_anew(index: Path, folder: Path) -> N
     assert verify(opened.path, full=True) == []
 
 
+@pytest.mark.slow
 def test_after_a_rollback_and_a_new_run_the_way_back_leads_to_what_was_current(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "The second cat."})
     publish(index, folder)
@@ -118,6 +122,7 @@ def test_after_a_rollback_and_a_new_run_the_way_back_leads_to_what_was_current(i
     assert "The black cat sleeps." in texts(index)
 
 
+@pytest.mark.slow
 def test_after_a_repair_there_is_a_sound_snapshot_to_go_back_to(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "The second cat."})
     publish(index, folder)
@@ -140,6 +145,7 @@ def test_other_bytes_with_the_same_text_are_not_embedded(index: Path, folder: Pa
     assert publish(index, folder, build_options=BuildOptions(20, EMBEDDER, never)).embedded == 0
 
 
+@pytest.mark.slow
 def test_what_was_embedded_before_an_interruption_is_kept(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +179,7 @@ def test_what_an_interrupted_build_left_is_removed(index: Path, folder: Path) ->
     assert not list(index.glob("*.building")) and not list(index.glob("CURRENT.*"))
 
 
+@pytest.mark.slow
 def test_what_an_update_left_that_was_killed_while_removing_is_removed(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "The second cat."})
     publish(index, folder)
@@ -182,6 +189,7 @@ def test_what_an_update_left_that_was_killed_while_removing_is_removed(index: Pa
     assert snapshots(index) == [current, before]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [with_(Counting(), passage_words=30), with_(Counting(), name="other")])
 def test_other_settings_make_a_new_index(index: Path, folder: Path, made: BuildOptions) -> None:
     outcome = publish(index, folder, build_options=made)
@@ -191,6 +199,7 @@ def test_other_settings_make_a_new_index(index: Path, folder: Path, made: BuildO
     assert texts(index, made.embedder) == sorted(["The black cat sleeps.", "# Dogs\n\nA dog eats.", "Fish swim."])
 
 
+@pytest.mark.slow
 def test_many_removals_store_the_vectors_anew(tmp_path: Path) -> None:
     write(tmp_path / "texts", {f"{number}.txt": f"Cat number {number}." for number in range(10)})
     publish(tmp_path / "index", tmp_path / "texts")
@@ -211,6 +220,7 @@ def test_a_damaged_index_is_repaired_from_the_cache_and_the_documents(index: Pat
     assert newest_sound(index).notice is None
 
 
+@pytest.mark.slow
 def test_a_lost_cache_costs_only_what_changed(index: Path, folder: Path) -> None:
     write(folder, {f"{number}.txt": f"Cat number {number}." for number in range(10)})
     publish(index, folder)
@@ -219,6 +229,7 @@ def test_a_lost_cache_costs_only_what_changed(index: Path, folder: Path) -> None
     assert publish(index, folder).embedded == 1
 
 
+@pytest.mark.slow
 def test_unreadable_documents_are_named_each_time_and_those_in_part_too(tmp_path: Path) -> None:
     write(tmp_path / "texts", {"a.txt": "A cat.", "b.jsonl": '{"text": "A dog."}\nno JSON\n'})
     (tmp_path / "texts" / "c.txt").write_bytes(b"\0\0")
@@ -232,6 +243,7 @@ def test_unreadable_documents_are_named_each_time_and_those_in_part_too(tmp_path
     assert texts(tmp_path / "index") == ["A dog."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"rebuild": True}, {"build_options": with_(Counting(), passage_words=30)}])
 def test_of_a_file_that_is_gone_no_problem_is_remembered(index: Path, folder: Path, options: dict[str, Any]) -> None:
     write(folder, {"many.jsonl": '{"text": "A dog."}\nno JSON\n'})
@@ -240,6 +252,7 @@ def test_of_a_file_that_is_gone_no_problem_is_remembered(index: Path, folder: Pa
     assert publish(index, folder, **options).problems == ()
 
 
+@pytest.mark.slow
 def test_an_index_that_is_published_counts_whatever_then_cannot_be_removed(
     index: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +273,7 @@ def test_nothing_to_read_leaves_the_index_and_gives_a_reason(index: Path, folder
     assert "The black cat sleeps." in texts(index)
 
 
+@pytest.mark.slow
 def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rag.documents.loader import Loader
 
@@ -285,6 +299,7 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     assert texts(tmp_path / "index") == [page.read_text().strip(), "A dog sleeps."]
 
 
+@pytest.mark.slow
 def test_whatever_web_servers_send_the_update_goes_on(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,6 +342,7 @@ def test_equal_passages_of_a_document_hide_no_other_and_pass_the_check(tmp_path:
     assert verify(opened.path, full=True) == []
 
 
+@pytest.mark.slow
 def test_a_passage_of_many_documents_has_one_vector_that_goes_with_the_last(tmp_path: Path) -> None:
     same = "All rights of the pond are reserved, and no frog may be copied without the heron."
     lines = [json.dumps({"text": f"{same}\n\n# {number}\n\nFrog {number} sings. {same}"}) for number in range(300)]
@@ -346,6 +362,7 @@ def test_removed_sources_stay_out(index: Path, folder: Path) -> None:
     assert texts(index) == ["# Dogs\n\nA dog eats.", "Fish swim."]
 
 
+@pytest.mark.slow
 def test_removed_lines_stay_out_and_come_back(index: Path, folder: Path) -> None:
     write(folder, {"many.jsonl": '{"text": "A cat."}\n{"text": "A dog."}\n'})
     source = f"{(folder / 'many.jsonl').as_posix()}"
@@ -358,6 +375,7 @@ def test_removed_lines_stay_out_and_come_back(index: Path, folder: Path) -> None
     assert "A dog." in texts(index)
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_refused(index: Path, folder: Path) -> None:
     with write_lock(index), pytest.raises(StoreError, match=f"is being written by process {os.getpid()} "):
         publish(index, folder)

@@ -32,6 +32,7 @@ def test_a_sound_snapshot_passes_here_and_apart(snapshot: Path) -> None:
     assert verify_apart(snapshot) == verify_apart(snapshot, full=True) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_was_overwritten_is_named(snapshot: Path) -> None:
     (level,) = snapshot.glob("vectors/*/data_level0.bin")
     level.write_bytes(os.urandom(level.stat().st_size))

@@ -36,6 +36,7 @@ def test_of_chosen_documents_the_rest_is_out_of_sight(animals: Index) -> None:
     assert animals.passages_of([fish, cat], 18) == []
 
 
+@pytest.mark.slow
 def test_a_reader_keeps_its_snapshot_while_others_are_published(animals: Index, tmp_path: Path) -> None:
     for text in ("Only a dog.", "Only a cat.", "Only a fish."):
         write(tmp_path / "other", {"a.txt": text})
@@ -139,6 +140,7 @@ def read(reader: Reader[Index]) -> str:
     return reader.newest().all_passages()[0].text
 
 
+@pytest.mark.slow
 def test_what_was_prepared_of_the_index_before_is_handed_on_and_the_swap_is_told(folder: Path) -> None:
     told: list[tuple[list[str], list[str]]] = []
     reader: Reader[list[str]] = Reader(
@@ -165,6 +167,7 @@ def test_an_index_that_cannot_be_opened_is_reported_once_and_the_one_before_stay
     assert "The index stays as it was opened" in record.message and "python ingest.py" in record.message
 
 
+@pytest.mark.slow
 def test_if_a_newer_one_is_damaged_the_one_before_is_used_and_a_repaired_one_is_moved_to(
     folder: Path, reader: Reader[Index], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -208,6 +211,7 @@ def test_while_one_thread_opens_what_was_published_others_go_on_with_what_is_ope
     assert read(reader) == "A dog eats."
 
 
+@pytest.mark.slow
 def test_after_a_refresh_everything_is_read_from_what_was_published_before_it(
     folder: Path, reader: Reader[Index], held: tuple[threading.Event, threading.Event]
 ) -> None:
@@ -222,6 +226,7 @@ def test_after_a_refresh_everything_is_read_from_what_was_published_before_it(
         assert read(reader) == "A dog eats."
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
 def test_no_file_stays_open_of_an_index_that_was_replaced(folder: Path) -> None:
     reader = reader_of(folder)

@@ -91,6 +91,7 @@ def found(index: Index, question: str, documents: list[str]) -> dict[str, tuple[
     return {hit.passage.source: (hit.similarity, hit.dense_rank) for hit in hits}
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.data(),

@@ -34,6 +34,7 @@ def index(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
+@pytest.mark.slow
 def test_the_current_snapshot_and_the_one_before_are_kept(index: Path, tmp_path: Path) -> None:
     before = snapshots(index)[0]
     write(tmp_path / "texts", {"a.txt": "A fish swims."})
@@ -51,6 +52,7 @@ def test_the_manifest_holds_the_digest_of_every_file(index: Path) -> None:
     assert (manifest.documents, manifest.passages, manifest.words) == (1, 1, 3)
 
 
+@pytest.mark.slow
 def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(index: Path) -> None:
     current, before = snapshots(index)
     for name in [*read_manifest(current).files, "manifest.json"]:
@@ -72,6 +74,7 @@ def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(
     assert newest_sound(index).path == current
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"20200101T000000000000-abcd", "cut"])
 def test_without_a_readable_current_the_newest_is_used(index: Path, content: bytes | str | None) -> None:
     newest = snapshots(index)[0]
@@ -105,6 +108,7 @@ def test_what_it_is_made_of_is_known_while_current_or_a_manifest_can_be_read(ind
         last_corpus(index)
 
 
+@pytest.mark.slow
 def test_what_else_is_in_the_folder_is_left_alone(index: Path, tmp_path: Path) -> None:
     for name in ("Tax-2023", "My-Thesis-draft", "old.building"):
         (index / name).mkdir()
@@ -170,6 +174,7 @@ def test_the_lock_names_its_process_and_is_let_go(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_another_process_is_named_and_a_dead_one_does_not_hinder(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
@@ -205,6 +210,7 @@ def test_an_owner_that_has_just_got_the_lock_is_waited_for(tmp_path: Path, monke
         assert writer(tmp_path) == "process 7"
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_held_for_a_moment_is_waited_for(index: Path) -> None:
     lock = FileLock(index / "LOCK", thread_local=False)
     lock.acquire()

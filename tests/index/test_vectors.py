@@ -58,6 +58,7 @@ def test_a_small_and_a_large_choice_find_the_same_as_comparing_all(tmp_path: Pat
     vectors.close()
 
 
+@pytest.mark.slow
 def test_more_rows_than_chroma_takes_at_once(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).standard_normal((5600, 8)).astype(np.float32)
     vectors = Vectors.edit(tmp_path / "vectors")

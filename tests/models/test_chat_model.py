@@ -85,6 +85,7 @@ def at(settings: Settings, url: str) -> Settings:
     return settings.model_copy(update={"base_url": url, "model": "m", "timeout": 0.5})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behave", "sentence"),
     [
@@ -102,6 +103,7 @@ def test_each_failure_of_an_endpoint_is_one_sentence(settings: Settings, behave:
     assert "\n" not in with_detail(caught.value) and url in with_detail(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behave", [refuses(401), refuses(500, "Zanzibar"), dies_in_mid_sentence])
 def test_readers_are_told_no_address_and_no_class_and_the_log_no_text(settings: Settings, behave: Behaviour) -> None:
     with server(behave) as url, pytest.raises(ModelError) as caught:
@@ -112,6 +114,7 @@ def test_readers_are_told_no_address_and_no_class_and_the_log_no_text(settings: 
     assert caught.value.detail in reason(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("last", "why"),
     [
@@ -129,6 +132,7 @@ def test_why_the_stream_of_a_server_is_not_whole(settings: Settings, last: list[
         assert incomplete(model, ended) == why
 
 
+@pytest.mark.slow
 def test_a_silent_endpoint_is_given_up_after_the_timeout(settings: Settings) -> None:
     released = threading.Event()
     asked: list[object] = []
@@ -146,6 +150,7 @@ def test_a_silent_endpoint_is_given_up_after_the_timeout(settings: Settings) -> 
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_down_is_named(settings: Settings) -> None:
     with server(refuses(500)) as url:
         pass
@@ -182,6 +187,7 @@ def test_a_stream_that_is_closed_closes_that_of_the_model(settings: Settings) ->
     assert closed.is_set()
 
 
+@pytest.mark.slow
 def test_a_proxy_for_the_web_is_not_used_for_this_machine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "corp.example")

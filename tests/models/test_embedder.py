@@ -39,6 +39,7 @@ def test_weights_that_are_not_loaded_do_not_change_the_name(settings: Settings, 
     assert named(settings, folder) == before
 
 
+@pytest.mark.slow
 def test_damaged_weights_are_refused_in_a_sentence(settings: Settings, folder: Path) -> None:
     write(folder, CONFIG | {WEIGHTS: "not what it says"})
     with pytest.raises(ModelError, match=r"cannot be loaded \(.+\); set RAG_EMBEDDER to a folder"):

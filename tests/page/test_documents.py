@@ -96,6 +96,7 @@ def test_the_line_counts_texts_and_tells_of_those_not_shown() -> None:
     assert choice_line(None, rows[:1], rows[:1]) == "Asked: 1 document."
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_no_way_of_ticking_loses_what_is_not_seen(data: st.DataObject) -> None:
     ids = data.draw(st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1))

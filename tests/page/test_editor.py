@@ -58,6 +58,7 @@ def upload(tmp_path: Path, text: str | bytes) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_uploaded_file_is_in_the_index_with_the_next_question(
     editor: DocumentEditor, settings: Settings, tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_an_uploaded_file_is_in_the_index_with_the_next_question(
     assert editor.listed(bot.documents) == changed.rows
 
 
+@pytest.mark.slow
 def test_the_progress_counts_passages(editor: DocumentEditor, tmp_path: Path) -> None:
     many = " ".join(f"Fish number {number} swims in the pond and then it eats and sleeps." for number in range(80))
     steps = list(editor.add_file(upload(tmp_path, many), "many.txt"))[:-1]
@@ -93,6 +95,7 @@ def test_progress_never_goes_back_over_what_the_cache_had() -> None:
     assert told == [(512, 600), (512, 600), (528, 600), (600, 600)]
 
 
+@pytest.mark.slow
 def test_a_pasted_text_has_its_title(editor: DocumentEditor, settings: Settings) -> None:
     changed = done(editor.add_text(" NATO \n summit ", "Fish swim.\n"))
     assert (changed.rows[-1].title, kept(settings)) == ("NATO summit", ["NATO summit.md"])
@@ -101,6 +104,7 @@ def test_a_pasted_text_has_its_title(editor: DocumentEditor, settings: Settings)
     assert kept(settings) == ["A horse runs and runs.md", "NATO summit.md"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -128,6 +132,7 @@ def test_a_blank_text_is_refused(editor: DocumentEditor) -> None:
         editor.add_text("Title", " \n\u200b")
 
 
+@pytest.mark.slow
 def test_the_lines_that_cannot_be_read_are_named_and_the_rest_is_taken(
     editor: DocumentEditor, settings: Settings, tmp_path: Path
 ) -> None:
@@ -152,6 +157,7 @@ def test_what_the_patterns_leave_out_is_said(settings: Settings, tmp_path: Path)
     assert kept(settings) == []
 
 
+@pytest.mark.slow
 def test_a_removed_document_is_gone_from_the_index_and_the_folder(
     editor: DocumentEditor, settings: Settings, tmp_path: Path
 ) -> None:
@@ -169,12 +175,14 @@ def test_a_removed_document_is_gone_from_the_index_and_the_folder(
     assert texts(settings) == ["A dog eats.", "Fish eat."]
 
 
+@pytest.mark.slow
 def test_the_same_name_gets_a_number(editor: DocumentEditor, settings: Settings, tmp_path: Path) -> None:
     done(editor.add_file(upload(tmp_path, "Fish swim."), "pond.txt"))
     done(editor.add_file(upload(tmp_path, "Fish eat."), "/elsewhere/pond.txt"))
     assert kept(settings) == ["pond 2.txt", "pond.txt"] and {"Fish swim.", "Fish eat."} < set(texts(settings))
 
 
+@pytest.mark.slow
 def test_two_who_add_at_the_same_time_both_succeed(settings: Settings, editor: DocumentEditor, tmp_path: Path) -> None:
     first_embeds, second_waits = threading.Event(), threading.Event()
 
@@ -198,6 +206,7 @@ def test_two_who_add_at_the_same_time_both_succeed(settings: Settings, editor: D
     assert kept(settings) == ["First.md", "Second.md"] and len(texts(settings)) == 4
 
 
+@pytest.mark.slow
 def test_many_threads_lose_nothing(settings: Settings, editor: DocumentEditor) -> None:
     threads = [
         threading.Thread(target=lambda n=number: done(editor.add_text(f"Text {n}", f"Fish number {n} swims.")))
@@ -210,6 +219,7 @@ def test_many_threads_lose_nothing(settings: Settings, editor: DocumentEditor) -
     assert len(list_documents(settings.index)) == 6
 
 
+@pytest.mark.slow
 def test_what_another_process_adds_meanwhile_is_not_lost(
     editor: DocumentEditor, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +239,7 @@ def test_what_another_process_adds_meanwhile_is_not_lost(
     }
 
 
+@pytest.mark.slow
 def test_another_writer_is_named_and_nothing_is_left_behind(editor: DocumentEditor, settings: Settings) -> None:
     with (
         write_lock(settings.index),
@@ -248,12 +259,14 @@ def test_an_embedder_that_fails_leaves_everything_as_it_was(editor: DocumentEdit
     assert kept(settings) == [] and len(texts(settings)) == 2
 
 
+@pytest.mark.slow
 def test_a_change_goes_on_when_nobody_looks(editor: DocumentEditor, settings: Settings) -> None:
     editor.add_text("First", "Fish swim.")  # its events are never read
     done(editor.add_text("Second", "Fish eat."))
     assert len(texts(settings)) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("update", "is_open"),
     [
@@ -283,6 +296,7 @@ def test_it_is_enabled_on_this_machine_or_where_the_setting_says_so(
         done(other.add_text("Title", "Fish."))
 
 
+@pytest.mark.slow
 def test_an_address_is_fetched_once_and_only_with_consent(
     editor: DocumentEditor, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

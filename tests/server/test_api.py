@@ -49,6 +49,7 @@ def failing(error: Exception) -> FakeBot:
     return FakeBot(script)
 
 
+@pytest.mark.slow
 def test_the_answer_comes_whole(bot: FakeBot, address: str) -> None:
     body = {"question": "Q", "history": [["a", "b"]], "documents": ["d"]}
     response = httpx.post(address + "/api/ask", json=body, timeout=WAIT)
@@ -57,6 +58,7 @@ def test_the_answer_comes_whole(bot: FakeBot, address: str) -> None:
     assert "set-cookie" not in response.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["?stream=true", ""])
 def test_the_answer_comes_as_events(address: str, how: str) -> None:
     accept = {} if how else {"accept": "text/event-stream"}
@@ -68,6 +70,7 @@ def test_the_answer_comes_as_events(address: str, how: str) -> None:
     assert events[1][1] == {"text": "Said"} and events[2][1]["citations"][0]["number"] == 1
 
 
+@pytest.mark.slow
 def test_who_waits_is_told_its_place(settings: Settings) -> None:
     gate = threading.Event()
 
@@ -112,6 +115,7 @@ def test_an_error_in_mid_stream_is_its_last_event(settings: Settings) -> None:
     assert list(sse(iter(text.splitlines())))[-1] == ("error", {"error": "It broke; ask again.", "status": 503})
 
 
+@pytest.mark.slow
 def test_too_often_and_too_many_say_when_to_ask_again(settings: Settings) -> None:
     client = local(FakeBot(), settings.model_copy(update={"per_minute": 1}))
     assert client.post("/api/ask", json={"question": "Q"}).status_code == 200
@@ -157,6 +161,7 @@ TOO_MUCH: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 def test_every_channel_refuses_too_much_before_it_is_queued_or_counted(bot: FakeBot, settings: Settings) -> None:
     with serving(make_app(bot, settings.model_copy(update={"per_minute": 4}))) as address:
         client = gradio_client.Client(address, verbose=False)
@@ -193,6 +198,7 @@ def test_a_sentence_repeats_little_of_what_was_sent(settings: Settings) -> None:
     assert len(local(FakeBot(), settings).post("/api/ask", json=body).text) < 300
 
 
+@pytest.mark.slow
 def test_no_channel_and_not_the_state_tells_where_the_model_runs(settings: Settings) -> None:
     error = ModelError("The model cannot be reached; ask again.", "'m' at http://10.0.0.7:8000/v1: APIConnectionError")
 
@@ -221,6 +227,7 @@ def test_bytes_that_are_no_text_are_refused_in_a_sentence(settings: Settings) ->
     assert (response.status_code, set(response.json())) == (400, {"error"})
 
 
+@pytest.mark.slow
 def test_a_form_of_another_kind_is_no_question(settings: Settings) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         response = local(FakeBot(), settings).post(
@@ -275,6 +282,7 @@ def cancel_job(address: str, begun: threading.Event) -> None:
     job.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("close", [close_stream, close_request, close_tool, cancel_job])
 def test_who_goes_away_stops_the_model(settings: Settings, close: Callable[[str, threading.Event], None]) -> None:
     begun = threading.Event()
@@ -295,6 +303,7 @@ def test_who_goes_away_stops_the_model(settings: Settings, close: Callable[[str,
             assert time.monotonic() < until
 
 
+@pytest.mark.slow
 def test_gradio_client_asks(bot: FakeBot, address: str) -> None:
     client = gradio_client.Client(address, verbose=False)
     job = client.submit("Q", [["a", "b"]], ["d"], api_name="/ask")
@@ -304,6 +313,7 @@ def test_gradio_client_asks(bot: FakeBot, address: str) -> None:
     assert bot.asked == [("Q", [("a", "b")], ["d"]), ("R", [], [])]
 
 
+@pytest.mark.slow
 def test_gradio_client_gets_the_sentence(settings: Settings) -> None:
     with serving(make_app(failing(ModelError("It is down; start it.")), settings)) as address:
         client = gradio_client.Client(address, verbose=False)
@@ -323,6 +333,7 @@ def mcp(address: str, arguments: dict[str, Any], **options: Any) -> Any:
     return asyncio.run(call())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_an_assistant_asks_over_mcp(bot: FakeBot, address: str, mode: str) -> None:
     (tool,), result = mcp(address, {"question": "Q", "history": [["a", "b"]], "documents": ["d"]}, mode=mode)
@@ -334,6 +345,7 @@ def test_an_assistant_asks_over_mcp(bot: FakeBot, address: str, mode: str) -> No
     assert bot.asked == [("Q", [("a", "b")], ["d"])]
 
 
+@pytest.mark.slow
 def test_an_assistant_gets_the_sentence(settings: Settings) -> None:
     with serving(make_app(failing(ModelError("It is down; start it.")), settings)) as address:
         _, result = mcp(address, {"question": "Q"})
@@ -342,6 +354,7 @@ def test_an_assistant_gets_the_sentence(settings: Settings) -> None:
         assert result.is_error and result.content[0].text.startswith("The request is wrong at question")
 
 
+@pytest.mark.slow
 def test_mcp_is_not_for_other_sites_and_names(address: str) -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     accept = {"accept": "application/json, text/event-stream"}
@@ -349,6 +362,7 @@ def test_mcp_is_not_for_other_sites_and_names(address: str) -> None:
         assert httpx.post(address + "/mcp", json=call, headers=accept | headers).status_code == status
 
 
+@pytest.mark.slow
 def test_each_channel_counts_apart_and_all_go_by_the_same_limit(bot: FakeBot, settings: Settings) -> None:
     with serving(make_app(bot, settings.model_copy(update={"per_minute": 3}))) as address:
         httpx.post(address + "/api/ask", json={"question": "Q"})
@@ -360,6 +374,7 @@ def test_each_channel_counts_apart_and_all_go_by_the_same_limit(bot: FakeBot, se
         assert f'rag_questions_total{{channel="{channel}",outcome="{outcome}"}} 1.0' in figures
 
 
+@pytest.mark.slow
 def test_twenty_users_at_once_see_passages_within_a_second_and_are_answered_in_order(settings: Settings) -> None:
     def script(question: str) -> Iterator[Event]:
         time.sleep(0.03)

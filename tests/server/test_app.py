@@ -45,6 +45,7 @@ def visitor(app: Any) -> TestClient:
     return client
 
 
+@pytest.mark.slow
 def test_only_the_names_it_is_served_under_are_answered(settings: Settings) -> None:
     app = make_app(FakeBot(), settings.model_copy(update={"host": "box.example", "hosts": "chat.example, a.example"}))
     for name in ("127.0.0.1:7860", "localhost", "[::1]:7860", "box.example", "chat.example", "a.example:81"):
@@ -90,6 +91,7 @@ CLOSED_POSTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_is_open_that_need_not_be(client: TestClient) -> None:
     found = {path: client.get(path).status_code for path in CLOSED}
     found |= {path: client.post(path, json={}).status_code for path in CLOSED_POSTS}
@@ -146,6 +148,7 @@ def test_the_page_itself_may(settings: Settings) -> None:
         assert TestClient(app).post("/api/ask", json={"question": "Q"}, headers=headers).status_code == 200
 
 
+@pytest.mark.slow
 def test_large_bodies_are_refused_before_they_are_read(settings: Settings) -> None:
     with serving(make_app(FakeBot(), settings.model_copy(update={"upload_mb": 2}))) as address:
         port = int(address.rpartition(":")[2])
@@ -158,6 +161,7 @@ def test_large_bodies_are_refused_before_they_are_read(settings: Settings) -> No
         assert chunked.status_code == 411
 
 
+@pytest.mark.slow
 def test_uploads_of_the_allowed_size_pass_and_only_where_documents_may_be_added(settings: Settings) -> None:
     small, large = b"x" * MB, b"x" * (2 * MB + 1)
     with TestClient(make_app(FakeBot(), settings.model_copy(update={"upload_mb": 2})), base_url=LOCAL) as client:
@@ -196,6 +200,7 @@ def test_a_cookie_that_is_none_of_ours_is_replaced(client: TestClient) -> None:
         assert response.status_code == 200 and response.headers["set-cookie"].startswith("rag_owner="), forged
 
 
+@pytest.mark.slow
 def test_the_handlers_of_the_page_see_the_owner(settings: Settings) -> None:
     with serving(make_app(FakeBot(), settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:
         client.get("/")
@@ -206,6 +211,7 @@ def test_the_handlers_of_the_page_see_the_owner(settings: Settings) -> None:
         assert last["output"]["data"] == [owner]
 
 
+@pytest.mark.slow
 def test_nobody_reads_ends_or_joins_the_session_of_another(settings: Settings) -> None:
     app = make_app(FakeBot(), settings)
     with TestClient(app, base_url=LOCAL) as mine:
@@ -230,6 +236,7 @@ def test_without_its_queue_nothing_is_to_be_had_that_has_one(client: TestClient)
     assert client.post("/gradio_api/run/ask", json=body).status_code == 404
 
 
+@pytest.mark.slow
 def test_health_is_always_and_ready_only_when_the_model_answers(settings: Settings) -> None:
     bot = FakeBot()
     bot.fault = ModelError("The model is down; start it.")
@@ -293,12 +300,14 @@ def test_a_taken_port_is_one_sentence(settings: Settings) -> None:
             listen(settings.model_copy(update={"port": port}))
 
 
+@pytest.mark.slow
 def test_the_server_says_where_it_is(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(make_app(FakeBot(), settings)) as address:
         assert httpx.get(address, timeout=WAIT).status_code == 200
     assert capsys.readouterr().out == f"Open {address} in a browser.\n"
 
 
+@pytest.mark.slow
 def test_an_odd_path_is_not_found(settings: Settings) -> None:
     long = "a" * 300
     paths = [
@@ -313,6 +322,7 @@ def test_an_odd_path_is_not_found(settings: Settings) -> None:
                 assert client.request(method, path).status_code in (403, 404, 405), (method, path[:80])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     [{"origin": "http://[::1"}, {"origin": "//["}, {"host": "localhost:x"}, {"host": "[::1"}, {"content-length": "9" * 5000},

@@ -67,6 +67,7 @@ def last(messages: list[dict[str, Any]]) -> dict[str, Any]:
     return next(one for one in reversed(messages) if one["msg"] == "process_completed")
 
 
+@pytest.mark.slow
 def test_an_event_as_no_page_sends_it_is_refused_and_leaves_no_trace(
     page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,6 +92,7 @@ def test_an_event_as_no_page_sends_it_is_refused_and_leaves_no_trace(
     assert lines(log) == [] and "Zanzibar" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.slow
 def test_of_an_event_that_gradio_fails_at_the_log_has_a_line_without_what_was_sent(
     page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +104,7 @@ def test_of_an_event_that_gradio_fails_at_the_log_has_a_line_without_what_was_se
     assert "Zanzibar" not in log.getvalue() and "Zanzibar" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.slow
 def test_no_event_reads_a_file_of_this_machine(page: Page, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("The key of the vault.")
@@ -129,6 +132,7 @@ HOSTILE: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_clicks_that_the_script_never_sends_do_nothing(
     page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,12 +149,14 @@ def test_clicks_that_the_script_never_sends_do_nothing(
     assert lines(log) == [] and "Zanzibar" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", ["x" * 65, "../../etc", "a b", "<b>", "a\nb", "\0", "x" * 500_000])
 def test_an_identity_that_cannot_be_one_is_replaced(page: Page, identity: str) -> None:
     told = last(page.call(page.number(3, outputs=7), ["one", identity, None]))["output"]["data"]
     assert re.fullmatch(r"[A-Za-z0-9_-]{12}", told[-1]) and "Said one" in told[0]
 
 
+@pytest.mark.slow
 def test_a_question_that_is_too_long_is_said_to_be_and_becomes_no_turn(page: Page) -> None:
     for question in ("x" * (bounds.QUESTION + 1), "[INST]" * 100_000):
         messages = page.call(page.number(3, outputs=7), [question, "c", None])
@@ -160,6 +166,7 @@ def test_a_question_that_is_too_long_is_said_to_be_and_becomes_no_turn(page: Pag
     assert "Said x" in str(page.call(page.number(3, outputs=7), ["x" * bounds.QUESTION, "c", None]))
 
 
+@pytest.mark.slow
 def test_half_a_sign_breaks_no_stream(page: Page, settings: Settings) -> None:
     with logged(settings) as log:
         for event in page.events:
@@ -169,6 +176,7 @@ def test_half_a_sign_breaks_no_stream(page: Page, settings: Settings) -> None:
     assert [entry for entry in lines(log) if entry["message"] == "A request failed."] == []
 
 
+@pytest.mark.slow
 def test_streams_of_one_visitor_are_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradio_calls, "STREAMS", 2)
     with serving(make_app(FakeBot(), settings)) as address, httpx.Client(base_url=address, timeout=WAIT) as client:

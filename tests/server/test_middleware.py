@@ -42,6 +42,7 @@ def client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.mark.slow
 def test_deep_json_is_refused_by_every_path(client: TestClient) -> None:
     for path in POSTS:
         for body in (*deep(400), *deep(100_000)):
@@ -49,6 +50,7 @@ def test_deep_json_is_refused_by_every_path(client: TestClient) -> None:
             assert 400 <= response.status_code < 500 and len(response.content) < 5000, (path, body[:80], response.text)
 
 
+@pytest.mark.slow
 def test_odd_json_is_refused_by_every_path(client: TestClient) -> None:
     for path in POSTS:
         for body in ODD:

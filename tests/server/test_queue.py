@@ -120,6 +120,7 @@ def test_a_change_wakes_who_waits_before_the_heartbeat() -> None:
     assert seen == [0]
 
 
+@pytest.mark.slow
 def test_without_a_change_the_heartbeat_ends_the_wait() -> None:
     queue = Queue(1, 1)
     queue.join("a")

@@ -54,6 +54,7 @@ def until_closed(connection: socket.socket) -> bytes:
     return received
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", HALVES)
 def test_a_request_that_is_sent_by_half_is_closed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any, half: str
@@ -67,6 +68,7 @@ def test_a_request_that_is_sent_by_half_is_closed(
         assert statuses == {"nothing": [], "second": [b"200", b"408"], "unread": [b"404"]}.get(half, [b"408"])
 
 
+@pytest.mark.slow
 def test_two_hundred_that_are_sent_by_half_stop_nobody_and_end(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
@@ -80,6 +82,7 @@ def test_two_hundred_that_are_sent_by_half_stop_nobody_and_end(
         assert sum(b"408" in until_closed(connection) for connection in halves) > 100  # And the others are closed.
 
 
+@pytest.mark.slow
 def test_where_there_are_too_many_those_that_owe_a_request_make_room(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
@@ -96,6 +99,7 @@ def test_where_there_are_too_many_those_that_owe_a_request_make_room(
         assert len(closed) >= 40 and all(until_closed(connection) == b"" for connection in closed)
 
 
+@pytest.mark.slow
 def test_where_all_are_being_answered_one_more_is_told_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.server.serve.CONNECTIONS", 2)
     gate = threading.Event()
@@ -115,6 +119,7 @@ def test_where_all_are_being_answered_one_more_is_told_so(settings: Settings, mo
         assert (refused.status_code, refused.text) == (503, "Service Unavailable")
 
 
+@pytest.mark.slow
 def test_neither_a_long_answer_nor_a_slow_upload_is_cut(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:
@@ -139,6 +144,7 @@ def test_neither_a_long_answer_nor_a_slow_upload_is_cut(
         assert "event: answer" in httpx.post(address + "/api/ask?stream=1", json={"question": "Q"}, timeout=WAIT).text
 
 
+@pytest.mark.slow
 def test_who_takes_nothing_of_an_answer_is_closed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, open_socket: Any
 ) -> None:

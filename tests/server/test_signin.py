@@ -108,6 +108,7 @@ def test_a_file_that_is_missing_or_no_text_is_one_sentence(tmp_path: Path) -> No
         Users(tmp_path / "binary")
 
 
+@pytest.mark.slow
 def test_a_user_is_added_and_gets_a_new_password_and_the_others_stay(users: Path) -> None:
     before = users.read_text().splitlines()
     add_user(users, "carla", "eight888")
@@ -119,6 +120,7 @@ def test_a_user_is_added_and_gets_a_new_password_and_the_others_stay(users: Path
     assert [path.name for path in users.parent.iterdir() if path.name != "users"] == []
 
 
+@pytest.mark.slow
 def test_the_first_user_makes_the_file(tmp_path: Path) -> None:
     add_user(tmp_path / "new" / "users", "anna", PASSWORD)
     assert Users(tmp_path / "new" / "users").admits("anna", PASSWORD)
@@ -136,6 +138,7 @@ def test_names_and_passwords_that_cannot_be_used_are_refused(users: Path, name: 
     assert users.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_nobody_comes_in_without_signing_in(client: TestClient) -> None:
     assert client.get("/").headers["location"] == "/login"
     for method, path in (
@@ -209,6 +212,7 @@ def test_wrong_passwords_from_elsewhere_lock_nobody_out(visit: Visit) -> None:
     assert sign_in(visit("198.51.100.1"), "bert", "another one").status_code == 303
 
 
+@pytest.mark.slow
 def test_where_a_user_has_signed_in_many_addresses_lock_nobody_out_either(visit: Visit, store: MemoryStore) -> None:
     home, travelling, new = (visit(f"192.0.2.{number}") for number in (1, 2, 3))
     assert sign_in(home).status_code == 303
@@ -222,6 +226,7 @@ def test_where_a_user_has_signed_in_many_addresses_lock_nobody_out_either(visit:
     assert sign_in(home).status_code == sign_in(travelling).status_code == 303
 
 
+@pytest.mark.slow
 def test_one_address_cannot_try_many_names(visit: Visit) -> None:
     here = visit()
     assert sign_in(here).status_code == 303
@@ -396,6 +401,7 @@ NO_PASSWORDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_other_authorisation_is_none(visit: Visit) -> None:
     for number, header in enumerate(NO_PASSWORDS):
         client, sent = visit(f"198.51.100.{number}"), {"authorization": header}
@@ -436,6 +442,7 @@ def test_a_form_of_the_longest_name_and_password_has_room(users: Path, client: T
     assert len(name.encode()) * 3 + 72 * 3 < FORM
 
 
+@pytest.mark.slow
 def test_a_long_cookie_takes_no_time(visit: Visit, settings: Settings, store: MemoryStore) -> None:
     long = 'rag_owner="' + "\\" * 60_000 + '"; rag_session="' + "\\" * 60_000 + '"; other="\\'
     everybody = TestClient(make_app(FakeBot(), settings), base_url="http://localhost")
@@ -492,6 +499,7 @@ def test_a_store_that_fails_is_one_sentence_and_holds_nobody(settings: Settings,
         assert client.get(path).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_sign_in_that_waits_for_the_store_holds_neither_health_nor_other_users(
     settings: Settings, users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -525,6 +533,7 @@ def test_a_sign_in_that_waits_for_the_store_holds_neither_health_nor_other_users
             assert answers == [200]
 
 
+@pytest.mark.slow
 def test_gradio_client_signs_in_by_the_form(settings: Settings, users: Path) -> None:
     from gradio_client import Client
 
@@ -539,6 +548,7 @@ def by_proxy(settings: Settings, proxies: str = "127.0.0.1", **others: Any) -> A
     return make_app(FakeBot(), settings.model_copy(update={"user_header": "X-User", "proxies": proxies, **others}))
 
 
+@pytest.mark.slow
 def test_the_header_of_a_proxy_is_believed_from_the_proxy_alone(settings: Settings) -> None:
     with serving(by_proxy(settings)) as address:
         assert httpx.get(address + "/config", headers={"x-user": "anna"}).json()["username"] == "user:anna"
@@ -556,6 +566,7 @@ def test_the_header_of_a_proxy_is_believed_from_the_proxy_alone(settings: Settin
         assert httpx.get(address + "/config", headers=spoofed).status_code == 401
 
 
+@pytest.mark.slow
 def test_the_header_and_the_file_go_together(settings: Settings, users: Path) -> None:
     with serving(by_proxy(settings, users=users)) as address:
         assert httpx.get(address + "/config", headers={"x-user": "zoe"}).json()["username"] == "user:zoe"
@@ -563,6 +574,7 @@ def test_the_header_and_the_file_go_together(settings: Settings, users: Path) ->
         assert httpx.get(address + "/").headers["location"] == "/login"
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_with_https_the_cookie_is_secure(settings: Settings) -> None:
     with serving(make_app(FakeBot(), settings)) as address:
         assert "Secure" in httpx.get(address, headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
@@ -608,6 +620,7 @@ def test_a_cost_that_bcrypt_does_not_take_is_a_wrong_line(users: Path, cost: str
         Users(users)
 
 
+@pytest.mark.slow
 def test_a_file_of_users_keeps_its_mode_and_leaves_nothing_when_it_cannot_be_replaced(
     users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

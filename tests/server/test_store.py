@@ -115,6 +115,7 @@ turns = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(turns, min_size=1, max_size=3, unique_by=lambda one: one.number), texts, texts)
 @example([Turn(1, "\ud83d\ude00 \ud800 \0", text="\udcff", state="done")], "\ud83d\ude00\0", "\ud800")
 @effort(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -423,6 +424,7 @@ def test_others_are_read_while_a_sign_in_waits_for_another_process(
         assert not writer.is_alive() and writer.error is None
 
 
+@pytest.mark.slow
 def test_many_that_write_to_a_locked_file_give_up_together_and_not_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

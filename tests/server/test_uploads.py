@@ -60,6 +60,7 @@ def test_a_visitor_leaves_so_much_unused_and_others_may_still_upload(settings: S
     assert send(other).status_code == 200
 
 
+@pytest.mark.slow
 def test_all_together_leave_no_more_than_so_much(settings: Settings, folder: Path) -> None:
     visitor = visitors(settings)
     statuses = [send(visitor(f"10.0.0.{number % 16}"), KB[:900]).status_code for number in range(40)]
@@ -81,6 +82,7 @@ def test_the_number_of_files_is_bounded(settings: Settings, folder: Path, monkey
     assert send(client, number=4).status_code == 400 and len(files(folder)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kept"),
     [("a.TXT", "a.txt"), ("Ärzte é.md", "Ärzte é.md"), ("../../etc/passwd", "passwd"), ("..", "document"), ("", None),
@@ -115,6 +117,7 @@ def test_a_form_that_is_none_is_refused_and_leaves_nothing(
             assert response.status_code == 400 and files(folder) == [], (headers, content[:90], response.text)
 
 
+@pytest.mark.slow
 def test_an_upload_that_breaks_off_leaves_nothing(settings: Settings, folder: Path) -> None:
     with serving(make_app(FakeBot(), settings)) as address:
         for _ in range(3):
