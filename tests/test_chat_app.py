@@ -69,6 +69,7 @@ def test_the_page_is_served_and_says_where(settings: Settings, capsys: pytest.Ca
     assert capsys.readouterr().out == f"Open {address} in a browser.\n"
 
 
+@pytest.mark.slow
 def test_a_user_is_added(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

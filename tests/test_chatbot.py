@@ -148,6 +148,7 @@ def test_a_choice_of_documents_that_are_all_gone_is_refused(settings: Settings, 
         chatbot(settings, animals, scripted()).ask(FISH, documents=["gone"])
 
 
+@pytest.mark.slow
 def test_a_list_of_the_documents_knows_what_was_published_before_any_question(
     settings: Settings, animals: Index
 ) -> None:
@@ -331,6 +332,7 @@ def test_the_errors_of_a_runnable_reach_asynchronous_code(settings: Settings, an
         asyncio.run(pieces_of(chatbot(settings, animals, scripted()).as_runnable().astream(" ")))
 
 
+@pytest.mark.slow
 def test_the_retriever_finds_what_was_published_before_any_question(settings: Settings, animals: Index) -> None:
     bot = chatbot(settings, animals, scripted())
     write(settings.data, {"new.txt": "Fish fly."})

@@ -36,12 +36,14 @@ def texts(settings: Settings) -> list[str]:
     return sorted(passage.text for passage in open_index(settings.index, EMBEDDER).all_passages())
 
 
+@pytest.mark.slow
 def test_the_closing_line_counts(settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     assert capsys.readouterr().out.startswith("Indexed 1 document, 1 passage, 0 skipped, ")
     assert texts(settings) == ["The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_unchanged_files_add_nothing(
     settings: Settings, data: Path, embedder: TopicEmbedder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,6 +57,7 @@ def test_unchanged_files_add_nothing(
     assert len(embedder.texts) == 1
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +83,7 @@ def test_without_paths_those_that_were_named_last_are_read_again(
     assert texts(settings) == ["A dog eats.", "Fish swim.", "The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_without_named_paths_the_setting_is_followed(
     settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +94,7 @@ def test_without_named_paths_the_setting_is_followed(
     assert texts(settings) == ["A dog eats."]
 
 
+@pytest.mark.slow
 def test_patterns_of_the_command_line(settings: Settings, data: Path) -> None:
     write(data, {"dog.md": "A dog eats.", "old/fish.md": "Fish swim."})
     run("--exclude", "old/")
@@ -140,6 +145,7 @@ def test_a_number_sign_in_a_name_is_not_taken_for_a_line(settings: Settings, dat
     assert texts(settings) == ["The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_a_web_address_with_a_fragment_can_be_removed(
     settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +157,7 @@ def test_a_web_address_with_a_fragment_can_be_removed(
     assert texts(settings) == ["The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_what_was_named_and_is_gone_can_be_taken_out(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +170,7 @@ def test_what_was_named_and_is_gone_can_be_taken_out(
     assert texts(settings) == ["The black cat sleeps."]
 
 
+@pytest.mark.slow
 def test_remembered_paths_are_not_looked_for_elsewhere(
     settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +220,7 @@ def test_a_pattern_that_is_none_is_told(settings: Settings, data: Path, capsys: 
     assert "cannot be used" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_last_document_is_not_removed_by_mistake(
     settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

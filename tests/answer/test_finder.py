@@ -75,6 +75,7 @@ def test_damage_while_it_is_open_and_nothing_else_is_there_is_said(finder: Index
         finder.find("What sleeps?")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "passages"), [(2, 0), (3, 1)])
 def test_a_long_text_is_not_read_whole(settings: Settings, finder: IndexFinder, words: int, passages: int) -> None:
     short = settings.model_copy(update={"whole_article_words": words})
@@ -82,6 +83,7 @@ def test_a_long_text_is_not_read_whole(settings: Settings, finder: IndexFinder, 
     assert len(IndexFinder(short, index, TopicEmbedder(), lambda _: None).now.whole) == passages
 
 
+@pytest.mark.slow
 def test_chosen_documents_are_searched_and_read_whole_by_themselves(
     settings: Settings, texts: Path, opened: list[Reading]
 ) -> None:

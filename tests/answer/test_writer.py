@@ -127,6 +127,7 @@ def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals
     assert answer.confidence == Confidence.shipped(PASSAGES).after.probability(answer.signals)
 
 
+@pytest.mark.slow
 def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Settings) -> None:
     said = "The police were unable to determine where the fish swim."
     write(settings.data, {"fish.txt": said})
@@ -170,6 +171,7 @@ def test_without_a_sure_yes_or_no_what_the_text_says_must_do(
         assert chatbot(long(settings), animals, model).ask("Do fish swim?").text == "Fish swim in the pond."
 
 
+@pytest.mark.slow
 def test_what_denies_the_question_is_a_no(settings: Settings) -> None:
     write(settings.data, {"fish.txt": "The fish do not swim in the pond at night."})
     publish(settings.index, settings.data)

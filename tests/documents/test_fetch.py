@@ -96,6 +96,7 @@ def test_redirects_are_followed_to_the_page(site: Site) -> None:
     assert site.get("/old").content == b"found"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [

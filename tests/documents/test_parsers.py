@@ -40,6 +40,7 @@ def parsed(tmp_path: Path, content: bytes, kind: str) -> Parsed:
     return read(str(file), kind)
 
 
+@pytest.mark.slow
 def test_html_gives_its_main_text_with_headings_and_tables() -> None:
     content = formats.html(
         "<h1>The pond</h1><p>A <b>grey</b> heron waits beside <a href='/mill'>the mill</a>, still and patient.</p>"

@@ -87,6 +87,7 @@ def test_the_lines_that_stop_the_reader_are_named_and_the_rest_goes_on(odd: Sand
     ]
 
 
+@pytest.mark.slow
 def test_a_file_whose_lines_stop_the_reader_again_and_again_ends_there(odd: Sandbox, tmp_path: Path) -> None:
     asked = jsonl(tmp_path / "a.jsonl", "one", *["die"] * (MAX_CRASHES + 1), "last")
     *lines, end = [said(found) for found in odd.read(asked)]
@@ -128,6 +129,7 @@ def test_what_comes_next_is_read_meanwhile_and_once(odd: Sandbox, tmp_path: Path
     assert (tmp_path / "read").read_text().split() == ["text0", "text1", "text2", "text3"]
 
 
+@pytest.mark.slow
 def test_another_request_than_the_one_foretold_gets_its_own_reply(odd: Sandbox, tmp_path: Path) -> None:
     asked = [request(tmp_path / f"{number}.txt", f"text{number}") for number in range(3)]
     assert [said(one) for one in odd.read(asked[0], [asked[1]])] == [(None, "text0")]
@@ -216,6 +218,7 @@ def test_a_process_that_crashes_is_replaced(program: str) -> None:
         assert only(crashing, PDF).startswith("made its reader crash")
 
 
+@pytest.mark.slow
 def test_a_process_that_died_between_two_documents_is_replaced(tmp_path: Path, odd: Sandbox) -> None:
     asked = request(tmp_path / "a.txt", "one")
     assert only(odd, asked) == "one"

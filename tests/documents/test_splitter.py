@@ -130,6 +130,7 @@ def test_the_time_of_dividing_grows_with_the_text(unit: str) -> None:
     assert time.process_time() - began < 4
 
 
+@pytest.mark.slow
 @hypothesis_settings(deadline=None)
 @given(st.one_of(anything, prose.map(" ".join), prose.map("\n".join), anything.map(lambda text: text * 20)))
 def test_every_passage_is_an_exact_slice_and_no_word_is_lost(text: str) -> None:

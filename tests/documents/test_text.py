@@ -74,6 +74,7 @@ def test_a_line_gives_its_text_and_title() -> None:
     assert json_line(b'{"text": "x", "title": 3}') == Parsed(None, "x")
 
 
+@pytest.mark.slow
 def test_the_time_of_telling_an_encoding_grows_with_the_text() -> None:
     for unit in (
         b"\xe9",

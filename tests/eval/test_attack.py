@@ -223,6 +223,7 @@ def test_each_document_can_be_asked_alone(attacks: list[str], monkeypatch: pytes
     ]
 
 
+@pytest.mark.slow
 def test_questions_on_which_the_chain_fails_are_left_out(
     attacks: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,12 +187,14 @@ def ask(**changes: tuple[str, ...]) -> Question:
     return Question(id="q", kind="k", question="?", answers=("x",), **changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_corpus_are_the_documents(settings: Settings, tmp_path: Path) -> None:
     made = build(corpus(tmp_path / "set", *ANIMALS), settings, tmp_path / "out")
     assert made.index == tmp_path / "out" / "set" / "index"
     assert {one.text for one in open_index(made.index, EMBEDDER).documents.values()} == set(ANIMALS)
 
 
+@pytest.mark.slow
 def test_ids_become_those_of_the_index_and_identical_texts_one(settings: Settings, tmp_path: Path) -> None:
     folder = corpus(tmp_path / "set", *ANIMALS, ANIMALS[0])
     documents = opened(folder, settings, tmp_path / "out").documents
@@ -214,6 +216,7 @@ def test_without_any_spans_the_documents_are_the_evidence(settings: Settings, tm
     assert (spans.evidence, rest.evidence) == (("cat",), ())
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_documents_goes_by_the_names_of_the_files(settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "notes"
     write(folder, {"a.txt": ANIMALS[0], "deep/b.md": ANIMALS[1], "questions.jsonl": '{"text": "no document"}'})
@@ -224,6 +227,7 @@ def test_a_folder_of_any_documents_goes_by_the_names_of_the_files(settings: Sett
     assert documents[found.doc_ids[0]].text == ANIMALS[1]
 
 
+@pytest.mark.slow
 def test_an_unknown_document_is_named(settings: Settings, tmp_path: Path) -> None:
     folder = corpus(tmp_path / "set", ANIMALS[0])
     documents = opened(folder, settings, tmp_path / "out").documents
@@ -233,6 +237,7 @@ def test_an_unknown_document_is_named(settings: Settings, tmp_path: Path) -> Non
         mapped([ask(doc_ids=("z",))], folder, documents)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_named_and_left_out(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,6 +258,7 @@ def test_a_folder_without_questions_or_documents_is_an_error(settings: Settings,
         build(tmp_path / "empty", settings, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_an_index_of_other_texts_is_told_from_a_miss(settings: Settings, tmp_path: Path) -> None:
     documents = opened(corpus(tmp_path / "set", ANIMALS[0], ANIMALS[1]), settings, tmp_path).documents
     here, elsewhere = ask(evidence=("It eats at night.",)), ask(evidence=("The moon is far.",))

@@ -97,6 +97,7 @@ def test_passages_are_spread_evenly(there: int, count: int) -> None:
     assert max(gaps) - min(gaps) <= 2
 
 
+@pytest.mark.slow
 def test_passages_come_from_files_and_folders_but_not_from_questions(settings: Settings, tmp_path: Path) -> None:
     write(tmp_path / "notes", {"a.txt": ANIMALS[0], "questions.jsonl": '{"text": "no document"}'})
     write(tmp_path / "set", {"corpus.jsonl": json.dumps({"id": "x", "text": ANIMALS[2]}), "other.txt": "left out"})

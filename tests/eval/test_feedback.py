@@ -136,6 +136,7 @@ def test_what_cannot_be_scored_waits_for_its_answers(settings: Settings, documen
     assert [one.answers for one in questions] == [("The dog.",)] * 2
 
 
+@pytest.mark.slow
 def test_a_good_answer_whose_document_is_gone_must_be_looked_at(
     settings: Settings, documents: dict[str, Document]
 ) -> None:
@@ -159,6 +160,7 @@ def test_only_a_title_of_its_own_goes_with_a_document(settings: Settings, docume
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [QUESTIONS, OPEN, CORPUS])
 def test_nothing_is_overwritten(settings: Settings, documents: dict[str, Document], name: str) -> None:
     rate(settings, good(abstained("Who?")))

@@ -2,6 +2,8 @@
 
 from xml.etree import ElementTree
 
+import pytest
+
 from eval.plots import Plot, distribution, reliability, risk_coverage, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -25,6 +27,7 @@ def test_distribution() -> None:
     assert distribution([]) == []
 
 
+@pytest.mark.slow
 def test_a_plot_is_the_same_file_again_and_its_names_stay_as_they_are() -> None:
     lines = {"a < $b$ & “c”": [(0.0, 0.5), (7.0, 1.0)], "_hidden": [(1.0, 0.2)], "none": []}
     plot = Plot("Times", "seconds", "share", "How long it took.", lines, diagonal=True)

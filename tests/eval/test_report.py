@@ -52,6 +52,7 @@ def test_the_wrong_answers_come_first() -> None:
     assert headings[-2:] == ["Wrong: 2 of 4", "Right: 2 of 4"]
 
 
+@pytest.mark.slow
 def test_a_question_stands_beside_its_answer_evidence_and_citations() -> None:
     soup = read(page([result([replace(RECORDS[0], question=replace(FACT, history=(("And?", "So."),)))])]))
     (question,) = questions(soup)
@@ -67,6 +68,7 @@ def test_a_question_stands_beside_its_answer_evidence_and_citations() -> None:
     assert unsupported is not None and unsupported.get_text() == "Perhaps."
 
 
+@pytest.mark.slow
 def test_what_there_is_not_is_said() -> None:
     soup = read(page([result([RECORDS[2], replace(RECORDS[3], searched="Which?", judged=False)])]))
     failed, refused = (sections(one) for one in questions(soup))

@@ -48,6 +48,7 @@ def test_follow_ups_are_asked_in_both_ways(animals: Index) -> None:
     assert len(found) == 7
 
 
+@pytest.mark.slow
 def test_documents_are_ranked_by_their_first_passage(tmp_path: Path) -> None:
     long = " ".join(f"The dog number {number} eats bones with {number} other dogs." for number in range(12))
     write(tmp_path / "texts", {"a.txt": long, "b.txt": "Cats watch the dog now and then, but mostly they sleep."})

@@ -132,6 +132,7 @@ def test_after_a_repair_there_is_a_sound_snapshot_to_go_back_to(index: Path, fol
     assert "The black cat sleeps." in texts(index)
 
 
+@pytest.mark.slow
 def test_words_that_are_mere_lines_or_in_other_scripts_pass_the_check(tmp_path: Path) -> None:
     write(tmp_path / "texts", {"form.txt": "Name: ________ Date: ____ snake_case", "a.txt": "𞤀𞤣𞤤𞤢𞤥 עברית ไทย हिन्दी"})
     publish(tmp_path / "index", tmp_path / "texts")
@@ -140,6 +141,7 @@ def test_words_that_are_mere_lines_or_in_other_scripts_pass_the_check(tmp_path: 
         assert len(opened.by_words(word, 5)) == 1
 
 
+@pytest.mark.slow
 def test_other_bytes_with_the_same_text_are_not_embedded(index: Path, folder: Path) -> None:
     (folder / "cat.txt").write_bytes("\ufeffThe black cat sleeps.".encode())
     assert publish(index, folder, build_options=BuildOptions(20, EMBEDDER, never)).embedded == 0
@@ -157,6 +159,7 @@ def test_what_was_embedded_before_an_interruption_is_kept(
     assert publish(tmp_path / "index", folder, build_options=with_(embedder)).embedded == len(embedder.texts) == 1
 
 
+@pytest.mark.slow
 def test_an_interruption_leaves_the_index_as_it_was(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "Changed."})
     with pytest.raises(KeyboardInterrupt):
@@ -165,6 +168,7 @@ def test_an_interruption_leaves_the_index_as_it_was(index: Path, folder: Path) -
     assert not list(index.glob("*.building"))
 
 
+@pytest.mark.slow
 def test_a_result_that_fails_its_check_is_not_published(index: Path, folder: Path) -> None:
     write(folder, {"cat.txt": "Changed."})
     with pytest.raises(StoreError, match=r"did not pass its check \(a bad canary\), so the old one stays"):
@@ -212,6 +216,7 @@ def test_many_removals_store_the_vectors_anew(tmp_path: Path) -> None:
     assert stale == [1, 0, 1, 0]
 
 
+@pytest.mark.slow
 def test_a_damaged_index_is_repaired_from_the_cache_and_the_documents(index: Path, folder: Path) -> None:
     for path in newest_sound(index).path.rglob("*.sqlite*"):
         path.write_bytes(b"garbage")
@@ -265,6 +270,7 @@ def test_an_index_that_is_published_counts_whatever_then_cannot_be_removed(
     assert publish(index, folder).changed
 
 
+@pytest.mark.slow
 def test_nothing_to_read_leaves_the_index_and_gives_a_reason(index: Path, folder: Path) -> None:
     shutil.rmtree(folder)
     write(folder, {"a.txt": ""})
@@ -356,6 +362,7 @@ def test_a_passage_of_many_documents_has_one_vector_that_goes_with_the_last(tmp_
     assert verify(open_index(tmp_path / "index", EMBEDDER).path, full=True) == []
 
 
+@pytest.mark.slow
 def test_removed_sources_stay_out(index: Path, folder: Path) -> None:
     corpus = Corpus((str(folder),), removed=(f"{folder.as_posix()}/cat.txt",))
     assert publish(index, corpus=corpus).changed

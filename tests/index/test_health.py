@@ -51,6 +51,7 @@ def test_garbage_that_the_digests_hold_is_found_or_ends_only_the_other_process(t
     assert verify_apart(snapshot)
 
 
+@pytest.mark.slow
 def test_missing_vectors_are_counted(snapshot: Path) -> None:
     vectors = Vectors.edit(snapshot / "vectors")
     vectors.remove([1, 2])
@@ -62,6 +63,7 @@ def test_missing_vectors_are_counted(snapshot: Path) -> None:
     assert found[1].startswith("a passage of") and found[1].endswith("dog.txt' has no vector")
 
 
+@pytest.mark.slow
 def test_a_search_may_miss_one_vector_in_ten_but_not_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "texts", {f"{number}.txt": f"Cat number {number}." for number in range(20)})
     publish(tmp_path / "index", tmp_path / "texts")

@@ -155,6 +155,7 @@ def test_what_was_prepared_of_the_index_before_is_handed_on_and_the_swap_is_told
     assert told == [(["A cat sleeps."], reader.now)]
 
 
+@pytest.mark.slow
 def test_an_index_that_cannot_be_opened_is_reported_once_and_the_one_before_stays(
     folder: Path, reader: Reader[Index], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -197,6 +198,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Ev
     return begun, released
 
 
+@pytest.mark.slow
 def test_while_one_thread_opens_what_was_published_others_go_on_with_what_is_open(
     folder: Path, reader: Reader[Index], held: tuple[threading.Event, threading.Event]
 ) -> None:

@@ -51,6 +51,7 @@ def test_other_words_for_the_question_are_fused_with_it(animals: Index) -> None:
     assert retriever.invoke("Rex", also=["Where do fish swim?"])[0].metadata["hit"] == both[0]
 
 
+@pytest.mark.slow
 def test_the_same_text_is_found_once_where_its_words_fit_best(tmp_path: Path) -> None:
     same = "The black cat sleeps all day and eats at night in the old house by the river over there. "
     report = "The dog of the report barks all night, as dogs do where nobody is at home to let them in. "

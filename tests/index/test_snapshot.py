@@ -44,6 +44,7 @@ def test_the_current_snapshot_and_the_one_before_are_kept(index: Path, tmp_path:
     assert snapshots(index)[0].name == current_name(index)
 
 
+@pytest.mark.slow
 def test_the_manifest_holds_the_digest_of_every_file(index: Path) -> None:
     snapshot = snapshots(index)[0]
     manifest = read_manifest(snapshot)
@@ -88,6 +89,7 @@ def test_without_a_readable_current_the_newest_is_used(index: Path, content: byt
     assert sound.notice is not None and "CURRENT does not name a snapshot" in sound.notice
 
 
+@pytest.mark.slow
 def test_where_nothing_is_sound_the_sentence_says_how_to_repair(index: Path, tmp_path: Path) -> None:
     for snapshot in snapshots(index):
         (snapshot / "manifest.json").write_text("{}\n0\n")
@@ -97,6 +99,7 @@ def test_where_nothing_is_sound_the_sentence_says_how_to_repair(index: Path, tmp
         newest_sound(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_what_it_is_made_of_is_known_while_current_or_a_manifest_can_be_read(index: Path, tmp_path: Path) -> None:
     made = Corpus((str(tmp_path / "texts"),))
     assert last_corpus(tmp_path / "nowhere") is None
@@ -127,6 +130,7 @@ def test_a_folder_that_is_none_or_cannot_be_read_is_told(tmp_path: Path) -> None
         newest_sound(tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between reading CURRENT and looking at the folder another process publishes."""
     current, before = snapshots(index)
@@ -136,6 +140,7 @@ def test_a_publication_during_the_look_is_no_damage(index: Path, monkeypatch: py
     assert newest_sound(index).path == current and newest_sound(index).notice is None
 
 
+@pytest.mark.slow
 def test_an_index_of_another_format_is_told(index: Path) -> None:
     import hashlib
 
@@ -146,6 +151,7 @@ def test_an_index_of_another_format_is_told(index: Path) -> None:
         read_manifest(path.parent)
 
 
+@pytest.mark.slow
 def test_rolling_back_goes_to_the_one_before_and_forth_again(index: Path) -> None:
     current, before = snapshots(index)
     roll_back(index)
@@ -162,6 +168,7 @@ def test_rolling_back_goes_to_the_one_before_and_forth_again(index: Path) -> Non
 HOLD = "import sys; from pathlib import Path; from rag.index.snapshot import write_lock\nwith write_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
 
 
+@pytest.mark.slow
 def test_the_lock_names_its_process_and_is_let_go(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     assert writer(folder) is None

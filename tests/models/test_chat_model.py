@@ -215,6 +215,7 @@ def test_a_broken_model_file_is_refused_in_a_sentence(settings: Settings, tmp_pa
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "named"),
     [

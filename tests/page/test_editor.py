@@ -250,6 +250,7 @@ def test_another_writer_is_named_and_nothing_is_left_behind(editor: DocumentEdit
     done(editor.add_text("Title", "Fish swim."))
 
 
+@pytest.mark.slow
 def test_an_embedder_that_fails_leaves_everything_as_it_was(editor: DocumentEditor, settings: Settings) -> None:
     def fail() -> TopicEmbedder:
         raise ModelError("The embedder is missing; install it.")
@@ -355,6 +356,7 @@ def test_names_are_made_safe(name: str, stem: str) -> None:
     assert safe_stem(name) == stem
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(max_size=300), title=st.text(max_size=300))
 def test_no_name_leads_out_of_the_folder_or_hides_the_file(tmp_path: Path, name: str, title: str) -> None:

@@ -189,6 +189,7 @@ def test_hostile_text_reads_as_it_was_written_in_markdown(text: str) -> None:
     check_markdown(text)
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from("ab1 .:/@-=+#*_~`\\<>[]()!&|$\n\t\"'\ud800\u2028"), min_size=1) | st.text(min_size=1))
 @example("1)")
 @example("\\")

@@ -140,6 +140,7 @@ def test_too_often_and_too_many_say_when_to_ask_again(settings: Settings) -> Non
         assert (second.status_code, second.headers["retry-after"], first.result().status_code) == (429, "60", 200)
 
 
+@pytest.mark.slow
 def test_what_is_no_question_is_refused_without_repeating_it(settings: Settings) -> None:
     client = local(bot := FakeBot(), settings)
     for body in (
@@ -185,6 +186,7 @@ def test_every_channel_refuses_too_much_before_it_is_queued_or_counted(bot: Fake
         assert client.predict(most["question"], most["history"], most["documents"], api_name="/ask")["text"]
 
 
+@pytest.mark.slow
 def test_the_schema_says_the_bounds(settings: Settings) -> None:
     schema = local(FakeBot(), settings).get("/api/schema").json()["components"]["schemas"]["Question"]["properties"]
     history, documents = schema["history"], schema["documents"]
@@ -193,6 +195,7 @@ def test_the_schema_says_the_bounds(settings: Settings) -> None:
     assert (documents["maxItems"], documents["items"]["maxLength"]) == (bounds.CHOSEN, bounds.ID)
 
 
+@pytest.mark.slow
 def test_a_sentence_repeats_little_of_what_was_sent(settings: Settings) -> None:
     body = {"question": "Q", "x" * 100_000: 1}
     assert len(local(FakeBot(), settings).post("/api/ask", json=body).text) < 300
@@ -220,6 +223,7 @@ def test_no_channel_and_not_the_state_tells_where_the_model_runs(settings: Setti
     assert log.getvalue().count("10.0.0.7:8000/v1: APIConnectionError") == 5
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_text_are_refused_in_a_sentence(settings: Settings) -> None:
     response = local(FakeBot(), settings).post(
         "/api/ask", content=b"\xbd", headers={"content-type": "application/json"}
@@ -236,6 +240,7 @@ def test_a_form_of_another_kind_is_no_question(settings: Settings) -> None:
         assert response.status_code == 422
 
 
+@pytest.mark.slow
 def test_the_schema_describes_just_this(settings: Settings) -> None:
     schema = local(FakeBot(), settings).get("/api/schema").json()
     assert list(schema["paths"]) == ["/api/ask"]
@@ -246,6 +251,7 @@ def test_the_schema_describes_just_this(settings: Settings) -> None:
     assert set(parts["Problem"]["properties"]) == {"error"}
 
 
+@pytest.mark.slow
 def test_lone_surrogates_and_signs_of_all_kinds_come_through(settings: Settings) -> None:
     strange = "\ud800 \u202e <b> \u2028 \U0001f600 \0"
     client = local(FakeBot(lambda _: iter([[HIT], strange, replace(answered("A"), text=strange)])), settings)

@@ -54,6 +54,7 @@ def test_only_the_names_it_is_served_under_are_answered(settings: Settings) -> N
         assert TestClient(app, base_url=f"http://{name}").get("/").status_code == 400, name
 
 
+@pytest.mark.slow
 def test_every_response_carries_the_headers(client: TestClient) -> None:
     for response in (client.get("/"), client.get("/nowhere"), client.get("/theme.css"), client.post("/api/ask"),
                      client.post("/login"), client.get("/", headers={"host": "evil"})):  # fmt: skip
@@ -70,6 +71,7 @@ def test_every_response_carries_the_headers(client: TestClient) -> None:
         assert "access-control-allow-origin" not in headers and "server" not in headers
 
 
+@pytest.mark.slow
 def test_a_request_keeps_a_good_id_and_gets_one_for_a_bad_one(client: TestClient) -> None:
     assert client.get("/health", headers={"x-request-id": "my-1"}).headers["x-request-id"] == "my-1"
     assert client.get("/health", headers={"x-request-id": "<b>"}).headers["x-request-id"] != "<b>"
@@ -118,6 +120,7 @@ def test_every_route_of_gradio_is_known(client: TestClient) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_only_the_public_endpoint_is_listed_whatever_is_asked_for(client: TestClient) -> None:
     for query in ("", "?all_endpoints=true", "?serialize=False&all_endpoints=1"):
         listed = client.get("/gradio_api/info" + query).json()
@@ -125,6 +128,7 @@ def test_only_the_public_endpoint_is_listed_whatever_is_asked_for(client: TestCl
     assert client.get("/config?deep_link=aaaaaaaa").json().get("deep_link_state") is None
 
 
+@pytest.mark.slow
 def test_another_site_changes_nothing(client: TestClient) -> None:
     for headers in (
         {"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"},
@@ -178,6 +182,7 @@ def test_uploads_of_the_allowed_size_pass_and_only_where_documents_may_be_added(
         assert closed.post("/gradio_api/upload", files={"files": ("a.txt", small)}).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_guest_has_an_owner_from_the_first_request_on_and_keeps_it(settings: Settings) -> None:
     app = make_app(FakeBot(), settings)
     client = TestClient(app, base_url=LOCAL)
@@ -193,6 +198,7 @@ def test_a_guest_has_an_owner_from_the_first_request_on_and_keeps_it(settings: S
     assert visitor(app).get("/config").json()["username"] != owner
 
 
+@pytest.mark.slow
 def test_a_cookie_that_is_none_of_ours_is_replaced(client: TestClient) -> None:
     for forged in ("", "x", "../../etc", "0" * 31, "G" * 32, '"' + "0" * 32):
         client.cookies.clear()
@@ -229,6 +235,7 @@ def test_nobody_reads_ends_or_joins_the_session_of_another(settings: Settings) -
             assert response.status_code == 403, response.text
 
 
+@pytest.mark.slow
 def test_without_its_queue_nothing_is_to_be_had_that_has_one(client: TestClient) -> None:
     functions = client.get("/config").json()["dependencies"]
     ask = next(one["id"] for one in functions if one["api_name"] == "ask")
@@ -248,6 +255,7 @@ def test_health_is_always_and_ready_only_when_the_model_answers(settings: Settin
     assert (ready.status_code, ready.json()) == (200, {"status": "Questions can be asked."})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "metrics", "status"),
     [("127.0.0.1", None, 200), ("127.0.0.1", False, 404), ("0.0.0.0", None, 404), ("0.0.0.0", True, 200)],

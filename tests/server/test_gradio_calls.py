@@ -185,6 +185,7 @@ def test_streams_of_one_visitor_are_bounded(settings: Settings, monkeypatch: pyt
             assert client.get("/gradio_api/heartbeat/c").status_code == 429
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", ["STREAMS", "SESSIONS"])
 def test_what_is_kept_of_sessions_is_bounded(settings: Settings, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setattr(gradio_calls, bound, 3)

@@ -52,6 +52,7 @@ def test_a_limit_of_zero_is_none_and_what_is_given_back_does_not_count() -> None
         one.take("a")
 
 
+@pytest.mark.slow
 def test_a_look_at_the_limit_counts_nothing_and_leaves_nothing_behind() -> None:
     now = 0.0
     limit = RateLimit(1, "tries", clock=lambda: now)

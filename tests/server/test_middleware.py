@@ -65,6 +65,7 @@ def test_the_bound_of_levels_is_exact_and_far_beyond_what_a_question_has(setting
     assert client.post("/api/ask", json=body).status_code == 200
 
 
+@pytest.mark.slow
 def test_json_of_too_many_values_is_refused_at_once(settings: Settings) -> None:
     client = TestClient(make_app(FakeBot(), settings), base_url="http://localhost")
     keys = json.dumps(dict.fromkeys(map(str, range(80_000)), 1)).encode()

@@ -188,6 +188,7 @@ def wrong(client: TestClient, times: int = TRIES, name: str = "anna") -> list[in
     return [sign_in(client, name, f"wrong {number}").status_code for number in range(times)]
 
 
+@pytest.mark.slow
 def test_passwords_cannot_be_tried_without_end(client: TestClient) -> None:
     assert wrong(client) == [401] * TRIES
     refused = sign_in(client)
@@ -197,6 +198,7 @@ def test_passwords_cannot_be_tried_without_end(client: TestClient) -> None:
     assert basic.status_code == 429 and "retry-after" in basic.headers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guesser", ["192.0.2.1", "198.51.100.1"], ids=["where the user is", "elsewhere"])
 def test_whoever_guesses_does_not_learn_what_is_right_after_the_user_has_signed_in(visit: Visit, guesser: str) -> None:
     assert visit("192.0.2.1").get("/config", auth=("anna", PASSWORD)).status_code == 200
@@ -206,6 +208,7 @@ def test_whoever_guesses_does_not_learn_what_is_right_after_the_user_has_signed_
     assert other.get("/config", auth=("anna", PASSWORD)).status_code == 429
 
 
+@pytest.mark.slow
 def test_wrong_passwords_from_elsewhere_lock_nobody_out(visit: Visit) -> None:
     assert wrong(visit("198.51.100.1"), TRIES + 1) == [401] * TRIES + [429]
     assert sign_in(visit("192.0.2.1")).status_code == 303
@@ -235,6 +238,7 @@ def test_one_address_cannot_try_many_names(visit: Visit) -> None:
     assert sign_in(here).status_code == 303
 
 
+@pytest.mark.slow
 def test_the_addresses_of_one_ipv6_household_have_the_tries_of_one(visit: Visit) -> None:
     for number in range(TRIES):
         assert wrong(visit(f"2001:db8::{number + 1:x}"), 1) == [401]
@@ -265,6 +269,7 @@ def test_the_rule_for_wrong_passwords() -> None:
     guesses.take("b", "bert")
 
 
+@pytest.mark.slow
 def test_right_passwords_do_not_count_as_tries(client: TestClient) -> None:
     assert {sign_in(client).status_code for _ in range(TRIES + 2)} == {303}
 
@@ -309,6 +314,7 @@ async def by_basic(visit: Visit, password: str, address: str = "192.0.2.1", name
         return (await client.get("/config", auth=(name, password))).status_code
 
 
+@pytest.mark.slow
 def test_a_hundred_guesses_at_once_are_few_checks(visit: Visit, slow: SlowUsers) -> None:
     async def guess() -> list[int]:
         asking = [asyncio.create_task(by_basic(visit, f"wrong {number}")) for number in range(100)]
@@ -323,6 +329,7 @@ def test_a_hundred_guesses_at_once_are_few_checks(visit: Visit, slow: SlowUsers)
     assert (slow.checked, slow.peak) == (TRIES, CHECKS)
 
 
+@pytest.mark.slow
 def test_a_program_that_asks_much_at_once_costs_one_check(visit: Visit, slow: SlowUsers) -> None:
     async def ask() -> list[int]:
         asking = [asyncio.create_task(by_basic(visit, PASSWORD)) for _ in range(30)]
@@ -361,6 +368,7 @@ def test_many_strangers_at_once_do_not_keep_out_who_is_known(
     assert asyncio.run(come()) == [401] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"},
                 {"sec-fetch-site": "same-site"}, {"origin": "http://localhost:81"}],
@@ -425,6 +433,7 @@ NO_FORMS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_form_is_an_error_of_the_server(visit: Visit) -> None:
     for number, (kind, body, status) in enumerate(NO_FORMS):
         headers = {"content-type": kind, "accept": "text/html"}
@@ -461,6 +470,7 @@ def test_a_user_taken_from_the_file_is_out_at_once(client: TestClient, users: Pa
     assert client.get("/config").status_code == 401
 
 
+@pytest.mark.slow
 def test_users_that_cannot_be_read_any_more_are_one_sentence_without_the_path(
     client: TestClient, users: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -485,6 +495,7 @@ class BrokenStore(MemoryStore):
     start_session = session_user = end_session = _fail
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_is_one_sentence_and_holds_nobody(settings: Settings, users: Path) -> None:
     app = make_app(FakeBot(), settings.model_copy(update={"users": users}), BrokenStore())
     client = TestClient(app, base_url="http://localhost", follow_redirects=False)
@@ -589,6 +600,7 @@ def test_wrong_proxies_are_one_sentence() -> None:
         Proxies("127.0.0.1, here")
 
 
+@pytest.mark.slow
 @given(st.lists(st.ip_addresses(v=4).map(str), max_size=4), st.ip_addresses(v=4).map(str))
 def test_the_address_is_the_last_that_is_no_proxy(forwarded: list[str], client: str) -> None:
     from starlette.requests import Request

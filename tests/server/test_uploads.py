@@ -47,6 +47,7 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_visitor_leaves_so_much_unused_and_others_may_still_upload(settings: Settings, folder: Path) -> None:
     visitor = visitors(settings)
     one, other = visitor("10.0.0.1"), visitor("10.0.0.2")
@@ -67,6 +68,7 @@ def test_all_together_leave_no_more_than_so_much(settings: Settings, folder: Pat
     assert 429 in statuses and sum(path.stat().st_size for path in files(folder)) <= uploads.ALL * 1024
 
 
+@pytest.mark.slow
 def test_what_was_taken_makes_room(settings: Settings, folder: Path) -> None:
     client = visitors(settings)("10.0.0.1")
     for _ in range(20):
@@ -105,6 +107,7 @@ NO_FORMS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_form_that_is_none_is_refused_and_leaves_nothing(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
