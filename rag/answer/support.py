@@ -96,6 +96,7 @@ def contradicts(text: str, source: str) -> bool:
 
 
 def denies(text: str) -> bool:
+    """Whether `text` negates, rejects or refuses something."""
     plain = _plain(text).lower()
     return bool(_NEGATED.search(plain) or _DENIES.search(plain))
 
