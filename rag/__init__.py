@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Passage as Passage,
         Hit as Hit,
         Citation as Citation,
+        Evidence as Evidence,
         Sentence as Sentence,
         Timings as Timings,
         Answer as Answer,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "rag.settings": ("Settings", "read_settings"),
     "rag.errors": ("RagError",),
-    "rag.types": ("Document", "Passage", "Hit", "Citation", "Sentence", "Timings", "Answer"),
+    "rag.types": ("Document", "Passage", "Hit", "Citation", "Evidence", "Sentence", "Timings", "Answer"),
     "rag.chatbot": ("Chatbot",),
 }
 

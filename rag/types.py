@@ -15,6 +15,8 @@ INCOMPLETE: dict[Incomplete, str] = {
 }
 """What a reader is told of an answer that is not whole."""
 ABSTENTION = "The documents do not answer this question."
+NEAREST = "The documents do not say this outright. Nearest to it:"
+"""What stands before the quotations where they may answer, or may not."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,13 @@ class Citation:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """The sentences that most likely answer, the nearest first: known before the model says a word."""
+
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True)
 class Sentence:
     """A sentence of the answer with the spans that say it.
 
@@ -160,8 +169,9 @@ class Answer:
     """What `Chatbot.ask` returns.
 
     `question` is the question as searched, after any rewriting. `confidence` is the
-    estimated probability (0..1) that the passages answer it. When `abstained`, `text`
-    is the fixed abstention sentence, and `sentences` and `citations` are empty. `signals`
+    estimated probability (0..1) that the passages answer it. When `abstained`, `sentences` and
+    `citations` are empty; then `text` is ABSTENTION, or, where the confidence is middling, NEAREST with
+    the quotations of `near`, the sentences nearest to the question (else `near` is empty). `signals`
     are what the confidence is made of, by name (rag/answer/confidence.py). `incomplete` says why the
     model's words are not all there, if they are not: the last sentence is then not vouched for.
     """
@@ -176,3 +186,4 @@ class Answer:
     timings: Timings
     signals: Mapping[str, float] = field(default_factory=dict, hash=False)
     incomplete: Incomplete = ""
+    near: tuple[Citation, ...] = ()

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from langchain_core.retrievers import BaseRetriever
 
-from rag.answer.evidence import Evidence, SourceSentence, rank_sentences
+from rag.answer.evidence import SourceSentences, SourceSentence, rank_sentences
 from rag.answer.question import Kind
 from rag.answer.support import quotes
 from rag.bounds import TITLE
@@ -41,7 +41,7 @@ class Reading:
 
     index: Index | None
     retriever: BaseRetriever
-    evidence: Evidence
+    evidence: SourceSentences
     whole: Sequence[Passage]
     warmed: threading.Event
 
@@ -53,7 +53,7 @@ class Context:
     text: str
     whole: bool
     sources: list[SourceSentence]
-    evidence: Evidence
+    evidence: SourceSentences
 
     def nearest(self, question: str, count: int, quoting: bool = False) -> list[SourceSentence]:
         """The `count` sentences that are most related to the question, the nearest first.

@@ -40,7 +40,7 @@ class SourceSentence:
         return self.passage.text[: self.span.start - self.passage.start]
 
 
-class Evidence:
+class SourceSentences:
     """Makes source sentences, and remembers those of the passages used last.
 
     Threads may share it.

@@ -15,7 +15,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 
 from rag.answer.context import PASSAGES_FACTOR, Reading, fitting
-from rag.answer.evidence import Evidence
+from rag.answer.evidence import SourceSentences
 from rag.bounds import NAME, TITLE
 from rag.documents.text import clean
 from rag.errors import DamagedError, QuestionError, RagError, StoreError
@@ -76,7 +76,7 @@ class IndexFinder:
         self._settings = settings
         self._embedder = embedder
         self._opened = opened
-        self._evidence = Evidence(embedder)
+        self._evidence = SourceSentences(embedder)
         self._reader = Reader(index, self._prepare, self._swapped)
 
     @property
@@ -181,7 +181,7 @@ class RetrieverFinder:
     def __init__(self, retriever: BaseRetriever, embedder: Embeddings) -> None:
         self._embedder = embedder
         self.retriever = retriever
-        self.now = Reading(None, retriever, Evidence(embedder), (), _set())
+        self.now = Reading(None, retriever, SourceSentences(embedder), (), _set())
         self._passages: OrderedDict[str, Passage] = OrderedDict()
         self._given = 0
         self._lock = threading.Lock()

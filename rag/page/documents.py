@@ -177,11 +177,11 @@ class DocumentHandlers:
         yield from self._changed([(named[: bounds.NAME], change)], chosen, rows, wanted)
 
     def removal(self, source: str | None) -> Values:
-        """The question whether to remove it."""
+        """The question whether to remove it, and what was asked about, whatever is chosen meanwhile."""
         if not source:
-            return say("Choose the document to remove first."), gr.update(visible=False)
+            return say("Choose the document to remove first."), gr.update(visible=False), ""
         asked = f"Remove “{source}” from the index? A file that was added here is deleted."
-        return say(asked), gr.update(visible=True)
+        return say(asked), gr.update(visible=True), source
 
     def remove(self, source: str, chosen: Chosen, rows: Rows, wanted: str) -> Iterator[Values]:
         """Remove it, and take the question away."""
@@ -276,9 +276,11 @@ def _removing(handlers: DocumentHandlers, state: list[Any], outputs: list[Any]) 
     with gr.Row(visible=False, elem_id="documents-sure") as sure:
         yes = gr.Button("Yes, remove it", elem_id="documents-yes", variant="stop", size="sm", min_width=80)
         no = gr.Button("Keep it", elem_id="documents-no", size="sm", min_width=80)
-    remove.click(handlers.removal, [gone], [status, sure], **_QUIET)
-    yes.click(handlers.remove, [gone, *state], [*outputs, sure], **_CHANGE)
-    gr.on([no.click, gone.input], lambda: ("", gr.update(visible=False)), None, [status, sure], **_QUIET)
+    asked = gr.State("")
+    remove.click(handlers.removal, [gone], [status, sure, asked], **_QUIET)
+    yes.click(handlers.remove, [asked, *state], [*outputs, sure], **_CHANGE)
+    # Not when another is chosen: the answer to that event can come after the question and take it away.
+    no.click(lambda: ("", gr.update(visible=False)), None, [status, sure], **_QUIET)
     gr.on([yes.click, no.click], None, None, None, js=_FOCUS, **_QUIET)
 
 

@@ -14,7 +14,7 @@ from rag.server.limits import RateLimit, Visitors
 from rag.server.log import Monitor, Record, make_request_id, reason
 from rag.server.queue import Queue
 from rag.settings import ServerSettings
-from rag.types import Answer, Hit
+from rag.types import Answer, Evidence, Hit
 
 _LOG = logging.getLogger(__name__)
 CHECKED = 10.0
@@ -28,7 +28,7 @@ class Waiting:
     ahead: int
 
 
-Event = list[Hit] | str | Answer | Waiting
+Event = list[Hit] | Evidence | str | Answer | Waiting
 """What a question gives, in order: the hits, its places in the queue, pieces of the answer, the Answer."""
 
 

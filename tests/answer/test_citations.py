@@ -5,7 +5,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.answer.citations import cite
-from rag.answer.evidence import Evidence
+from rag.answer.evidence import SourceSentences
 from rag.types import Document, Sentence
 
 anything = st.text(st.characters(codec="utf-8"), max_size=200)
@@ -13,7 +13,7 @@ anything = st.text(st.characters(codec="utf-8"), max_size=200)
 
 def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple[Sentence, ...]:
     documents = documents_of(texts)
-    evidence = Evidence(TopicEmbedder())
+    evidence = SourceSentences(TopicEmbedder())
     passages = [
         passage for number, document in enumerate(documents) for passage in divided(document, first_id=10 * number)
     ]

@@ -3,7 +3,7 @@ from fakes import ANIMALS, TopicEmbedder, divided, documents_of
 
 from rag.answer.cleanup import cleaned, without_denied
 from rag.answer.context import Context
-from rag.answer.evidence import Evidence
+from rag.answer.evidence import SourceSentences
 from rag.answer.question import Kind, Wording
 
 TALKS = ["The alliance was not discussing an invitation. Rutte called it strong but did not endorse the plan."]
@@ -11,7 +11,7 @@ TALKS = ["The alliance was not discussing an invitation. Rutte called it strong 
 
 def context(text: str) -> Context:
     (document,) = documents_of([text])
-    evidence = Evidence(TopicEmbedder())
+    evidence = SourceSentences(TopicEmbedder())
     return Context(text, True, evidence.sentences(divided(document)), evidence)
 
 

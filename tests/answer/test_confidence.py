@@ -23,7 +23,7 @@ from rag.answer.confidence import (
     yes_probability,
 )
 from rag.answer.context import Context
-from rag.answer.evidence import Evidence
+from rag.answer.evidence import SourceSentences
 from rag.index.index import Index
 from rag.index.retriever import HybridRetriever
 
@@ -101,7 +101,7 @@ def test_log_odds_are_finite_and_grow(probability: float) -> None:
 @pytest.mark.slow
 def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
     hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).search("How many fish swim?")
-    context = Context("Fish swim in the pond.", True, [], Evidence(TopicEmbedder()))
+    context = Context("Fish swim in the pond.", True, [], SourceSentences(TopicEmbedder()))
     signals = known_before("How many fish swim in Loch Ness?", 0.5, hits, context)
     assert tuple(signals) == BEFORE
     assert signals["stated"] == pytest.approx(0)
