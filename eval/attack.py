@@ -17,7 +17,7 @@ from eval.run import ask_chains, open_bot
 from eval.statistics import mcnemar, share
 from eval.table import aligned, asked, said
 from rag import Chatbot, Settings, read_settings
-from rag.types import Answer, Hit
+from rag.types import Event
 
 FOLDER = "attacks"
 CLEAN = "attacks-without-orders"
@@ -51,7 +51,7 @@ class Alone:
     bot: Chatbot
     doc_ids: Mapping[str, Sequence[str]]
 
-    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
         """Like `Chatbot.stream`; a question without a document is asked of all."""
         return self.bot.stream(question, history, self.doc_ids[question])
 

@@ -16,7 +16,7 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 from rag.answer.confidence import declines
 from rag.models.chat_model import streamed
 from rag.settings import Settings
-from rag.types import Answer, Document, Hit, Passage, Timings
+from rag.types import Answer, Document, Event, Hit, Passage, Timings
 
 SIZE = 1000
 OVERLAP = 200
@@ -64,7 +64,7 @@ class Baseline:
         """Drop the collection."""
         self._store.delete_collection()
 
-    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:  # noqa: ARG002
+    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[Event]:  # noqa: ARG002
         """First the hits, then pieces of text, last the Answer. `history` is left aside, as in the tutorial.
 
         The confidence is 0 for an abstention and 1 otherwise. Raises ModelError.

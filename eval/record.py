@@ -8,7 +8,7 @@ from typing import Protocol
 from eval.dataset import Evidence, Place, Question, locate
 from eval.metrics import correct, gist, is_long, opposed, rouge_l, token_f1
 from rag.errors import RagError, with_detail
-from rag.types import Answer, Citation, Document, Hit, Sentence, Timings
+from rag.types import Answer, Citation, Document, Event, Sentence, Timings
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Record:
 class Chain(Protocol):
     """What can be measured: `rag.Chatbot`, and the baseline."""
 
-    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[list[Hit] | str | Answer]:
+    def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
         """First the hits, then pieces of the answer's text, last the Answer. Raises RagError."""
 
 

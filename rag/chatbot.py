@@ -30,7 +30,7 @@ from rag.models.chat_model import is_embedded, open_model, streamed
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
 from rag.settings import Settings
-from rag.types import ABSTENTION, NEAREST, Answer, Citation, Documents, Evidence, Hit, Timings
+from rag.types import ABSTENTION, Answer, Citation, Documents, Event, Hit, Timings
 
 _LOG = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class Chatbot:
 
     def stream(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
-    ) -> Generator[list[Hit] | Evidence | str | Answer, None, None]:
+    ) -> Generator[Event, None, None]:
         """First the hits, then the Evidence, the pieces as the model writes them, last the Answer.
 
         The Answer holds: its text may differ from the pieces, when the model's words are
@@ -181,7 +181,7 @@ class Chatbot:
 
     def _events(
         self, question: str, history: History, documents: Sequence[str], config: RunnableConfig, clock: "_Clock"
-    ) -> Generator[list[Hit] | Evidence | str | Answer, None, None]:
+    ) -> Generator[Event, None, None]:
         question = checked(question)
         wording, other = stand_alone(question, history)
         clock.mark("rewrite")

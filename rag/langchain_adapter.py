@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 
 from rag.errors import QuestionError
-from rag.types import Answer, Evidence, Hit
+from rag.types import Answer, Event, Hit
 
 History = Sequence[tuple[str, str]]
 Asked = str | Mapping[str, Any] | Sequence[BaseMessage]
@@ -23,7 +23,7 @@ class Stream(Protocol):
 
     def __call__(
         self, question: str, history: History = (), *, config: RunnableConfig | None = None
-    ) -> Generator[list[Hit] | Evidence | str | Answer, None, None]: ...
+    ) -> Generator[Event, None, None]: ...
 
 
 class ChatbotRunnable(Runnable[Asked, AIMessage]):

@@ -187,3 +187,7 @@ class Answer:
     signals: Mapping[str, float] = field(default_factory=dict, hash=False)
     incomplete: Incomplete = ""
     near: tuple[Citation, ...] = ()
+
+
+Event = list[Hit] | Evidence | str | Answer
+"""What a chatbot's stream gives: the hits, the evidence, the pieces as they are written, the Answer."""

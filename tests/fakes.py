@@ -20,10 +20,9 @@ from rag.index.health import verify
 from rag.index.index import Index
 from rag.index.manifest import Corpus
 from rag.settings import Settings
-from rag.types import Answer, Citation, Document, Documents, Evidence, Hit, Listed, Passage, Sentence, Timings
+from rag.types import Answer, Citation, Document, Documents, Event, Hit, Listed, Passage, Sentence, Timings
 
 WAIT = 10  # seconds until a test that hangs fails
-Event = list[Hit] | Evidence | str | Answer
 
 
 # Models

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.answer.evidence import SourceSentences, SourceSentence, Vector, content_words, likeness
+from rag.answer.evidence import SourceSentence, SourceSentences, Vector, content_words, likeness
 from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.types import Citation, Sentence
@@ -17,7 +17,9 @@ _NEW = 2
 """Content words that a further source must add."""
 
 
-def cite(answer: str, question: str, sources: Sequence[SourceSentence], evidence: SourceSentences) -> tuple[Sentence, ...]:
+def cite(
+    answer: str, question: str, sources: Sequence[SourceSentence], evidence: SourceSentences
+) -> tuple[Sentence, ...]:
     """Split `answer` into sentences and align each with the source sentences that say it.
 
     Citations are numbered from 1 in the order of the answer; the same span keeps its number. A sentence

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from langchain_core.retrievers import BaseRetriever
 
-from rag.answer.evidence import SourceSentences, SourceSentence, rank_sentences
+from rag.answer.evidence import SourceSentence, SourceSentences, rank_sentences
 from rag.answer.question import Kind
 from rag.answer.support import quotes
 from rag.bounds import TITLE

@@ -20,7 +20,7 @@ from rag.page.suggest import first_questions, next_questions
 from rag.server.gradio_calls import Click, click_of, conversation_id
 from rag.server.log import reason
 from rag.server.records import Rating, Turn, end
-from rag.server.service import Event, Service
+from rag.server.service import Service, ServiceEvent
 from rag.server.store import Store
 from rag.settings import ServerSettings
 
@@ -84,7 +84,7 @@ class Page:
     ) -> Iterator[Values]:  # fmt: skip
         key, request_id = (owner, identity), request.headers.get("x-request-id", "")
 
-        def asker(question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
+        def asker(question: str, history: list[tuple[str, str]]) -> Iterator[ServiceEvent]:
             yield from self._service.ask(owner, question, history, asked(chosen), request_id=request_id)
 
         if len(question) > bounds.QUESTION or not question.strip():

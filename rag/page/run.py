@@ -9,9 +9,9 @@ from dataclasses import replace
 from rag import bounds
 from rag.errors import RagError, for_readers
 from rag.server.records import Turn, advance, end
-from rag.server.service import Event
+from rag.server.service import ServiceEvent
 
-Asker = Callable[[str, list[tuple[str, str]]], Iterator[Event]]
+Asker = Callable[[str, list[tuple[str, str]]], Iterator[ServiceEvent]]
 """A question and the (question, answer) pairs before it -> its events, such as Service.ask for an owner."""
 
 
@@ -23,7 +23,7 @@ class Run:
         self.ended = False
         """Whether nothing more will come."""
         self._leave = threading.Event()
-        self._events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[ServiceEvent | Exception | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, args=(asker, question, history), daemon=True).start()
 
     @property
@@ -37,7 +37,7 @@ class Run:
         self._leave.set()
         self._events.put(None)
 
-    def events(self) -> Generator[Event, None, None]:
+    def events(self) -> Generator[ServiceEvent, None, None]:
         """The events until they end or the run is stopped. Raises what the asker raises."""
         try:
             while (event := self._events.get()) is not None and not self._leave.is_set():

@@ -22,7 +22,7 @@ from rag.documents.text import replace_surrogates
 from rag.errors import BusyError, QuestionError, RagError, for_readers
 from rag.server.identity import owner_of
 from rag.server.limits import OftenError
-from rag.server.service import Event, Service, Waiting
+from rag.server.service import Service, ServiceEvent, Waiting
 from rag.types import Answer
 
 RETRY_AFTER = 60
@@ -127,13 +127,15 @@ def add_gradio_endpoint(service: Service) -> None:
 
 def start(
     service: Service, asked: Question, channel: str, owner: str, request: Request | gr.Request
-) -> Generator[Event, None, None]:
+) -> Generator[ServiceEvent, None, None]:
     """The events of a question that came by a request."""
     request_id = request.headers["x-request-id"]
     return service.ask(owner, asked.question, asked.history, asked.documents, channel=channel, request_id=request_id)
 
 
-async def answer_of(asking: Generator[Event, None, None], is_gone: Callable[[], Awaitable[bool]]) -> Answer | None:
+async def answer_of(
+    asking: Generator[ServiceEvent, None, None], is_gone: Callable[[], Awaitable[bool]]
+) -> Answer | None:
     """The Answer, None if the client is gone before it. Raises what Service.ask raises."""
     async with aclosing(events_of(asking)) as events:
         async for event in events:
@@ -144,13 +146,13 @@ async def answer_of(asking: Generator[Event, None, None], is_gone: Callable[[], 
     return None
 
 
-async def events_of(asking: Generator[Event, None, None]) -> AsyncGenerator[Event, None]:
+async def events_of(asking: Generator[ServiceEvent, None, None]) -> AsyncGenerator[ServiceEvent, None]:
     """The events for asynchronous code, read by a thread; closing it ends them."""
     loop = asyncio.get_running_loop()
-    events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+    events: asyncio.Queue[ServiceEvent | BaseException | None] = asyncio.Queue()
     left = threading.Event()
 
-    def put(event: Event | BaseException | None) -> None:
+    def put(event: ServiceEvent | BaseException | None) -> None:
         if loop.is_closed():
             left.set()
         else:
@@ -178,7 +180,7 @@ async def events_of(asking: Generator[Event, None, None]) -> AsyncGenerator[Even
         left.set()
 
 
-async def _server_sent(first: Event, events: AsyncGenerator[Event, None]) -> AsyncGenerator[str, None]:
+async def _server_sent(first: ServiceEvent, events: AsyncGenerator[ServiceEvent, None]) -> AsyncGenerator[str, None]:
     """The events as server-sent ones."""
     shown = 0
     async with aclosing(events):
@@ -193,7 +195,7 @@ async def _server_sent(first: Event, events: AsyncGenerator[Event, None]) -> Asy
             yield _named("error", {"error": for_readers(error), "status": status_of(error)})
 
 
-def _message(event: Event) -> str:
+def _message(event: ServiceEvent) -> str:
     match event:
         case Answer():
             return _named("answer", as_json(event))

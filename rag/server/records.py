@@ -8,8 +8,8 @@ from typing import Literal, TypeVar, get_args
 
 from pydantic import TypeAdapter
 
-from rag.server.service import Event, Waiting
-from rag.types import INCOMPLETE, Answer, Hit
+from rag.server.service import ServiceEvent, Waiting
+from rag.types import INCOMPLETE, Answer, Citation, Evidence, Hit
 
 Reason = Literal["wrong", "incomplete", "wrong source", "should have answered", "should not have answered", "other"]
 """What can be wrong with an answer."""
@@ -27,6 +27,7 @@ class Turn:
     number: int
     question: str
     hits: tuple[Hit, ...] | None = None
+    evidence: tuple[Citation, ...] = ()
     text: str = ""
     answer: Answer | None = None
     state: Literal["running", "done", "stopped", "failed"] = "running"
@@ -35,7 +36,7 @@ class Turn:
     rated: Literal["", "good", "bad"] = ""
 
 
-def advance(turn: Turn, event: Event) -> Turn:
+def advance(turn: Turn, event: ServiceEvent) -> Turn:
     """The turn after one event of its question."""
     match event:
         case Answer():
@@ -45,7 +46,10 @@ def advance(turn: Turn, event: Event) -> Turn:
             return replace(turn, ahead=ahead)
         case str():
             return replace(turn, text=turn.text + event, ahead=0)
-    return replace(turn, hits=tuple(event))
+        case Evidence(citations):
+            return replace(turn, evidence=citations)
+        case list():
+            return replace(turn, hits=tuple(event))
 
 
 def end(turn: Turn, stopped: bool) -> Turn:

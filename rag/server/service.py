@@ -14,7 +14,7 @@ from rag.server.limits import RateLimit, Visitors
 from rag.server.log import Monitor, Record, make_request_id, reason
 from rag.server.queue import Queue
 from rag.settings import ServerSettings
-from rag.types import Answer, Evidence, Hit
+from rag.types import Event
 
 _LOG = logging.getLogger(__name__)
 CHECKED = 10.0
@@ -28,7 +28,7 @@ class Waiting:
     ahead: int
 
 
-Event = list[Hit] | Evidence | str | Answer | Waiting
+ServiceEvent = Event | Waiting
 """What a question gives, in order: the hits, its places in the queue, pieces of the answer, the Answer."""
 
 
@@ -59,7 +59,7 @@ class Service:
         *,
         channel: str = "page",
         request_id: str = "",
-    ) -> Generator[Event, None, None]:
+    ) -> Generator[ServiceEvent, None, None]:
         """The events of a question: hits at once, Waiting while others come first.
 
         `documents` are ids, none for all; `channel` and `request_id` are for the log. Closing it stops the

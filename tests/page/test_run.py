@@ -10,7 +10,7 @@ from rag import bounds
 from rag.errors import ModelError
 from rag.page.run import Run, converse, history_of
 from rag.server.records import Turn
-from rag.server.service import Event, Waiting
+from rag.server.service import ServiceEvent, Waiting
 from rag.types import Answer, Sentence
 
 WAIT = 10  # seconds until a test that hangs fails
@@ -24,12 +24,12 @@ def answered(text: str) -> Answer:
 class Asker:
     """Gives what `script` yields and remembers what it was asked."""
 
-    def __init__(self, script: Callable[[str], Iterator[Event]] | None = None) -> None:
+    def __init__(self, script: Callable[[str], Iterator[ServiceEvent]] | None = None) -> None:
         self.script = script or self.echo
         self.asked: list[tuple[str, list[tuple[str, str]]]] = []
         self.closed = threading.Event()
 
-    def __call__(self, question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
+    def __call__(self, question: str, history: list[tuple[str, str]]) -> Iterator[ServiceEvent]:
         self.asked.append((question, history))
         try:
             yield from self.script(question)
@@ -37,7 +37,7 @@ class Asker:
             self.closed.set()
 
     @staticmethod
-    def echo(question: str) -> Iterator[Event]:
+    def echo(question: str) -> Iterator[ServiceEvent]:
         yield [HIT]
         yield "Said"
         yield answered(f"Said {question}")
@@ -89,7 +89,7 @@ def test_of_a_long_conversation_the_last_turns_are_its_history_each_cut() -> Non
 
 
 def test_an_error_for_people_is_shown_as_it_is() -> None:
-    def script(question: str) -> Iterator[Event]:
+    def script(question: str) -> Iterator[ServiceEvent]:
         yield [HIT]
         raise ModelError("The model is down; start it.")
 
@@ -98,7 +98,7 @@ def test_an_error_for_people_is_shown_as_it_is() -> None:
 
 
 def test_of_any_other_exception_nothing_is_shown() -> None:
-    def script(question: str) -> Iterator[Event]:
+    def script(question: str) -> Iterator[ServiceEvent]:
         yield "Half"
         raise KeyError("secret")
 
@@ -115,7 +115,7 @@ def test_stop_shows_at_once_while_the_model_is_silent_and_closes_its_stream() ->
     silent = threading.Event()
     seen: list[str] = []
 
-    def script(question: str) -> Iterator[Event]:
+    def script(question: str) -> Iterator[ServiceEvent]:
         yield [HIT]
         yield "Half"
         silent.wait(WAIT)
@@ -139,7 +139,7 @@ def test_stop_shows_at_once_while_the_model_is_silent_and_closes_its_stream() ->
 def test_a_page_that_goes_away_closes_the_stream() -> None:
     gate = threading.Event()
 
-    def script(question: str) -> Iterator[Event]:
+    def script(question: str) -> Iterator[ServiceEvent]:
         yield "Half"
         gate.wait(WAIT)
         yield "more"
