@@ -1,7 +1,5 @@
 """Chatbot: a question, what is found for it, what is written, the Answer."""
 
-import logging
-import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,22 +15,22 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, get_callback_manager_for_config, patch_config
 from langchain_core.tools import BaseTool
 
-from rag.answer.context import Reading, gather
+from rag.answer.context import gather
+from rag.answer.evidence import SourceSentences
 from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
-from rag.answer.question import Kind, kind_of, stand_alone
-from rag.answer.writer import Draft, Writer, given
+from rag.answer.question import kind_of, stand_alone
+from rag.answer.writer import Draft, Writer, given, likeliest, nearest
 from rag.bounds import QUESTION
 from rag.documents.text import clean
-from rag.errors import QuestionError, RagError
+from rag.errors import QuestionError
 from rag.index.index import Index, open_index
 from rag.langchain_adapter import Asked, ChatbotRunnable, History, retrieval_tool
-from rag.models.chat_model import is_embedded, open_model, streamed
+from rag.models.chat_model import open_model, streamed
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
+from rag.models.reranker import Reranker, make_reranker
 from rag.settings import Settings
-from rag.types import ABSTENTION, Answer, Citation, Documents, Event, Hit, Timings
-
-_LOG = logging.getLogger(__name__)
+from rag.types import ABSTENTION, NEAREST, Answer, Citation, Documents, Event, Evidence, Hit, Timings
 
 
 class Chatbot:
@@ -42,22 +40,21 @@ class Chatbot:
     """
 
     def __init__(
-        self, settings: Settings, source: Index | BaseRetriever, model: BaseChatModel, embedder: Embeddings
-    ) -> None:
+        self, settings: Settings, source: Index | BaseRetriever, model: BaseChatModel, embedder: Embeddings,
+        reranker: Reranker,
+    ) -> None:  # fmt: skip
         """`source` is where passages are found: an open index, or any LangChain retriever."""
         self.settings = settings
         self.model = model
         self.embedder = embedder
+        sentences = SourceSentences(embedder, reranker)
         self._finder: Finder = (
-            IndexFinder(settings, source, embedder, self._read_ahead)
+            IndexFinder(settings, source, embedder, sentences)
             if isinstance(source, Index)
-            else RetrieverFinder(source, embedder)
+            else RetrieverFinder(source, embedder, sentences)
         )
-        self._reads_ahead = False
-        self._reading_ahead = threading.Lock()
         self._writer = Writer(settings, model)
         self._resources = ExitStack()
-        self._closed = False
 
     @classmethod
     def open(
@@ -67,6 +64,7 @@ class Chatbot:
         model: BaseChatModel | None = None,
         embedder: Embeddings | None = None,
         retriever: BaseRetriever | None = None,
+        reranker: Reranker | None = None,
         progress: Progress = silent,
     ) -> Self:
         """Open the published index and start the model, or take the ones given.
@@ -76,13 +74,10 @@ class Chatbot:
         """
         with ExitStack() as stack, ThreadPoolExecutor(1) as side:
             source = retriever or open_index(settings.index, embedder_name(settings))
-            loading = side.submit(lambda: embedder or make_embedder(settings))
+            loading = side.submit(lambda: (embedder or make_embedder(settings), reranker or make_reranker()))
             chat_model = model or stack.enter_context(open_model(settings, progress))
-            bot = cls(settings, source, chat_model, loading.result())
+            bot = cls(settings, source, chat_model, *loading.result())
             bot._resources = stack.pop_all()
-        if model is None and is_embedded(settings):
-            bot._reads_ahead = True
-            bot._read_ahead(bot._finder.now)
         return bot
 
     def __enter__(self) -> Self:
@@ -95,7 +90,6 @@ class Chatbot:
 
     def close(self) -> None:
         """End the embedded model, if there is one."""
-        self._closed = True
         self._resources.close()
 
     @property
@@ -189,20 +183,25 @@ class Chatbot:
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
-        reading.warmed.wait()
         kind = kind_of(wording.typed)
-        context = gather(kind, reading, ranked, self.settings)
-        draft = yield from self._writer.draft(kind, wording, context, hits, config)
-        yield self._answer(draft, wording.searched, hits, ranked, clock)
+        context = gather(kind, reading, ranked, wording.searched, self.settings)
+        evidence = likeliest(context)
+        clock.mark("evidence")
+        yield evidence
+        draft = yield from self._writer.draft(kind, wording, context, ranked, config)
+        yield self._answer(draft, evidence, wording.searched, ranked, clock)
 
-    def _answer(self, draft: Draft, question: str, hits: list[Hit], ranked: list[Hit], clock: "_Clock") -> Answer:
-        """The Answer; its hits end with passages that are cited without being among `hits`."""
+    def _answer(self, draft: Draft, evidence: Evidence, question: str, ranked: list[Hit], clock: "_Clock") -> Answer:
+        """The Answer; its hits end with passages that are cited without being among the first."""
         sentences = given(draft, self.settings)
+        near = () if sentences else nearest(draft, evidence, self.settings)
         citations = draft.citations if sentences else ()
-        also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations)]
+        hits = ranked[: self.settings.passages]
+        also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations or near)]
+        quoted = " ".join([NEAREST, *(f"“{one.quote}”" for one in near)]) if near else ABSTENTION
         return Answer(
             question=question,
-            text=" ".join(sentence.text for sentence in sentences) or ABSTENTION,
+            text=" ".join(sentence.text for sentence in sentences) or quoted,
             sentences=sentences,
             citations=citations,
             hits=(*hits, *also),
@@ -211,26 +210,8 @@ class Chatbot:
             timings=clock.timings(),
             signals=draft.signals,
             incomplete=draft.incomplete if sentences else "",
+            near=near,
         )
-
-    def _read_ahead(self, reading: Reading) -> None:
-        """Let the engine read a short article in the background; questions wait for it."""
-
-        def read() -> None:
-            try:
-                with self._reading_ahead:
-                    # Of the texts published meanwhile only the newest is worth it.
-                    if reading.warmed is self._finder.now.warmed:
-                        self._writer.read_ahead(gather(Kind.FACT, reading, [], self.settings))
-            except RagError as error:
-                if not self._closed:
-                    _LOG.warning("The article could not be read ahead: %s", error)
-            finally:
-                reading.warmed.set()
-
-        if self._reads_ahead and reading.whole:
-            reading.warmed.clear()
-            threading.Thread(target=read, name="warm-up", daemon=True).start()
 
 
 class _Clock:
@@ -247,6 +228,7 @@ class _Clock:
         return Timings(
             rewrite=self._marks["rewrite"],
             retrieve=self._marks["retrieve"],
+            evidence=self._marks["evidence"],
             first_token=self._marks.get("first_token"),
             total=time.perf_counter() - self._began,
         )

@@ -53,12 +53,7 @@ class Settings(BaseSettings):
         4,
         ge=1,
         le=20,
-        description="Passages found for a question, and read if the text is long; for a list twice as many.",
-    )
-    whole_article_words: int = Field(
-        1000,
-        ge=0,
-        description="An index of at most so many words is read whole, and RAG_PASSAGES counts the hits alone.",
+        description="Passages found for a question; twice as many are looked through for sentences that answer.",
     )
     abstain_below: float = Field(
         0.5, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."

@@ -162,6 +162,7 @@ class Timings:
     retrieve: float
     first_token: float | None
     total: float
+    evidence: float | None = None
 
 
 @dataclass(frozen=True)

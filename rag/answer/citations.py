@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.answer.evidence import SourceSentence, SourceSentences, Vector, content_words, likeness
+from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words
 from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.types import Citation, Sentence
@@ -18,7 +18,7 @@ _NEW = 2
 
 
 def cite(
-    answer: str, question: str, sources: Sequence[SourceSentence], evidence: SourceSentences
+    answer: str, question: str, sources: Sequence[SourceSentence], sentences: SourceSentences
 ) -> tuple[Sentence, ...]:
     """Split `answer` into sentences and align each with the source sentences that say it.
 
@@ -28,17 +28,18 @@ def cite(
     texts = split_answer(answer)
     if not texts:
         return ()
-    alone = evidence.vectors(texts)
-    asked = evidence.vectors([f"{question} {text}" for text in texts])
+    held = sentences.vectors([one.text for one in sources]) if sources else np.zeros((0, 1), dtype=np.float32)
+    alone = sentences.vectors(texts)
+    asked = sentences.vectors([f"{question} {text}" for text in texts])
     strange = unfounded(question, " ".join([*(one.text for one in sources), *{one.passage.title for one in sources}]))
     citations: dict[tuple[str, int], Citation] = {}
-    sentences = []
+    made = []
     for text, *vectors in zip(texts, alone, asked, strict=True):
-        aligned, alike = align(text, question, vectors, sources)
+        aligned, alike = align(text, question, vectors, sources, held)
         why = why_unsupported(text, question, aligned, alike, strange)
-        cited = () if why else tuple(_citation(source, citations) for source in aligned)
-        sentences.append(Sentence(text, cited, not why, why))
-    return tuple(sentences)
+        cited = () if why else tuple(_numbered(source, citations) for source in aligned)
+        made.append(Sentence(text, cited, not why, why))
+    return tuple(made)
 
 
 def split_answer(answer: str) -> list[str]:
@@ -47,16 +48,17 @@ def split_answer(answer: str) -> list[str]:
 
 
 def align(
-    text: str, question: str, vectors: Sequence[Vector], sources: Sequence[SourceSentence]
+    text: str, question: str, vectors: Sequence[Vector], sources: Sequence[SourceSentence], held: Vector
 ) -> tuple[list[SourceSentence], float]:
     """The sources nearest to `text`, in the documents' order, and the best one's likeness.
 
-    Each of `vectors` stands for the text. Further sources are taken as far as they hold words that those before lack.
+    Each of `vectors` stands for the text, the rows of `held` for the sources. Further sources are taken as far
+    as they hold words that those before lack.
     """
     words = content_words(text)
     if not sources or not words:
         return [], 0.0
-    alike = np.array([max(likeness(words, vector, source) for vector in vectors) for source in sources])
+    alike = np.max([likeness(words, vector, sources, held) for vector in vectors], axis=0)
     best, *others = (int(i) for i in np.argsort(-alike, kind="stable"))
     chosen = [best]
     left = words - sources[best].words - content_words(question)
@@ -68,13 +70,13 @@ def align(
     return [sources[i] for i in sorted(chosen)], float(alike[best])
 
 
-def _citation(source: SourceSentence, citations: dict[tuple[str, int], Citation]) -> Citation:
-    passage, span = source.passage, source.span
-    if (known := citations.get((passage.doc_id, span.start))) is not None:
-        return known
-    made = Citation(
-        len(citations) + 1, passage.doc_id, passage.source, passage.title, span.start, span.end, source.text,
-        passage.page_at(span.start),
-    )  # fmt: skip
-    citations[passage.doc_id, span.start] = made
-    return made
+def likeness(words: frozenset[str], vector: Vector, sources: Sequence[SourceSentence], held: Vector) -> Vector:
+    """For each source the cosine, plus the share of the text's words that are in it (0..2)."""
+    shared = [len(words & source.words) / max(1, len(words)) for source in sources]
+    alike: Vector = held @ vector + np.array(shared, dtype=np.float32)
+    return alike
+
+
+def _numbered(source: SourceSentence, citations: dict[tuple[str, int], Citation]) -> Citation:
+    key = source.passage.doc_id, source.span.start
+    return citations.setdefault(key, citation(len(citations) + 1, source))

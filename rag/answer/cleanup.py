@@ -2,9 +2,9 @@
 
 import re
 
-from rag.answer.citations import SENTENCES
-from rag.answer.context import EXCERPTS, Context
-from rag.answer.evidence import content_words, likeness
+from rag.answer.citations import SENTENCES, likeness
+from rag.answer.context import Context
+from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
 from rag.answer.question import Kind, Wording, is_choice, is_yes_no
 from rag.answer.support import OPENING, YES_OR_NO, adds_nothing, contradicts, denies, quotes
@@ -18,6 +18,9 @@ _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""
 _SAYS = re.compile(rf"^(?:{YES_OR_NO})?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
 """What the answer to a question of yes or no may begin with, before what the text says."""
+
+_NEAR = 4
+"""Of the likeliest sentences, those among which a quotation is looked for."""
 
 
 def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str:
@@ -36,9 +39,9 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     held = without_denied(plain, context)
     near: list[str] = []
     if kind is Kind.QUOTATION and not quotes(held):
-        near = [one.text for one in context.nearest(wording.searched, EXCERPTS) if quotes(one.text)]
+        near = [one.text for one in context.nearest(_NEAR) if quotes(one.text)]
     elif not is_yes_no(wording.typed) and not is_choice(wording.typed) and adds_nothing(held, wording.typed):
-        near = [one.text for one in context.nearest(wording.searched, 1)]
+        near = [one.text for one in context.nearest(1)]
     return near[0] if near else held
 
 
@@ -54,9 +57,9 @@ def without_denied(answer: str, context: Context) -> str:
     if not any(map(OPENING.match, texts)) and not any(denies(source.text) for source in context.sources):
         return answer
     kept, ended = "", 0
-    for span, text, vector in zip(spans, texts, context.evidence.vectors(texts), strict=True):
-        words = content_words(text)
-        best = max(context.sources, key=lambda source: likeness(words, vector, source))
+    held = context.sentences.vectors([source.text for source in context.sources])
+    for span, text, vector in zip(spans, texts, context.sentences.vectors(texts), strict=True):
+        best = context.sources[int(likeness(content_words(text), vector, context.sources, held).argmax())]
         opened = OPENING.match(text)
         rest = text[opened.end() :] if opened else text
         kept += answer[ended : span.start]

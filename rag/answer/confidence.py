@@ -14,19 +14,18 @@ from rag.answer.context import Context
 from rag.answer.support import unfounded
 from rag.types import Hit
 
-BEFORE = ("stated", "similarity", "unknown")
+BEFORE = ("evidence", "similarity", "unknown")
 """The signals known before an answer is written."""
-AFTER = (*BEFORE, "likelihood", "grounded")
+AFTER = (*BEFORE, "stated", "likelihood", "answering", "grounded")
 """Those and the ones known when it was written and checked."""
 AGAINST = frozenset({"unknown"})
 """The signals that speak against an answer; all others speak for one."""
-WHOLE, PASSAGES = "whole", "passages"
 UNHELD = 0.5
 """What is left of the outlook if the answer that was written does not hold, or declines."""
-_HOPELESS = 0.5
+_HOPELESS = 0.2
 """Nothing is written if the outlook is below this share of the threshold."""
-_SURE = {WHOLE: 0.5, PASSAGES: 0.0}
-"""The cited sentences are not checked if the doubt is below this share of what the threshold allows."""
+NEAR = 0.3
+"""Below this share of the threshold the documents do not answer; above it, the nearest sentences may."""
 _TYPICAL = 0.9
 """The probability of a Yes, from a model that gives none."""
 _FIRST = 100
@@ -71,31 +70,21 @@ class Confidence:
 
     Both are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
     with the sets they were fitted on and how good they are on questions they had not seen.
-    The signals weigh differently if the model reads a whole short text (WHOLE) and if it
-    reads the passages found in a long one (PASSAGES).
     """
 
     before: Logistic
     after: Logistic
-    sure: float
 
     @classmethod
-    def shipped(cls, reading: str) -> Self:
-        """The fitted models that come with this package, for WHOLE or PASSAGES."""
-        values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))[reading]
+    def shipped(cls) -> Self:
+        """The fitted models that come with this package."""
+        values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))
         before, after = (Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "after"))
-        return cls(before, after, _SURE[reading])
+        return cls(before, after)
 
     def is_hopeless(self, outlook: float, threshold: float) -> bool:
         """Whether an answer is so improbable before it is written that none needs to be."""
         return outlook < _HOPELESS * threshold
-
-    def is_settled(self, outlook: float, threshold: float) -> bool:
-        """Whether the outlook is so good that the cited sentences need not be checked.
-
-        Not with a threshold of 0, with which every signal is measured.
-        """
-        return threshold > 0 and 1 - outlook < self.sure * (1 - threshold)
 
 
 def declines(answer: str) -> bool:
@@ -136,17 +125,23 @@ def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
                 yield text[:_FIRST], min(0.0, chance)
 
 
-def known_before(question: str, stated: float, hits: Sequence[Hit], context: Context) -> dict[str, float]:
+def known_before(question: str, hits: Sequence[Hit], context: Context) -> dict[str, float]:
     """The signals of BEFORE.
 
-    They are the log-odds of the model's Yes, the cosine of the nearest passage, and whether the question names
-    what is not in the text.
+    They are the log-odds that the likeliest sentence answers, the cosine of the nearest passage, and whether the
+    question names what none of the passages holds.
     """
+    held = " ".join(f"{hit.passage.title} {hit.passage.text}" for hit in hits)
     return {
-        "stated": log_odds(stated),
+        "evidence": bounded(context.ranked[0].score if context.ranked else -math.inf),
         "similarity": max((hit.similarity or 0.0 for hit in hits), default=0.0),
-        "unknown": float(bool(unfounded(question, context.text))),
+        "unknown": float(bool(unfounded(question, held))),
     }
+
+
+def bounded(score: float) -> float:
+    """Log-odds within ±7."""
+    return max(-7.0, min(7.0, score))
 
 
 def mean_likelihood(likelihoods: Sequence[float]) -> float:

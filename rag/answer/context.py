@@ -1,14 +1,13 @@
-"""What the model reads: passages within a budget, and their nearest sentences once more."""
+"""What the model reads: the sentences that may answer, with their neighbours, in the documents' order."""
 
 import re
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import groupby
 
 from langchain_core.retrievers import BaseRetriever
 
-from rag.answer.evidence import SourceSentence, SourceSentences, rank_sentences
+from rag.answer.evidence import Scored, SourceSentence, SourceSentences
 from rag.answer.question import Kind
 from rag.answer.support import quotes
 from rag.bounds import TITLE
@@ -18,13 +17,13 @@ from rag.settings import Settings
 from rag.types import Hit, Passage
 
 PASSAGES_FACTOR = 2
-"""So many times the passages of a fact are read for lists, comparisons and summaries."""
-EXCERPTS = 4
-"""Sentences repeated right before the question, where a small model reads best."""
-EXCERPT_TOKENS = 600
-"""Tokens of these sentences, at most."""
-_REST = EXCERPT_TOKENS + 600
-"""Tokens kept free for the instructions, these sentences and the question."""
+"""So many times the passages of the settings are looked through."""
+_WORDS = {Kind.FACT: 150, Kind.YES_NO: 150, Kind.QUOTATION: 150, Kind.SUMMARY: 600}
+"""Words that are read for a question of this kind."""
+_WORDS_OF_MANY = 300
+"""The same where several sentences answer."""
+_REST = 1200
+"""Tokens kept free for the instructions and the question."""
 _CHEAP = re.compile(r"[A-Za-z]|\s(?!\d)", re.ASCII)
 """Models take several letters and the blank before them for one token, but many each digit and each sign for one."""
 _MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
@@ -33,74 +32,83 @@ _MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What questions are answered from: an open index or another retriever.
+    """What questions are answered from: an open index or another retriever, and the sentences found there.
 
-    `whole` is a text short enough to be read whole, `warmed` is set when the engine has read it. Of a choice
-    of documents `retriever` and `whole` hold these alone. `index` is None where the retriever is another's.
+    Of a choice of documents `retriever` finds in these alone. `index` is None where the retriever is another's.
     """
 
     index: Index | None
     retriever: BaseRetriever
-    evidence: SourceSentences
-    whole: Sequence[Passage]
-    warmed: threading.Event
+    sentences: SourceSentences
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read, as one text and as sentences; `whole` tells whether it is everything."""
+    """What is read: as one text, as its sentences in order, and those ranked, the likeliest first."""
 
     text: str
-    whole: bool
     sources: list[SourceSentence]
-    evidence: SourceSentences
+    ranked: list[Scored]
+    sentences: SourceSentences
 
-    def nearest(self, question: str, count: int, quoting: bool = False) -> list[SourceSentence]:
-        """The `count` sentences that are most related to the question, the nearest first.
+    def nearest(self, count: int, quoting: bool = False) -> list[SourceSentence]:
+        """The `count` sentences that most likely answer, the likeliest first.
 
         With `quoting` only those with a quotation, if there are any.
         """
-        among = [one for one in self.sources if quoting and quotes(one.text)] or self.sources
-        order = rank_sentences(question, self.evidence.vectors([question])[0], among)
-        return [among[i] for i in order[:count]]
-
-    def excerpts(self, kind: Kind, question: str) -> str:
-        """The sentences to repeat for `question`, as a part of a prompt, within EXCERPT_TOKENS."""
-        if kind is Kind.SUMMARY and not self.whole:
-            return ""
-        near = self.nearest(question, EXCERPTS, kind is Kind.QUOTATION)
-        sizes = accumulate(tokens(one.text) for one in near)
-        best = [one for one, size in zip(near, sizes, strict=True) if size <= EXCERPT_TOKENS]
-        if not best:
-            return ""
-        best.sort(key=lambda one: (one.passage.passage_id, one.span.start))
-        return "From the text:\n" + "".join(f"- {without(_MARK, one.text)}\n" for one in best) + "\n"
+        every = [one.sentence for one in self.ranked]
+        return ([one for one in every if quoting and quotes(one.text)] or every)[:count]
 
 
-def gather(kind: Kind, reading: Reading, ranked: Sequence[Hit], settings: Settings) -> Context:
-    """The context for a question of this kind with these hits.
-
-    A short text is read whole. Of a long one the best passages are read, the best of them
-    last: as many as were found for a question, more if several answer it, and for a
-    summary some from the beginning to the end of the documents in question.
-    """
-    if reading.whole:
-        return _context(reading.whole, reading.whole, reading)
-    count = settings.passages * (1 if kind in {Kind.FACT, Kind.YES_NO, Kind.QUOTATION} else PASSAGES_FACTOR)
+def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], question: str, settings: Settings) -> Context:
+    """The context for a question of this kind with these hits."""
+    passages = [hit.passage for hit in hits]
+    ranked = reading.sentences.ranked(question, passages)
     if kind is Kind.SUMMARY and reading.index:
-        spread = fitting(_spread(reading.index, ranked, count), settings)
-        return _context(spread, spread, reading)
-    found = fitting([hit.passage for hit in ranked[:count]], settings)
-    return _context(found[::-1], sorted(found, key=lambda one: one.passage_id), reading)
+        read = fitting(_spread(reading.index, hits, PASSAGES_FACTOR * settings.passages), settings)
+        sources = [one for passage in read for one in reading.sentences.of(passage)]
+    else:
+        room = min(_WORDS.get(kind, _WORDS_OF_MANY), (settings.context - settings.max_tokens - _REST) // 4)
+        sources = _chosen(ranked, reading.sentences, room)
+    titled = reading.index is None or reading.index.manifest.documents > 1
+    return Context(without(_MARK, _text(sources, titled)), sources, ranked, reading.sentences)
 
 
-def _context(read: Sequence[Passage], ordered: Sequence[Passage], reading: Reading) -> Context:
-    alone = reading.index is not None and reading.index.manifest.documents == 1
-    texts = [
-        passage.text if alone or not passage.title else f"{passage.title[:TITLE]}\n{passage.text}" for passage in read
-    ]
-    text = without(_MARK, "\n\n".join(texts))
-    return Context(text, bool(reading.whole), reading.evidence.sentences(ordered), reading.evidence)
+def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) -> list[SourceSentence]:
+    """The likeliest sentences, each with the one before and the one after it, in the documents' order."""
+    taken: dict[tuple[Passage, int], SourceSentence] = {}
+    for one in ranked:
+        around = sentences.of(one.sentence.passage)
+        place = one.sentence.place
+        for near in [around[place], *around[max(0, place - 1) : place], *around[place + 1 : place + 2]]:
+            size = len(near.text.split())
+            if size <= words or not taken:
+                words -= 0 if (near.passage, near.place) in taken else size
+                taken[near.passage, near.place] = near
+        if words <= 0:
+            break
+    return sorted(taken.values(), key=lambda one: (one.passage.passage_id, one.place))
+
+
+def _text(sources: Sequence[SourceSentence], titled: bool) -> str:
+    """The sentences as they stand in the documents, a blank line where something is left out."""
+    parts = []
+    for (title, _), own in groupby(sources, key=lambda one: (one.passage.title, one.passage.doc_id)):
+        runs = "\n\n".join(_runs(list(own)))
+        parts.append(f"{title[:TITLE]}\n{runs}" if titled and title else runs)
+    return "\n\n".join(parts)
+
+
+def _runs(sources: Sequence[SourceSentence]) -> Iterator[str]:
+    """The text of sentences that follow each other, in one piece each."""
+    start = 0
+    for i, one in enumerate(sources, 1):
+        following = sources[i] if i < len(sources) else None
+        if following and following.passage == one.passage and following.place == one.place + 1:
+            continue
+        first = sources[start]
+        yield one.passage.text[first.span.start - one.passage.start : one.span.end - one.passage.start]
+        start = i
 
 
 def _spread(index: Index, ranked: Sequence[Hit], count: int) -> list[Passage]:
@@ -115,14 +123,14 @@ def _spread(index: Index, ranked: Sequence[Hit], count: int) -> list[Passage]:
     return index.passages(passage_ids)
 
 
-def fitting(passages: Sequence[Passage], settings: Settings, all_or_none: bool = False) -> list[Passage]:
+def fitting(passages: Sequence[Passage], settings: Settings) -> list[Passage]:
     """The first passages, as many as leave room for the question and the answer."""
     room = settings.context - settings.max_tokens - _REST
     taken: list[Passage] = []
     for passage in passages:
         room -= tokens(passage.text) + tokens(passage.title[:TITLE])
         if room < 0:
-            return [] if all_or_none else taken or [passage]
+            return taken or [passage]
         taken.append(passage)
     return taken
 

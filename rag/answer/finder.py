@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 
-from rag.answer.context import PASSAGES_FACTOR, Reading, fitting
+from rag.answer.context import PASSAGES_FACTOR, Reading
 from rag.answer.evidence import SourceSentences
 from rag.bounds import NAME, TITLE
 from rag.documents.text import clean
@@ -32,10 +32,6 @@ LONGEST_TEXT = 8_000
 
 class Finder(Protocol):
     """What a Chatbot finds passages with."""
-
-    @property
-    def now(self) -> Reading:
-        """What is answered from at the moment."""
 
     @property
     def retriever(self) -> BaseRetriever:
@@ -69,20 +65,11 @@ class Finder(Protocol):
 class IndexFinder:
     """Finds in the index that was published last. Threads may share it."""
 
-    def __init__(
-        self, settings: Settings, index: Index, embedder: Embeddings, opened: Callable[[Reading], None]
-    ) -> None:
-        """`opened` is told of every index with another text that is opened later."""
+    def __init__(self, settings: Settings, index: Index, embedder: Embeddings, sentences: SourceSentences) -> None:
         self._settings = settings
         self._embedder = embedder
-        self._opened = opened
-        self._evidence = SourceSentences(embedder)
-        self._reader = Reader(index, self._prepare, self._swapped)
-
-    @property
-    def now(self) -> Reading:
-        """Of the index that is open."""
-        return self._reader.now
+        self._sentences = sentences
+        self._reader = Reader(index, self._prepare)
 
     @property
     def retriever(self) -> BaseRetriever:
@@ -143,30 +130,13 @@ class IndexFinder:
             raise QuestionError("None of the chosen documents is in the index any more; choose others.")
         if len(chosen) == index.manifest.documents:
             return reading
-        whole = self._short(index.passages_of(chosen, self._settings.whole_article_words))
-        return replace(reading, retriever=self._retriever(index, whole, chosen), whole=whole)
+        return replace(reading, retriever=self._retriever(index, chosen))
 
-    def _prepare(self, index: Index, before: Reading | None) -> Reading:
-        """Only another text is read ahead."""
-        short = index.manifest.words <= self._settings.whole_article_words
-        whole = self._short(index.all_passages()) if short else []
-        if before and [passage.text for passage in whole] == [passage.text for passage in before.whole]:
-            warmed = before.warmed
-        else:
-            warmed = _set()
-        return Reading(index, self._retriever(index, whole), self._evidence, whole, warmed)
+    def _prepare(self, index: Index) -> Reading:
+        return Reading(index, self._retriever(index), self._sentences)
 
-    def _swapped(self, before: Reading, now: Reading) -> None:
-        if now.warmed is not before.warmed:
-            self._opened(now)
-
-    def _short(self, passages: Sequence[Passage]) -> list[Passage]:
-        """All of them, or none if they do not fit into the context."""
-        return fitting(passages, self._settings, all_or_none=True)
-
-    def _retriever(self, index: Index, whole: Sequence[Passage], documents: Sequence[str] = ()) -> HybridRetriever:
-        """Finds all passages of a text that is read whole."""
-        k = max(PASSAGES_FACTOR * self._settings.passages, len(whole))
+    def _retriever(self, index: Index, documents: Sequence[str] = ()) -> HybridRetriever:
+        k = PASSAGES_FACTOR * self._settings.passages
         return HybridRetriever(index=index, embedder=self._embedder, k=k, doc_ids=documents)
 
 
@@ -178,10 +148,10 @@ class RetrieverFinder:
     id of the citation. Threads may share it.
     """
 
-    def __init__(self, retriever: BaseRetriever, embedder: Embeddings) -> None:
+    def __init__(self, retriever: BaseRetriever, embedder: Embeddings, sentences: SourceSentences) -> None:
         self._embedder = embedder
         self.retriever = retriever
-        self.now = Reading(None, retriever, SourceSentences(embedder), (), _set())
+        self._reading = Reading(None, retriever, sentences)
         self._passages: OrderedDict[str, Passage] = OrderedDict()
         self._given = 0
         self._lock = threading.Lock()
@@ -209,7 +179,7 @@ class RetrieverFinder:
         Raises StoreError if the retriever or the embedder fails.
         """
         try:
-            return self.now, self._found(question, documents, config)
+            return self._reading, self._found(question, documents, config)
         except RagError:
             raise
         except Exception as error:  # Each retriever and embedder has errors of its own.
@@ -226,7 +196,7 @@ class RetrieverFinder:
                 raise QuestionError("Nothing was found in the chosen documents; choose others.")
         if not passages:
             return []
-        vectors = self.now.evidence.vectors([one.text for one in passages])
+        vectors = self._reading.sentences.vectors([one.text for one in passages])
         asked = np.asarray(self._embedder.embed_query(question), dtype=np.float32)
         asked /= max(float(np.linalg.norm(asked)), 1e-9)
         return [
@@ -262,9 +232,3 @@ class _Remembered(dict[str, Document], Documents):
 
 def _text(value: Any, most: int) -> str:
     return " ".join(clean(str(value or "")[:most]).split())
-
-
-def _set() -> threading.Event:
-    event = threading.Event()
-    event.set()
-    return event

@@ -11,7 +11,7 @@ _SYSTEM = (
 )
 """The same beginning for every prompt over the same text, so that the engine reads it once."""
 
-_QUESTION = "{excerpts}Question: {question}\n\n"
+_QUESTION = "Question: {question}\n\n"
 
 CHECK = ChatPromptTemplate.from_messages(
     [_SYSTEM, ("user", _QUESTION + "Does the text state the answer to this question? Answer Yes or No.")]

@@ -12,10 +12,10 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from rag.answer.citations import cite
 from rag.answer.cleanup import cleaned
 from rag.answer.confidence import (
-    PASSAGES,
+    NEAR,
     UNHELD,
-    WHOLE,
     Confidence,
+    bounded,
     declines,
     known_before,
     log_odds,
@@ -24,17 +24,24 @@ from rag.answer.confidence import (
     yes_probability,
 )
 from rag.answer.context import Context
+from rag.answer.evidence import citation
 from rag.answer.prompts import ANSWER, CHECK, GROUND, VERDICT
 from rag.answer.question import Kind, Wording
 from rag.answer.support import adds_nothing, contradicts
 from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete, streamed
 from rag.settings import Settings
-from rag.types import Citation, Hit, Incomplete, Sentence
+from rag.types import Citation, Evidence, Hit, Incomplete, Sentence
 
 _AFFIRMED, _DENIED = 1.75, -0.3
 """A Yes or a No is said if the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
 readily."""
+_SHOWN = 2
+"""Sentences that are shown as evidence."""
+_MAY = -5.0
+"""Log-odds that a sentence answers, below which it is not shown."""
+_BEHIND = 4.0
+"""So much less likely than the first a further one may be."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Writer:
     def __init__(self, settings: Settings, model: BaseChatModel) -> None:
         self._settings = settings
         self._model = model
-        self._confidence = {whole: Confidence.shipped(WHOLE if whole else PASSAGES) for whole in (True, False)}
+        self._confidence = Confidence.shipped()
         weighed = LOGPROBS in (model.tags or [])
         one_word: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10} if weighed else {}
         yes_or_no = model.bind(**one_word) | yes_probability
@@ -73,7 +80,7 @@ class Writer:
     def read_ahead(self, context: Context) -> None:
         """Let the engine read what every question will begin with. Raises ModelError."""
         with explained(self._settings):
-            self._read.invoke({"text": context.text, "excerpts": "", "question": ""})
+            self._read.invoke({"text": context.text, "question": ""})
 
     def draft(
         self, kind: Kind, wording: Wording, context: Context, hits: list[Hit], config: RunnableConfig | None = None
@@ -83,22 +90,21 @@ class Writer:
         Nothing is written if it is hopeless. Raises ModelError.
         """
         question = wording.searched
-        read = {"text": context.text, "excerpts": context.excerpts(kind, question), "question": question}
-        confidence, signals, outlook = self._confidence[context.whole], dict[str, float](), 1.0
+        read = {"text": context.text, "question": question}
+        signals, outlook = dict[str, float](), 1.0
         if kind is not Kind.SUMMARY:
-            stated = self._asked(self._stated, read, config)
-            signals = {WHOLE: float(context.whole)} | known_before(wording.typed, stated, hits, context)
-            outlook = confidence.before.probability(signals)
-            if confidence.is_hopeless(outlook, self._settings.abstain_below):
+            signals = known_before(wording.typed, hits, context)
+            outlook = self._confidence.before.probability(signals)
+            if self._confidence.is_hopeless(outlook, self._settings.abstain_below):
                 return Draft((), outlook, signals)
         written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
         text = cleaned(written.strip(), kind, wording, context)
-        draft = Draft(cite(text, question, context.sources, context.evidence), outlook, signals)
+        draft = Draft(cite(text, question, context.sources, context.sentences), outlook, signals)
         if kind is Kind.SUMMARY:
             supported = sum(sentence.supported for sentence in draft.sentences)
             draft = replace(draft, confidence=supported / max(1, len(draft.sentences)))
         else:
-            draft = self._weighed(draft, confidence, wording, text, likelihoods, config)
+            draft = self._weighed(draft, wording, context, read, text, likelihoods, config)
         if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
             draft = self._sided(draft, wording, config)
         cut = incomplete(self._model, reason)
@@ -127,18 +133,24 @@ class Writer:
         return written, likelihoods, reason
 
     def _weighed(
-        self, draft: Draft, confidence: Confidence, wording: Wording, written: str, likelihoods: list[float],
-        config: RunnableConfig | None,
+        self, draft: Draft, wording: Wording, context: Context, read: Mapping[str, str], written: str,
+        likelihoods: list[float], config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
-        """The draft with its confidence; while that is open, the model judges the cited sentences."""
+        """The draft with its confidence, of what was written as well."""
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
             return replace(draft, confidence=UNHELD * draft.confidence)
-        if confidence.is_settled(draft.confidence, self._settings.abstain_below):
-            return draft
+        stated = self._asked(self._stated, read, config)
         grounded = self._asked(self._grounded, _cited(draft, wording), config)
-        signals = {**draft.signals, "likelihood": mean_likelihood(likelihoods), "grounded": log_odds(grounded)}
-        return replace(draft, confidence=confidence.after.probability(signals), signals=signals)
+        [answering] = context.sentences.reranker.score(wording.searched, [f"{written} [SEP] "])
+        signals = {
+            **draft.signals,
+            "stated": log_odds(stated),
+            "likelihood": mean_likelihood(likelihoods),
+            "answering": bounded(float(answering)),
+            "grounded": log_odds(grounded),
+        }
+        return replace(draft, confidence=self._confidence.after.probability(signals), signals=signals)
 
     def _sided(self, draft: Draft, wording: Wording, config: RunnableConfig | None) -> Draft:
         """Puts Yes or No in front if the cited sentences clearly say so.
@@ -166,6 +178,17 @@ def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
         return ()
     sentences = tuple(one for one in draft.sentences if one.supported or settings.unsupported == "mark")
     return sentences if draft.incomplete or any(one.supported for one in sentences) else ()
+
+
+def likeliest(context: Context) -> Evidence:
+    """The sentences to show before the model says a word; none if no sentence may answer."""
+    best = [one for one in context.ranked[:_SHOWN] if one.score >= max(_MAY, context.ranked[0].score - _BEHIND)]
+    return Evidence(tuple(citation(number, one.sentence) for number, one in enumerate(best, 1)))
+
+
+def nearest(draft: Draft, evidence: Evidence, settings: Settings) -> tuple[Citation, ...]:
+    """The sentences to quote in place of an answer: none if it is improbable that they say something of it."""
+    return evidence.citations if draft.confidence >= NEAR * settings.abstain_below else ()
 
 
 def _named(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:

@@ -112,22 +112,13 @@ class Reader(Generic[Prepared]):
     Threads may share it: the one that notices a publication opens it, the others go on with what is open.
     """
 
-    def __init__(
-        self,
-        index: Index,
-        prepare: Callable[[Index, Prepared | None], Prepared],
-        swapped: Callable[[Prepared, Prepared], None],
-    ) -> None:
-        """`prepare` makes what is needed of an index.
-
-        It is given what was made of the index before, too, if there is one. `swapped` is told
-        both after the newer took the place of the older.
-        """
+    def __init__(self, index: Index, prepare: Callable[[Index], Prepared]) -> None:
+        """`prepare` makes what is needed of an index."""
         self._folder, self._embedder_name = index.path.parent, index.manifest.embedder
-        self._prepare, self._swapped = prepare, swapped
+        self._prepare = prepare
         self._opening = threading.Lock()
         self._seen = index.current
-        self.now = prepare(index, None)
+        self.now = prepare(index)
 
     def newest(self) -> Prepared:
         """What was made of the newest index.
@@ -164,13 +155,10 @@ class Reader(Generic[Prepared]):
     def _open(self) -> None:
         """Under the lock `_opening`."""
         self._seen = current_name(self._folder)
-        before = self.now
         try:
-            self.now = self._prepare(open_index(self._folder, self._embedder_name), before)
+            self.now = self._prepare(open_index(self._folder, self._embedder_name))
         except StoreError as error:
             logging.getLogger(__name__).warning("The index stays as it was opened: %s", error)
-        else:
-            self._swapped(before, self.now)
 
 
 def is_sound(folder: Path) -> bool:
