@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import numpy as np
 from chromadb.errors import ChromaError
 
 from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Manifest
 from rag.index.passages import Passages
 from rag.index.snapshot import REPAIR, current_name, newest_sound
-from rag.index.vectors import Vectors
+from rag.index.vectors import Floats, Vectors
 from rag.types import Listed, Passage
 
 Prepared = TypeVar("Prepared")
@@ -61,6 +62,15 @@ class Index:
         with damage_reported(self.path.parent):
             short = bool(doc_ids) and self.documents.word_count(doc_ids) <= most_words
             return self.documents.passages(self.documents.passage_ids(*doc_ids)) if short else []
+
+    def vectors(self, passage_ids: Sequence[int]) -> Floats:
+        """The unit vectors of these passages, of shape (len(passage_ids), dimensions)."""
+        with damage_reported(self.path.parent):
+            vector_of = self.documents.vector_ids(passage_ids)
+            found = self._vectors.get(sorted(set(vector_of.values())))
+            rows: Floats = np.stack([found[vector_of[passage_id]] for passage_id in passage_ids])
+            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+            return rows
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
         """Ids of at most `k` passages that share a word with the question, best first.
