@@ -12,12 +12,11 @@ from eval.record import Record
 from eval.results import Result, make_folder, read, write
 from eval.statistics import auc, figure
 from eval.trial import Example, Tried, brier, columns, fit, having, of_set, report, sets_of, stages_of, tried, ways
-from rag.answer.confidence import BEFORE, PASSAGES, WHOLE
+from rag.answer.confidence import BEFORE
 from rag.errors import RagError
 
 LEFT_OUT = ("underspecified", "conversational")
 """Kinds without answers of which one cannot say that the documents do not answer them."""
-_READS = {WHOLE: "a whole short text:", PASSAGES: "the passages found in a long one:"}
 MEASURE = "RAG_ABSTAIN_BELOW=0 python -m eval"
 
 
@@ -27,33 +26,22 @@ class FitError(RagError):
 
 def main(options: argparse.Namespace) -> int:
     """Fit, print how good the fit is, and write the weights. Raises RagError."""
-    every = examples_of([read(path) for path in options.results])
-    try:
-        shipped = dict(json.loads(options.out.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        shipped = {}
-    except (OSError, ValueError) as error:
-        raise FitError(f"{str(options.out)!r} does not hold weights ({error}); name another --out.") from error
-    for reading in (WHOLE, PASSAGES):
-        examples = [one for one in every if bool(one.signals[WHOLE]) is (reading == WHOLE)]
-        if not examples:
-            continue  # A way of reading that no result is of keeps its weights.
-        _check(examples)
-        tries = {way: {stage: tried(examples, stage, way) for stage in stages_of(examples)} for way in ways(examples)}
-        print(f"Where the model reads {_READS[reading]}\n\n{report(examples, tries)}\n")
-        first = next(iter(tries.values()))
-        shipped[reading] = weights(examples, first)
-        if options.plots:
-            _draw(options.plots, reading, plots(examples, list(first.values())[-1]))
+    examples = examples_of([read(path) for path in options.results])
+    _check(examples)
+    tries = {way: {stage: tried(examples, stage, way) for stage in stages_of(examples)} for way in ways(examples)}
+    print(f"{report(examples, tries)}\n")
+    if options.plots:
+        _draw(options.plots, plots(examples, list(next(iter(tries.values())).values())[-1]))
+    shipped = weights(examples, next(iter(tries.values())))
     write(options.out, json.dumps(shipped, ensure_ascii=False, indent=1) + "\n")
     print(f"Weights: {options.out}")
     return 0
 
 
-def _draw(folder: Path, reading: str, drawn: Mapping[str, Plot]) -> None:
+def _draw(folder: Path, drawn: Mapping[str, Plot]) -> None:
     make_folder(folder, "--plots")
     for name, plot in drawn.items():
-        path = folder / f"{reading}-{name}"
+        path = folder / name
         write(path, svg(plot), "--plots")
         print(f"Plot: {path}")
 
@@ -92,7 +80,7 @@ def _usable(result: Result) -> list[Record]:
             f"{name!r} was made with RAG_ABSTAIN_BELOW={below:g}, so that answers are missing in it; "
             f"measure that set again with: {MEASURE}"
         )
-    needed = [WHOLE, *BEFORE]
+    needed = BEFORE
     records = [one for one in result.chains.get("chat", ()) if one.error is None and one.question.kind not in LEFT_OUT]
     if not records:
         raise FitError(f"{name!r} has no answer of the chatbot to fit to; measure that set again with: {MEASURE}")

@@ -80,7 +80,7 @@ def having(examples: Sequence[Example], names: Sequence[str]) -> list[Example]:
 
 
 def stages_of(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
-    """Those of STAGES that any example has all signals of: of a text that is read whole, only the first."""
+    """Those of STAGES that any example has all signals of."""
     return {stage: names for stage, names in STAGES.items() if having(examples, names)}
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
@@ -19,6 +20,7 @@ from rag.index.builder import BuildOptions, Outcome, update
 from rag.index.health import verify
 from rag.index.index import Index
 from rag.index.manifest import Corpus
+from rag.models.reranker import Scores
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Documents, Event, Hit, Listed, Passage, Sentence, Timings
 
@@ -52,6 +54,25 @@ class TopicEmbedder(Embeddings):
         return [count / length for count in counts]
 
 
+class TopicReranker:
+    """Log-odds of 4 for each topic word that question and text share, less 4.
+
+    What stands behind the text's mark is not looked at. It remembers what it scored.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, list[str]]] = []
+
+    def score(self, question: str, texts: Sequence[str]) -> Scores:
+        self.seen.append((question, list(texts)))
+        asked = topics(question)
+        return np.array([4.0 * len(asked & topics(text.split(" [SEP] ")[0])) - 4.0 for text in texts], dtype=np.float32)
+
+
+def topics(text: str) -> set[str]:
+    return {topic for topic in TOPICS for word in re.findall(r"\w+", text.lower()) if word.startswith(topic)}
+
+
 class ScriptedModel(FakeListChatModel):
     """Says the next of `responses`, letter by letter, and remembers the prompts."""
 
@@ -72,7 +93,7 @@ def scripted(*responses: str) -> ScriptedModel:
 
 
 def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
-    return Chatbot(settings, index, model, TopicEmbedder())
+    return Chatbot(settings, index, model, TopicEmbedder(), TopicReranker())
 
 
 # Documents and their index

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import ANIMALS, ScriptedModel, TopicEmbedder
+from fakes import ANIMALS, ScriptedModel, TopicEmbedder, TopicReranker
 
 from rag import __main__ as terminal
 from rag.chatbot import Chatbot
@@ -22,7 +22,7 @@ def answering(settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatc
     script = ["Yes", "Fish swim in the pond.", "Yes"]
 
     def opened(*_: object, **__: object) -> Chatbot:
-        return Chatbot(settings, animals, ScriptedModel(responses=script), TopicEmbedder())
+        return Chatbot(settings, animals, ScriptedModel(responses=script), TopicEmbedder(), TopicReranker())
 
     monkeypatch.setattr(Chatbot, "open", opened)
     return script
@@ -44,7 +44,7 @@ def test_an_answer_that_broke_off_says_so(
     settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = ScriptedModel(responses=["Yes", "Fish swim in the pond. There are", "Yes"], tags=[LOGPROBS])
-    monkeypatch.setattr(Chatbot, "open", lambda *_, **__: Chatbot(settings, animals, model, TopicEmbedder()))
+    monkeypatch.setattr(Chatbot, "open", lambda *_, **__: Chatbot(settings, animals, model, TopicEmbedder(), TopicReranker()))
     assert terminal.main(["Where do fish swim?"]) == 0
     assert (
         "There are (not found in the documents. The answer was cut off here.)\n\nThe answer broke off. Ask again.\n"

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
+from itertools import accumulate, groupby
 
 from langchain_core.retrievers import BaseRetriever
 
 from rag.answer.evidence import Scored, SourceSentence, SourceSentences
+from rag.answer.length import length_asked
 from rag.answer.question import Kind
+from rag.answer.summary import key_sentences
 from rag.answer.support import quotes
 from rag.bounds import TITLE
 from rag.documents.text import without
@@ -18,14 +21,18 @@ from rag.types import Hit, Passage
 
 PASSAGES_FACTOR = 2
 """So many times the passages of the settings are looked through."""
-_WORDS = {Kind.FACT: 150, Kind.YES_NO: 150, Kind.QUOTATION: 150, Kind.SUMMARY: 600}
+_WORDS = {Kind.FACT: 150, Kind.YES_NO: 150, Kind.QUOTATION: 150}
 """Words that are read for a question of this kind."""
 _WORDS_OF_MANY = 300
 """The same where several sentences answer."""
+_TO_SUMMARISE = 12
+"""Sentences that are read for a summary, and at least twice as many as it is to have."""
+_DOCUMENTS = 4
+"""Documents that one summary is of, at most."""
 _REST = 1200
 """Tokens kept free for the instructions and the question."""
-_CHEAP = re.compile(r"[A-Za-z]|\s(?!\d)", re.ASCII)
-"""Models take several letters and the blank before them for one token, but many each digit and each sign for one."""
+_TOKENS_OF_A_WORD = 4
+"""A high estimate."""
 _MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
 """It closes the text in a prompt."""
 
@@ -44,12 +51,16 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read: as one text, as its sentences in order, and those ranked, the likeliest first."""
+    """What is read: as one text, as its sentences in order, and those ranked, the likeliest first.
+
+    `extract` is the summary that is made of sentences alone, for a question that asks for one.
+    """
 
     text: str
     sources: list[SourceSentence]
     ranked: list[Scored]
     sentences: SourceSentences
+    extract: tuple[SourceSentence, ...] = ()
 
     def nearest(self, count: int, quoting: bool = False) -> list[SourceSentence]:
         """The `count` sentences that most likely answer, the likeliest first.
@@ -62,16 +73,26 @@ class Context:
 
 def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], question: str, settings: Settings) -> Context:
     """The context for a question of this kind with these hits."""
-    passages = [hit.passage for hit in hits]
-    ranked = reading.sentences.ranked(question, passages)
-    if kind is Kind.SUMMARY and reading.index:
-        read = fitting(_spread(reading.index, hits, PASSAGES_FACTOR * settings.passages), settings)
-        sources = [one for passage in read for one in reading.sentences.of(passage)]
-    else:
-        room = min(_WORDS.get(kind, _WORDS_OF_MANY), (settings.context - settings.max_tokens - _REST) // 4)
-        sources = _chosen(ranked, reading.sentences, room)
     titled = reading.index is None or reading.index.manifest.documents > 1
+    room = (settings.context - settings.max_tokens - _REST) // _TOKENS_OF_A_WORD
+    if kind is Kind.SUMMARY and reading.index:
+        choose = partial(key_sentences, reading.index, reading.sentences, _documents(hits), question)
+        count = length_asked(question).sentences
+        extract, read = choose(count), choose(max(_TO_SUMMARISE, 2 * count))
+        sources = [one for one, size in _sized(read) if size <= room] or read[:1]
+        return Context(without(_MARK, _text(sources, titled)), sources, [], reading.sentences, tuple(extract))
+    ranked = reading.sentences.ranked(question, [hit.passage for hit in hits])
+    sources = _chosen(ranked, reading.sentences, min(_WORDS.get(kind, _WORDS_OF_MANY), room))
     return Context(without(_MARK, _text(sources, titled)), sources, ranked, reading.sentences)
+
+
+def _documents(hits: Sequence[Hit]) -> list[str]:
+    return list(dict.fromkeys(hit.passage.doc_id for hit in hits))[:_DOCUMENTS]
+
+
+def _sized(sources: Sequence[SourceSentence]) -> Iterator[tuple[SourceSentence, int]]:
+    """Each with the number of words up to its end."""
+    return zip(sources, accumulate(len(one.text.split()) for one in sources), strict=True)
 
 
 def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) -> list[SourceSentence]:
@@ -109,33 +130,3 @@ def _runs(sources: Sequence[SourceSentence]) -> Iterator[str]:
         first = sources[start]
         yield one.passage.text[first.span.start - one.passage.start : one.span.end - one.passage.start]
         start = i
-
-
-def _spread(index: Index, ranked: Sequence[Hit], count: int) -> list[Passage]:
-    """`count` passages, evenly from the documents of the hits, each from beginning to end."""
-    doc_ids = list(dict.fromkeys(hit.passage.doc_id for hit in ranked))[:count]
-    share = count // max(1, len(doc_ids))
-    passage_ids: list[int] = []
-    for doc_id in doc_ids:
-        own = index.documents.passage_ids(doc_id)
-        step = max(1, len(own) / share)
-        passage_ids += [own[int(i * step)] for i in range(min(share, len(own)))]
-    return index.passages(passage_ids)
-
-
-def fitting(passages: Sequence[Passage], settings: Settings) -> list[Passage]:
-    """The first passages, as many as leave room for the question and the answer."""
-    room = settings.context - settings.max_tokens - _REST
-    taken: list[Passage] = []
-    for passage in passages:
-        room -= tokens(passage.text) + tokens(passage.title[:TITLE])
-        if room < 0:
-            return taken or [passage]
-        taken.append(passage)
-    return taken
-
-
-def tokens(text: str) -> int:
-    """A high estimate: a third of the ASCII letters and blanks, every other sign."""
-    cheap = len(_CHEAP.findall(text))
-    return cheap // 3 + len(text) - cheap

@@ -25,7 +25,7 @@ _INSTRUCTIONS = {
     Kind.LIST: "Answer in one to three complete sentences, only from the text. Name all that is asked for.",
     Kind.COMPARISON: "Answer in two or three complete sentences, only from the text, about each of them.",
     Kind.QUOTATION: "Answer in one sentence with the exact words of the text in quotation marks.",
-    Kind.SUMMARY: "Answer in three to five complete sentences, only from the text, with what matters most in it.",
+    Kind.SUMMARY: "Answer {length}, only from the text, with what matters most in it.",
 }
 
 ANSWER = {

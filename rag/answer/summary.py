@@ -10,11 +10,10 @@ from itertools import groupby
 
 import numpy as np
 
-from rag.answer.evidence import SourceSentence, Vector, content_words
+from rag.answer.evidence import SourceSentence, SourceSentences, Vector, content_words
 from rag.answer.sections import Section, by_section, dividing, is_heading, outline, part_of, stretches
-from rag.documents.splitter import sentence_spans
 from rag.index.index import Index
-from rag.types import Passage, Span
+from rag.types import Passage
 
 _READ = 2_000
 """Passages that are looked at to choose from; of more than these, evenly so many."""
@@ -26,8 +25,6 @@ _LONG = 200
 """Sentences; of a longer text every sentence is chosen from a stretch of its own."""
 _DOUBLE = 0.7
 """Two sentences say the same if they share so many of the words of the shorter one."""
-_NEAR = 3
-"""So many times the sentences to choose are weighed if something is asked about: the nearest."""
 _CAPTION = re.compile(r"(?:figure|fig|table|chart|plate|photo)\.? {0,3}\d", re.IGNORECASE)
 _ABOUT = re.compile(r"\b(?:about|on|regarding|concerning)\b", re.IGNORECASE)
 _LEANS = frozenset(
@@ -38,10 +35,10 @@ _LEANS = frozenset(
 """With such a word at its beginning a sentence leans on the one before it, or speaks to somebody."""
 _FULL = 8
 """Words that carry meaning; a sentence with fewer says less."""
-_EARLY, _LEAD, _OPENS, _LEANING, _QUOTED, _REPEATING, _ASKED = 1.0, 0.5, 0.5, 1.0, 1.0, 1.5, 2.0
+_EARLY, _LEAD, _OPENS, _LEANING, _QUOTED, _REPEATING = 1.0, 0.5, 0.5, 1.0, 1.0, 1.5
 """Beside the frequency of its words, in standard deviations of that (docs/experiments.md): that it stands early, begins
-a paragraph, begins a section, leans on the one before, begins as a quotation, has no word that was not said before, and
-how near it is to what is asked about."""
+a paragraph, begins a section, leans on the one before, begins as a quotation, and has no word that was not said
+before."""
 _ASKS = """summarise summarize summary sum up outline overview synopsis abstract gist recap digest condense shorten
 boil down rundown takeaways takeaway highlights headlines main key central essential important points point ideas idea
 message messages facts themes topics topic bottom line short brief briefly quick quickly shortly detail detailed depth
@@ -53,7 +50,7 @@ five six seven eight nine ten few couple several about all need know english pla
 
 
 def key_sentences(
-    index: Index, doc_ids: Sequence[str], question: str, count: int, asked: Vector | None = None
+    index: Index, sentences_of: SourceSentences, doc_ids: Sequence[str], question: str, count: int
 ) -> list[SourceSentence]:
     """At most `count` sentences that summarise the documents, or what is asked about in them.
 
@@ -61,17 +58,16 @@ def key_sentences(
     """
     looked_at = _look(index, doc_ids, question)
     chosen = looked_at.passages if len(looked_at.passages) <= _READ_WHOLE else _central(index, looked_at, _READ_WHOLE)
-    sentences = plain_sentences(index, chosen)
+    sentences = [one for passage in chosen for one in sentences_of.of(passage)]
     if part := looked_at.part:
         sentences = [one for one in sentences if part.holds(one.passage.doc_id, one.span.start)]
     near = [one for one in sentences if one.words & looked_at.topic]
-    return extract(near if len(near) >= count else sentences, count, asked, looked_at.sections)
+    return extract(near if len(near) >= count else sentences, count, looked_at.sections)
 
 
 def extract(
     sentences: Sequence[SourceSentence],
     count: int,
-    asked: Vector | None = None,
     sections: Sequence[Section] | None = None,
 ) -> list[SourceSentence]:
     """At most `count` sentences that together say what matters most, in the documents' order.
@@ -79,8 +75,7 @@ def extract(
     The text is divided into stretches along its sections, and each gives the sentence whose words are the
     most frequent (Nenkova and Vanderwende 2005, SumBasic), early and at the lead of a paragraph rather than
     within (Edmundson 1969), and unlike those chosen before (Carbonell and Goldstein 1998, maximal marginal
-    relevance). Of a short text with few sections the rest is chosen from everywhere. With `asked`, the vector
-    of what the summary is to be about, the nearest alone are chosen from. `sections` are those of the
+    relevance). Of a short text with few sections the rest is chosen from everywhere. `sections` are those of the
     documents, if `sentences` are not all of them.
     """
     ordered = sorted(sentences, key=lambda one: (one.passage.passage_id, one.span.start))
@@ -92,35 +87,11 @@ def extract(
     among = list(first.values())
     if not among or count < 1:
         return []
-    if asked is not None:
-        near = np.argsort(-np.stack([one.vector for one in among]) @ asked, kind="stable")
-        among = [among[i] for i in sorted(near[: _NEAR * count])]
     places = [(one.passage.doc_id, one.span.start) for one in among]
     starts = dividing(places, sections, count)
     own = len(by_section(places, starts))
     divided = stretches(places, starts, count if own > count or len(among) > _LONG else max(own, (count + 1) // 2))
-    return [among[i] for i in sorted(_chosen(among, _scores(among, sections, asked), divided, count))]
-
-
-def spread(index: Index, doc_ids: Sequence[str], question: str, passages: int) -> list[Passage]:
-    """At most `passages` passages from all sections of the documents, in order.
-
-    If the question names a section or what it is about, from there. Of no documents: of all.
-    """
-    looked_at = _look(index, doc_ids, question)
-    return looked_at.passages if len(looked_at.passages) <= passages else _central(index, looked_at, passages)
-
-
-def plain_sentences(index: Index, passages: Sequence[Passage]) -> list[SourceSentence]:
-    """The sentences of `passages`, each with the vector of its passage: nothing is embedded."""
-    found: list[SourceSentence] = []
-    vectors: Sequence[Vector] = list(index.vectors([one.passage_id for one in passages])) if passages else []
-    for passage, vector in zip(passages, vectors, strict=True):
-        for span in sentence_spans(passage.text):
-            text = passage.text[span.start : span.end]
-            place = Span(passage.start + span.start, passage.start + span.end)
-            found.append(SourceSentence(passage, place, text, content_words(text), vector))
-    return found
+    return [among[i] for i in sorted(_chosen(among, _scores(among, sections), divided, count))]
 
 
 def topic_of(question: str) -> frozenset[str]:
@@ -212,13 +183,11 @@ def _chosen(among: Sequence[SourceSentence], scores: Vector, divided: list[list[
     return chosen
 
 
-def _scores(among: Sequence[SourceSentence], sections: Sequence[Section], asked: Vector | None) -> Vector:
+def _scores(among: Sequence[SourceSentence], sections: Sequence[Section]) -> Vector:
     """How much each sentence matters, in standard deviations of how frequent its words are."""
     counts = Counter(word for one in among for word in one.words)
     often = [sum(counts[word] for word in one.words if counts[word] > 1) / max(_FULL, len(one.words)) for one in among]
     scores = _standard(np.asarray(often))
-    if asked is not None:
-        scores += _ASKED * _standard(np.stack([one.vector for one in among]) @ asked)
     starts = {doc_id: [one.start for one in run] for doc_id, run in groupby(sections, key=lambda one: one.doc_id)}
     scores += _EARLY * (1 - np.arange(len(among)) / len(among)) ** 4
     opened = set()

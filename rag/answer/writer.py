@@ -25,6 +25,7 @@ from rag.answer.confidence import (
 )
 from rag.answer.context import Context
 from rag.answer.evidence import citation
+from rag.answer.length import length_asked
 from rag.answer.prompts import ANSWER, CHECK, GROUND, VERDICT
 from rag.answer.question import Kind, Wording
 from rag.answer.support import adds_nothing, contradicts
@@ -36,6 +37,8 @@ from rag.types import Citation, Evidence, Hit, Incomplete, Sentence
 _AFFIRMED, _DENIED = 1.75, -0.3
 """A Yes or a No is said if the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
 readily."""
+_HOLDING = 0.6
+"""The share of a summary's sentences that must hold; else the extract is given."""
 _SHOWN = 2
 """Sentences that are shown as evidence."""
 _MAY = -5.0
@@ -90,7 +93,7 @@ class Writer:
         Nothing is written if it is hopeless. Raises ModelError.
         """
         question = wording.searched
-        read = {"text": context.text, "question": question}
+        read = {"text": context.text, "question": question, "length": length_asked(wording.typed).wording}
         signals, outlook = dict[str, float](), 1.0
         if kind is not Kind.SUMMARY:
             signals = known_before(wording.typed, hits, context)
@@ -101,8 +104,7 @@ class Writer:
         text = cleaned(written.strip(), kind, wording, context)
         draft = Draft(cite(text, question, context.sources, context.sentences), outlook, signals)
         if kind is Kind.SUMMARY:
-            supported = sum(sentence.supported for sentence in draft.sentences)
-            draft = replace(draft, confidence=supported / max(1, len(draft.sentences)))
+            draft = _summary(draft, context)
         else:
             draft = self._weighed(draft, wording, context, read, text, likelihoods, config)
         if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
@@ -180,8 +182,22 @@ def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
     return sentences if draft.incomplete or any(one.supported for one in sentences) else ()
 
 
+def _summary(draft: Draft, context: Context) -> Draft:
+    """The summary with the share of its sentences that hold as confidence; the extract if that is too little."""
+    supported = sum(sentence.supported for sentence in draft.sentences)
+    share = supported / max(1, len(draft.sentences))
+    if share >= _HOLDING or not context.extract:
+        return replace(draft, confidence=share)
+    sentences = tuple(
+        Sentence(one.text, (citation(number, one),), True) for number, one in enumerate(context.extract, 1)
+    )
+    return replace(draft, sentences=sentences, confidence=1.0)
+
+
 def likeliest(context: Context) -> Evidence:
     """The sentences to show before the model says a word; none if no sentence may answer."""
+    if context.extract:
+        return Evidence(tuple(citation(number, one) for number, one in enumerate(context.extract, 1)))
     best = [one for one in context.ranked[:_SHOWN] if one.score >= max(_MAY, context.ranked[0].score - _BEHIND)]
     return Evidence(tuple(citation(number, one.sentence) for number, one in enumerate(best, 1)))
 

@@ -127,4 +127,5 @@ def _adapted(path: Path, adapter: Any) -> bytes:
         put(f"{base}_scale", np.array(scale, dtype=np.float32))
         if f"{layer}.bias" in adapter:
             put(f"{layer}.bias", adapter[f"{layer}.bias"].astype(np.float32))
-    return model.SerializeToString()
+    adapted: bytes = model.SerializeToString()
+    return adapted
