@@ -1,4 +1,4 @@
-"""`python -m eval bench`: how fast the chatbot starts, reads documents and answers, beside a peer and a floor."""
+"""`python -m eval bench`: how fast the chatbot is, beside a peer and a floor."""
 
 import argparse
 import json
@@ -23,6 +23,7 @@ from eval.results import make_folder, public_settings, write
 from eval.timing import Calls, Speed, Spread, Timed, counted, reading_speed, timed, writing_speed
 from eval.typed import Typed, browser, typed
 from rag import Chatbot, Settings, read_settings
+from rag.errors import RagError
 
 WARM_UP = Question("warm-up", "", "Who wrote this?", ())
 """Put to every chain before it is measured."""
@@ -34,7 +35,7 @@ Set = tuple[str, Path, list[Question]]
 
 
 def main(options: argparse.Namespace) -> int:
-    """Measure each set, print its table, and write all of it; the exit code is 0. Raises RagError."""
+    """Measure each set, print its table, write all of it. Raises RagError."""
     settings = read_settings()
     sets = _sets(options, settings)
     make_folder(options.out)
@@ -93,7 +94,7 @@ def measure(
 def answers(
     name: str, questions: Sequence[Question], settings: Settings, peer: bool
 ) -> tuple[Speed, dict[str, list[Timed]], float | None]:
-    """The engine's speed, each question's times by chain, the memory of this process in MB afterwards."""
+    """The engine's speed, the questions' times by chain, this process' MB afterwards."""
     with ExitStack() as stack:
         bot = stack.enter_context(Chatbot.open(settings))
         calls = stack.enter_context(counted(bot.model))
@@ -115,7 +116,10 @@ def answers(
 def by_turns(
     chains: Mapping[str, Chain], questions: Sequence[Question], calls: Calls, name: str = ""
 ) -> dict[str, list[Timed]]:
-    """Each question put to each chain, one after the other; every second question to the last chain first."""
+    """Each question put to each chain, question by question.
+
+    Every second question goes to the last chain first.
+    """
     found: dict[str, list[Timed]] = {chain: [] for chain in chains}
     for number, question in enumerate(tqdm(questions, f"{name}: questions", unit="question")):
         for chain in list(chains)[:: -1 if number % 2 else 1]:
@@ -124,8 +128,16 @@ def by_turns(
 
 
 def _speeds(bot: Chatbot, settings: Settings, calls: Calls) -> list[tuple[float | None, float | None]]:
-    model = bot.model
-    return [(reading_speed(model, settings, calls), writing_speed(model, settings, calls)) for _ in range(SPEEDS)]
+    """How fast it reads and writes, SPEEDS times; None, and a line on stderr, if it fails."""
+    found: list[tuple[float | None, float | None]] = []
+    for _ in range(SPEEDS):
+        try:
+            reads = reading_speed(bot.model, settings, calls)
+            found.append((reads, writing_speed(bot.model, settings, calls)))
+        except RagError as error:  # The questions may do all the same.
+            print(f"The engine's speed could not be measured: {error}", file=sys.stderr)
+            found.append((None, None))
+    return found
 
 
 def _plain(

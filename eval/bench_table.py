@@ -38,7 +38,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Figure:
-    """A row: ours, the peer's and the floor, and the ratios of each question to these."""
+    """A row: ours, the peer's, the floor, and our ratios to these."""
 
     label: str
     ours: Spread | None

@@ -29,7 +29,7 @@ class BenchError(RagError):
 
 @dataclass(frozen=True)
 class Fresh:
-    """What a fresh process did: seconds since its start by step, what it said, its peak of memory in MB.
+    """What a fresh process did: seconds until each step, what it said, its peak MB.
 
     The memory is what it and the processes that it started held together; None where /proc does not tell.
     """
@@ -43,7 +43,7 @@ class Fresh:
 
 
 def measured(what: str, folder: Path, index: Path, question: str = "") -> Fresh:
-    """Run INGEST, START or PEER in a process of its own. Raises BenchError if it fails."""
+    """Run INGEST, START or PEER in a fresh process. Raises BenchError if it fails."""
     began = perf_counter()
     command = [sys.executable, "-m", "eval.fresh", what, str(folder), str(index), question]
     seconds: dict[str, float] = {}
@@ -197,7 +197,7 @@ def _peer(settings: Settings, question: str) -> None:
 
 
 def _first(chain: Any, question: str) -> None:
-    """Say when the first piece of the answer is there, or the Answer if it has none."""
+    """Say when the first piece is there, or the Answer if it has none."""
     for event in chain.stream(question, history=[]):
         if isinstance(event, str | Answer):
             _say("answering")

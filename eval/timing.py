@@ -1,4 +1,4 @@
-"""How long a chain takes for a question, what its model reads for it, and how fast the engine is."""
+"""A question's times, the tokens that it costs, and the engine's speed."""
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> "Spread | None":
-        """That of the values that are there (`low` and `high` are the quartiles), None without any."""
+        """That of the values that are there, None without any; `low` and `high` are quartiles."""
         there = [value for value in values if value is not None]
         if not there:
             return None
@@ -54,7 +54,7 @@ class Spread:
 
 
 def ratios(above: Sequence[float | None], below: Sequence[float | None]) -> list[float | None]:
-    """Each value over the one at its place; None where one is missing, or the lower one is 0."""
+    """Each value over the other; None where one is missing or the lower is 0."""
     pairs = zip(above, below, strict=True)
     return [None if one is None or not other else one / other for one, other in pairs]
 
@@ -117,7 +117,10 @@ class Calls(BaseCallbackHandler):
 
 @contextmanager
 def counted(model: BaseChatModel, clock: Clock = perf_counter) -> Iterator[Calls]:
-    """The calls of `model` from now on; it is asked to tell its tokens at the end of streams, too."""
+    """The calls of `model` from now on.
+
+    It is asked to tell its tokens at the end of streams, too.
+    """
     calls = Calls(clock)
     changed = {"callbacks": [calls], **({"stream_usage": True} if hasattr(model, "stream_usage") else {})}
     before = {name: getattr(model, name) for name in changed}
@@ -135,7 +138,7 @@ def counted(model: BaseChatModel, clock: Clock = perf_counter) -> Iterator[Calls
 
 @dataclass(frozen=True)
 class Timed:
-    """A question put to a chain: seconds until each of its events, None if it never came.
+    """A question put to a chain: seconds until each event, None if none came.
 
     `calls` are the model's, in seconds since the question was put, too. `failed` is the kind of the error.
     """
@@ -168,14 +171,13 @@ class Timed:
         return _seconds(self.calls, speed) if self.end is not None else None
 
     def first_floor(self, speed: "Speed") -> float | None:
-        """The same until the first token: what was read until then, and written in calls before."""
+        """The same until the first token: read until then, written in calls before."""
         if self.first_token is None:
             return None
         begun = [call for call in self.calls if call.began <= self.first_token]
         if not begun:
             return None
-        before, answering = [one for one in begun if one.ended <= self.first_token], begun[-1:]
-        wrote = [call for call in before if call not in answering]
+        wrote = [call for call in begun if call.ended <= self.first_token]
         return _added(_reading(begun, speed), _writing(wrote, speed))
 
 
@@ -218,14 +220,14 @@ def _sum(values: Sequence[int | None]) -> int | None:
 
 @dataclass(frozen=True)
 class Speed:
-    """Tokens a second that the engine reads and writes; None if it does not tell its tokens."""
+    """Tokens a second that the engine reads and writes; None if untold."""
 
     reads: Spread | None
     writes: Spread | None
 
 
 def reading_speed(model: BaseChatModel, settings: Settings, calls: Calls) -> float | None:
-    """Tokens a second: the model reads words that no prompt began with, and writes one token. Raises ModelError."""
+    """Tokens a second of a text that no prompt began with. Raises ModelError."""
     words = " ".join(secrets.choice(_WORDS) for _ in range(READ_WORDS))
     calls.take()
     with explained(settings):
@@ -235,7 +237,7 @@ def reading_speed(model: BaseChatModel, settings: Settings, calls: Calls) -> flo
 
 
 def writing_speed(model: BaseChatModel, settings: Settings, calls: Calls, clock: Clock = perf_counter) -> float | None:
-    """Tokens a second from the first that it writes to the last, of WRITE_TOKENS. Raises ModelError."""
+    """Tokens a second from the first of WRITE_TOKENS to the last. Raises ModelError."""
     calls.take()
     marks = []
     with explained(settings):

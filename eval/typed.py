@@ -1,4 +1,4 @@
-"""Questions typed into the real page by headless Chromium: seconds from Enter until the page shows what came."""
+"""Questions typed in the real page by Chromium: seconds until it shows what came."""
 
 import shutil
 import threading
@@ -47,7 +47,7 @@ WATCH = """(box) => {
 
 @dataclass(frozen=True)
 class Typed:
-    """A question typed in the page: seconds from Enter until each was shown, None if it never was."""
+    """Seconds from Enter until the page had each; None if it never had."""
 
     evidence: float | None
     first_word: float | None
@@ -56,7 +56,7 @@ class Typed:
 
 
 def typed(bot: Chatbot, settings: Settings, questions: Sequence[str], folder: Path) -> list[Typed]:
-    """Each question typed in a page of its own, a new reader's, over this bot; `folder` gets the page's store."""
+    """Each question typed by a new reader; `folder` gets the page's store."""
     with _page(bot, settings, folder) as address, browser() as chromium:
         return [type_one(chromium, address, question) for question in tqdm(questions, "typed", unit="question")]
 

@@ -308,6 +308,19 @@ def test_the_command_prints_and_writes_the_figures(notes: FakeBot, capsys: pytes
     assert written["settings"]["passages"] == 4 and written["seed"] == 0
 
 
+def test_an_engine_that_fails_once_does_not_end_the_run(
+    notes: FakeBot, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> None:
+        raise ModelError("It said nothing.")
+
+    monkeypatch.setattr("eval.bench.reading_speed", silent)
+    assert main(["bench", "--no-article", "--data", "notes", "--out", "out"]) == 0
+    read = capsys.readouterr()
+    assert read.err.count("The engine's speed could not be measured: It said nothing.") == 2 * bench.SPEEDS
+    assert "engine reads" not in read.out and "end, s" in read.out and "floor" not in read.out
+
+
 def test_the_command_takes_a_sample_of_each_set(notes: FakeBot, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--data", "notes", "--data", "notes", "--sample", "1", "--seed", "2", "--out", "out"]) == 0
     titles = [line for line in capsys.readouterr().out.splitlines() if "1 question " in line]
