@@ -112,7 +112,9 @@ def type_one(chromium: "Browser", address: str, question: str, per_minute: float
 
 
 def read_marks(marks: dict[str, Any]) -> Typed:
-    """The page's marks, milliseconds by its clock, as seconds since Enter."""
+    """The page's marks, milliseconds by its clock, as seconds since Enter; without a word it failed."""
+    if "first_word" not in marks:
+        return Typed(None, None, None, "NoAnswer")
 
     def since(name: str) -> float | None:
         return (marks[name] - marks["enter"]) / 1000 if name in marks else None

@@ -25,7 +25,7 @@ from eval.bench_table import Measured, figures, table
 from eval.dataset import Question
 from eval.fresh import INGEST, START, BenchError, Fresh, measured
 from eval.timing import Call, Calls, Speed, Spread, Timed, counted, ratios, reading_speed, timed, writing_speed
-from eval.typed import Typed, browser, read_marks, type_one
+from eval.typed import Typed, browser, read_marks, type_one, typed
 from rag.errors import ModelError, StoreError
 from rag.index.builder import update
 from rag.index.health import verify
@@ -356,16 +356,43 @@ def test_the_command_fails_with_one_sentence(
 def test_marks_of_the_page_are_seconds_since_enter() -> None:
     marks = {"enter": 1000, "evidence": 1250, "first_word": 4000, "done": 9500}
     assert read_marks(marks) == Typed(0.25, 3.0, 8.5)
-    assert read_marks({"enter": 1000, "done": 3000}) == Typed(None, None, 2.0)
+    assert read_marks({"enter": 1000, "first_word": 3000, "done": 3000}) == Typed(None, 2.0, 2.0)
+    assert read_marks({"enter": 1000, "done": 3000}) == Typed(None, None, None, "NoAnswer")
+
+
+PAGE = """
+<body data-busy="false"><div id="chat"><div class="log" data-busy="false"></div></div>
+<div id="question"><textarea></textarea></div><script>
+const log = document.querySelector(".log"), box = document.querySelector("textarea");
+const after = (ms, then) => setTimeout(then, ms);
+box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    log.dataset.busy = "true";
+    log.innerHTML = '<article class="turn"><p class="evidence"></p><div class="reply"></div></article>';
+    after(200, () => { log.querySelector(".evidence").textContent = box.value; });
+    after(400, () => { log.querySelector(".reply").innerHTML = '<p class="answer">It</p>'; });
+    after(600, () => { log.dataset.busy = "false"; });
+});
+</script></body>"""
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_question_is_typed_in_the_page(tmp_path: Path) -> None:
-    from browser import serving_page
+def test_what_a_page_shows_is_marked_when_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(PAGE, encoding="utf-8")
+    with browser() as chromium:
+        found = type_one(chromium, (tmp_path / "page.html").as_uri(), "Where?", per_minute=12_000)
+    assert found.evidence is not None and found.first_word is not None and found.done is not None
+    assert 0.19 < found.evidence < found.first_word - 0.1 < found.done - 0.2
 
-    with serving_page(tmp_path) as (bot, address), browser() as chromium:
-        found = type_one(chromium, address, "Where is\n the sea?", per_minute=12_000)
-    assert [asked for asked, *_ in bot.asked] == ["Where is the sea?"]
-    assert found.failed is None and found.first_word is not None and found.done is not None
-    assert 0 < found.first_word <= found.done < 20
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_questions_are_typed_in_the_real_page(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eval.typed.type_one", partial(type_one, per_minute=12_000))
+    bot: Any = FakeBot()
+    one, two = typed(bot, settings, ["Who is\n it?", "Where?"], Path("store"))
+    assert [asked[:2] for asked in bot.asked] == [("Who is it?", []), ("Where?", [])]
+    for found in (one, two):
+        assert found.failed is None and found.first_word is not None and found.done is not None
+        assert 0 < found.first_word <= found.done < 20
