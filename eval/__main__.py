@@ -17,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = f"python -m eval {options.command}"
     try:
         module = import_module(f"eval.{options.command}")
-        if getattr(options, "baseline", False):
-            command = "python -m eval --baseline"
+        if getattr(options, "baseline", False) or getattr(options, "peer", False):
+            command = "python -m eval --baseline" if options.command != "bench" else "python -m eval bench --peer"
             import_module("eval.baseline")  # Now, and not when all questions are answered.
         return int(module.main(options))
     except ModuleNotFoundError as error:

@@ -52,12 +52,17 @@ class Baseline:
         passages = splitter.create_documents([one.text for one in every], [{"doc_id": one.doc_id} for one in every])
         for number, passage in enumerate(passages):
             passage.metadata["number"] = number
+        self.passages = len(passages)
         self._settings = settings
         self._documents = documents
         self._store = Chroma.from_documents(
             passages, embedder, collection_name=f"baseline-{uuid.uuid4().hex}", client=chromadb.EphemeralClient(),
             collection_configuration={"hnsw": {"space": "cosine"}},
         )  # fmt: skip
+        self.use(model)
+
+    def use(self, model: BaseChatModel) -> None:
+        """Let this model answer from now on."""
         self._answer = ChatPromptTemplate.from_messages([("human", PROMPT)]) | model | StrOutputParser()
 
     def close(self) -> None:

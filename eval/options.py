@@ -14,6 +14,7 @@ DRAFTS = 20
 COMMANDS = {
     "report": "write results as one HTML page",
     "compare": "compare results question by question, with a paired test",
+    "bench": "measure how fast it is: start, ingest, evidence, first token, end, memory",
     "retrieve": "measure the retrieval alone, without the chat model",
     "draft": "draft questions about documents, for a person to correct",
     "fit": "fit the confidence to results made with RAG_ABSTAIN_BELOW=0, and print how good it is",
@@ -90,6 +91,17 @@ def _retrieve(parser: argparse.ArgumentParser) -> None:
     _which(parser)
 
 
+def _bench(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", nargs="+", action="extend", default=[], type=Path, metavar="FOLDER", help="sets beside our article")
+    add("--no-article", dest="article", action="store_false", help="only the sets of --data")
+    _which(parser)
+    add("--peer", action="store_true", help="ask LangChain's tutorial chain as well, by turns")
+    add("--typed", action="store_true", help="also type each question in the page, in headless Chromium")
+    add("--starts", type=_count, default=3, metavar="N", help="fresh processes to start (default: 3)")
+    add("--ingests", type=_count, default=1, metavar="N", help="fresh processes to ingest in (default: 1)")
+
+
 def _draft(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="documents, and folders of them")
@@ -128,7 +140,7 @@ def _feedback(parser: argparse.ArgumentParser) -> None:
 
 _ADD = {
     RUN: _run, "report": _report, "compare": _compare, "retrieve": _retrieve, "draft": _draft, "fit": _fit,
-    "attack": _attack, "kinds": _kinds, "feedback": _feedback,
+    "bench": _bench, "attack": _attack, "kinds": _kinds, "feedback": _feedback,
 }  # fmt: skip
 
 
