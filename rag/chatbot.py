@@ -1,9 +1,12 @@
 """Chatbot: a question, what is found for it, what is written, the Answer."""
 
+import threading
 import time
-from collections.abc import Generator, Sequence
+from collections import OrderedDict
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -25,12 +28,15 @@ from rag.documents.text import clean
 from rag.errors import QuestionError
 from rag.index.index import Index, open_index
 from rag.langchain_adapter import Asked, ChatbotRunnable, History, retrieval_tool
-from rag.models.chat_model import open_model, streamed
+from rag.models.chat_model import is_embedded, open_model, streamed
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
 from rag.models.reranker import Reranker, make_reranker
 from rag.settings import Settings
 from rag.types import ABSTENTION, NEAREST, Answer, Citation, Documents, Event, Evidence, Hit, Timings
+
+_REMEMBERED = 200
+"""Answers that are given again if the same is asked while the index is the same."""
 
 
 class Chatbot:
@@ -54,6 +60,11 @@ class Chatbot:
             else RetrieverFinder(source, embedder, sentences)
         )
         self._writer = Writer(settings, model)
+        self._answers: OrderedDict[Hashable, tuple[Evidence, Answer]] = OrderedDict()
+        self._reads_ahead = False
+        self._asked = 0
+        self._lock = threading.Lock()
+        self._engine = threading.Lock()
         self._resources = ExitStack()
 
     @classmethod
@@ -78,6 +89,7 @@ class Chatbot:
             chat_model = model or stack.enter_context(open_model(settings, progress))
             bot = cls(settings, source, chat_model, *loading.result())
             bot._resources = stack.pop_all()
+        bot._reads_ahead = settings.read_ahead and model is None and is_embedded(settings)
         return bot
 
     def __enter__(self) -> Self:
@@ -128,6 +140,24 @@ class Chatbot:
     def search(self, question: str, config: RunnableConfig | None = None) -> list[Hit]:
         """The passages nearest to the question, best first. Raises QuestionError like `ask`."""
         return self._finder.find(checked(question), config=config)[1][: self.settings.passages]
+
+    def read_ahead(self, draft: str, history: History = (), documents: Sequence[str] = ()) -> None:
+        """Let the idle engine read what the answer to a question begins with, while it is typed.
+
+        A question that is asked meanwhile waits for the end of this and goes on from there. Nothing happens while
+        any is being answered, or if the model is not the one inside this process. Raises like `ask`.
+        """
+        if not self._reads_ahead or self._asked or not self._engine.acquire(blocking=False):
+            return
+        try:
+            wording, other = stand_alone(checked(draft), history)
+            reading, ranked = self._finder.find(wording.searched, [other], documents)
+            kind = kind_of(wording.typed)
+            context = gather(kind, reading, ranked, wording.searched, self.settings)
+            if not self._asked:
+                self._writer.read_ahead(kind, wording, context, ranked)
+        finally:
+            self._engine.release()
 
     def ask(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
@@ -183,13 +213,50 @@ class Chatbot:
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
         yield hits
+        # Another's retriever may find something else each time.
+        key = (reading.index.path, question, *map(tuple, history), *documents) if reading.index else None
+        if known := self._answers.get(key):
+            yield from self._again(*known, clock)
+            return
         kind = kind_of(wording.typed)
         context = gather(kind, reading, ranked, wording.searched, self.settings)
         evidence = likeliest(context)
         clock.mark("evidence")
         yield evidence
-        draft = yield from self._writer.draft(kind, wording, context, ranked, config)
-        yield self._answer(draft, evidence, wording.searched, ranked, clock)
+        with self._answering():
+            draft = yield from self._writer.draft(kind, wording, context, ranked, config)
+        answer = self._answer(draft, evidence, wording.searched, ranked, clock)
+        if key and not answer.incomplete:
+            self._remember(key, evidence, answer)
+        yield answer
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """While this lasts nothing is read ahead; what is being read is waited for: it may be what is needed."""
+        with self._lock:
+            self._asked += 1
+        try:
+            with self._engine:
+                pass
+            yield
+        finally:
+            with self._lock:
+                self._asked -= 1
+
+    def _remember(self, key: Hashable, evidence: Evidence, answer: Answer) -> None:
+        with self._lock:
+            self._answers[key] = evidence, answer
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+
+    def _again(self, evidence: Evidence, answer: Answer, clock: "_Clock") -> Iterator[Event]:
+        """What was answered to the same question before."""
+        clock.mark("evidence")
+        yield evidence
+        if not answer.abstained:
+            clock.mark("first_token")
+            yield answer.text
+        yield replace(answer, timings=clock.timings())
 
     def _answer(self, draft: Draft, evidence: Evidence, question: str, ranked: list[Hit], clock: "_Clock") -> Answer:
         """The Answer; its hits end with passages that are cited without being among the first."""

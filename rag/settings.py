@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     abstain_below: float = Field(
         0.5, ge=0, le=1, description="Say that the documents do not answer when the confidence is lower."
     )
+    read_ahead: bool = Field(True, description="Let the installed model read while a question is being typed.")
     unsupported: Literal["mark", "drop"] = Field(
         "mark", description="Sentences of an answer that the documents do not say: mark or drop."
     )

@@ -44,7 +44,9 @@ def test_an_answer_that_broke_off_says_so(
     settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = ScriptedModel(responses=["Yes", "Fish swim in the pond. There are", "Yes"], tags=[LOGPROBS])
-    monkeypatch.setattr(Chatbot, "open", lambda *_, **__: Chatbot(settings, animals, model, TopicEmbedder(), TopicReranker()))
+    monkeypatch.setattr(
+        Chatbot, "open", lambda *_, **__: Chatbot(settings, animals, model, TopicEmbedder(), TopicReranker())
+    )
     assert terminal.main(["Where do fish swim?"]) == 0
     assert (
         "There are (not found in the documents. The answer was cut off here.)\n\nThe answer broke off. Ask again.\n"

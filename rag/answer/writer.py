@@ -1,6 +1,6 @@
 """The chain: is it stated? answer, clean, cite, is it grounded? Yes or No."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -72,7 +72,7 @@ class Writer:
         weighed = LOGPROBS in (model.tags or [])
         one_word: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10} if weighed else {}
         yes_or_no = model.bind(**one_word) | yes_probability
-        self._read = _named("read ahead", CHECK | model.bind(max_tokens=1))
+        self._read = {kind: _named("read ahead", prompt | model.bind(max_tokens=1)) for kind, prompt in ANSWER.items()}
         self._stated = _named("is it stated", CHECK | yes_or_no)
         # An output parser behind it would read the stream to its end when it is closed.
         answering = model.bind(**({"logprobs": True} if weighed else {}))
@@ -80,10 +80,11 @@ class Writer:
         self._grounded = _named("is it grounded", GROUND | yes_or_no)
         self._verdict = _named("yes or no", VERDICT | yes_or_no)
 
-    def read_ahead(self, context: Context) -> None:
-        """Let the engine read what every question will begin with. Raises ModelError."""
-        with explained(self._settings):
-            self._read.invoke({"text": context.text, "question": ""})
+    def read_ahead(self, kind: Kind, wording: Wording, context: Context, hits: Sequence[Hit]) -> None:
+        """Let the engine read what the answer would begin with, if there is to be one. Raises ModelError."""
+        if kind is Kind.SUMMARY or not self._is_hopeless(self._outlook(wording, context, hits)[0]):
+            with explained(self._settings):
+                self._read[kind].invoke(_values(wording, context) | {"question": wording.asked})
 
     def draft(
         self, kind: Kind, wording: Wording, context: Context, hits: list[Hit], config: RunnableConfig | None = None
@@ -92,14 +93,10 @@ class Writer:
 
         Nothing is written if it is hopeless. Raises ModelError.
         """
-        question = wording.searched
-        read = {"text": context.text, "question": question, "length": length_asked(wording.typed).wording}
-        signals, outlook = dict[str, float](), 1.0
-        if kind is not Kind.SUMMARY:
-            signals = known_before(wording.typed, hits, context)
-            outlook = self._confidence.before.probability(signals)
-            if self._confidence.is_hopeless(outlook, self._settings.abstain_below):
-                return Draft((), outlook, signals)
+        question, read = wording.searched, _values(wording, context)
+        outlook, signals = (1.0, dict[str, float]()) if kind is Kind.SUMMARY else self._outlook(wording, context, hits)
+        if self._is_hopeless(outlook):
+            return Draft((), outlook, signals)
         written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
         text = cleaned(written.strip(), kind, wording, context)
         draft = Draft(cite(text, question, context.sources, context.sentences), outlook, signals)
@@ -111,6 +108,14 @@ class Writer:
             draft = self._sided(draft, wording, config)
         cut = incomplete(self._model, reason)
         return _cut_short(draft, cut, context) if cut else draft
+
+    def _outlook(self, wording: Wording, context: Context, hits: Sequence[Hit]) -> tuple[float, dict[str, float]]:
+        """The probability that the documents answer, before an answer is written, and its signals."""
+        signals = known_before(wording.typed, hits, context)
+        return self._confidence.before.probability(signals), signals
+
+    def _is_hopeless(self, outlook: float) -> bool:
+        return self._confidence.is_hopeless(outlook, self._settings.abstain_below)
 
     def _asked(self, chain: Runnable[Any, float], values: Mapping[str, str], config: RunnableConfig | None) -> float:
         with explained(self._settings):
@@ -205,6 +210,11 @@ def likeliest(context: Context) -> Evidence:
 def nearest(draft: Draft, evidence: Evidence, settings: Settings) -> tuple[Citation, ...]:
     """The sentences to quote in place of an answer: none if it is improbable that they say something of it."""
     return evidence.citations if draft.confidence >= NEAR * settings.abstain_below else ()
+
+
+def _values(wording: Wording, context: Context) -> dict[str, str]:
+    """What every prompt over the text is filled with."""
+    return {"text": context.text, "question": wording.searched, "length": length_asked(wording.typed).wording}
 
 
 def _named(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:

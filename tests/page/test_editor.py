@@ -62,7 +62,13 @@ def upload(tmp_path: Path, text: str | bytes) -> Path:
 def test_an_uploaded_file_is_in_the_index_with_the_next_question(
     editor: DocumentEditor, settings: Settings, tmp_path: Path
 ) -> None:
-    bot = Chatbot(settings, open_index(settings.index, EMBEDDER), ScriptedModel(responses=["No"]), TopicEmbedder(), TopicReranker())
+    bot = Chatbot(
+        settings,
+        open_index(settings.index, EMBEDDER),
+        ScriptedModel(responses=["No"]),
+        TopicEmbedder(),
+        TopicReranker(),
+    )
     changed = done(editor.add_file(upload(tmp_path, "Fish swim in the pond."), "pond.txt"))
     assert changed.line.startswith("Indexed 3 documents, 3 passages, 0 skipped, ")
     assert changed.messages == ()
