@@ -19,6 +19,7 @@ from rag.server.store import FILE, Store
 from rag.settings import read_server_settings
 from rag.types import Document
 
+UNSAID = "it quotes what is nearest; whether that answers is not said"
 OPEN = "questions.draft.jsonl"
 """What a person must complete; its name keeps it from being taken for a document."""
 
@@ -98,7 +99,7 @@ def item_of(number: int, rating: Rating, known: Container[str]) -> dict[str, Any
     knows the documents `known`, has lost one of these, somebody must see whether it is still right.
     """
     turn, answer = rating.turn, rating.turn.answer
-    cited = answer.citations if answer else ()
+    cited = answer.citations or answer.near if answer else ()
     history = [list(pair) for pair in rating.history]
     item = {"id": f"feedback-{number}", "kind": kind_of(rating), "question": turn.question, "history": history}
     match item["kind"]:
@@ -110,7 +111,8 @@ def item_of(number: int, rating: Rating, known: Container[str]) -> dict[str, Any
             return {**item, "answers": []}
         case "feedback-corrected":
             return {**item, "answers": [rating.right.strip()]}
-    reason = rating.reason or "the index has no longer every document that it cites"
+    lost = "the index has no longer every document that it cites"
+    reason = rating.reason or (UNSAID if answer and answer.near else lost)
     quoted = [{"title": one.title, "quote": one.quote} for one in cited]
     return {**item, "said": turn.text, "cited": quoted, "reason": reason, "comment": rating.comment}
 
@@ -118,6 +120,8 @@ def item_of(number: int, rating: Rating, known: Container[str]) -> dict[str, Any
 def kind_of(rating: Rating) -> str:
     """What the rating says of the question; "feedback-open" if it does not say what is right."""
     answer = rating.turn.answer
+    if rating.good and answer and answer.near:
+        return "feedback-open"
     if rating.good and answer and answer.abstained:
         return "feedback-abstained"
     if rating.good:

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Protocol
 
 from eval.dataset import Evidence, Place, Question, locate
-from eval.metrics import correct, gist, is_long, opposed, rouge_l, token_f1
+from eval.metrics import correct, covered, gist, is_long, opposed, rouge_l, token_f1
 from rag.errors import RagError, with_detail
 from rag.types import Answer, Citation, Document, Event, Sentence, Timings
 
@@ -29,7 +29,8 @@ class Record:
     verdict of the judge, if there is one. `rouge_l` and `gist` are None except for a
     question whose references are all long. `signals` are what the confidence is made of,
     by name; empty for a chain that has none. If the question failed, `error` is the
-    message and the record counts as a wrong answer.
+    message and the record counts as a wrong answer. `near` is what was quoted in the place
+    of an answer.
     """
 
     question: Question
@@ -50,18 +51,24 @@ class Record:
     rouge_l: float | None = None
     gist: bool | None = None
     signals: Mapping[str, float] = field(default_factory=dict)
+    near: tuple[Citation, ...] = ()
 
     @property
     def right(self) -> bool:
         """The verdict that fits the question: whether a long reference's gist is there, else `correct`."""
         return self.correct if self.gist is None else self.gist
 
+    @property
+    def quoted(self) -> bool:
+        """Whether it quoted, in the place of an answer, some of the evidence."""
+        return any(covered([Place(one.doc_id, one.start, one.end) for one in self.near], self.evidence))
+
 
 class Chain(Protocol):
     """What can be measured: `rag.Chatbot`, and the baseline."""
 
     def stream(self, question: str, history: list[tuple[str, str]]) -> Iterator[Event]:
-        """First the hits, then pieces of the answer's text, last the Answer. Raises RagError."""
+        """First the hits, perhaps the Evidence, then pieces of a draft, last the Answer. Raises RagError."""
 
 
 def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> Record:
@@ -94,6 +101,7 @@ def ask(chain: Chain, question: Question, documents: Mapping[str, Document]) -> 
         rouge_l=(rouge_l(text, references) if given else 0.0) if long else None,
         gist=given and not opposed(text, references) and gist(text, references) if long else None,
         signals=answer.signals,
+        near=answer.near,
     )
 
 
@@ -105,7 +113,7 @@ def _follow(chain: Chain, question: Question, started: float) -> tuple[Answer, T
             answer = event
         elif isinstance(event, list):
             passages = perf_counter() - started
-        elif event and first_token is None:
+        elif isinstance(event, str) and event and first_token is None:
             first_token = perf_counter() - started
     if answer is None:
         raise RuntimeError(f"The stream of {question.id!r} ended without an Answer.")

@@ -72,9 +72,10 @@ def _image(plot: Plot) -> str:
 
 
 def _cited(record: Record) -> list[tuple[Citation, bool]]:
-    """The citations, and whether each touches the evidence."""
-    places = [Place(one.doc_id, one.start, one.end) for one in record.citations]
-    return list(zip(record.citations, relevant(places, record.evidence), strict=True))
+    """What is cited or quoted, and whether each touches the evidence."""
+    shown = (*record.citations, *record.near)
+    places = [Place(one.doc_id, one.start, one.end) for one in shown]
+    return list(zip(shown, relevant(places, record.evidence), strict=True))
 
 
 def _found(record: Record) -> list[tuple[Place, bool]]:

@@ -94,7 +94,8 @@ def _plain(record: Record) -> dict[str, Any]:
 
 def _citations(values: dict[str, Any]) -> list[dict[str, Any]]:
     """Every citation in a record as it is in JSON."""
-    return [*values["citations"], *(one for text in values["sentences"] for one in text["citations"])]
+    of_sentences = [one for text in values["sentences"] for one in text["citations"]]
+    return [*values["citations"], *values.get("near", ()), *of_sentences]
 
 
 def read(path: Path) -> Result:

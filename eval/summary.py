@@ -84,6 +84,7 @@ def _resampled(records: Sequence[Record]) -> dict[str, tuple[Statistic, Sequence
     held_back = [one.abstained and not one.question.answerable for one in records]
     return {
         "right": (ratio, right, [1] * len(records)),
+        "right_or_quoted": (ratio, [one.right or one.quoted for one in records], [1] * len(records)),
         "answerable_right": (ratio, [one.right and one.question.answerable for one in records], answerable),
         "abstention_recall": (ratio, held_back, unanswerable),
         "auc_answerable": (auc, [one.confidence for one in asked], [one.question.answerable for one in asked]),
@@ -97,8 +98,10 @@ def _resampled(records: Sequence[Record]) -> dict[str, tuple[Statistic, Sequence
 def overall(records: Sequence[Record]) -> Scores:
     """Abstention, support of sentences, times in seconds (failed questions left out), and counts.
 
-    `near_found` is the share of the unanswerable questions for which a document that only
-    seems to answer was found.
+    `right_or_quoted` counts a question as well if some of its evidence was quoted in the
+    place of an answer, `invented` the unanswerable ones that were answered. `near_found` is
+    the share of the unanswerable questions for which a document that only seems to answer
+    was found.
     """
     unanswerable = [one for one in records if not one.question.answerable]
     abstained = [one for one in records if one.abstained]
@@ -107,10 +110,12 @@ def overall(records: Sequence[Record]) -> Scores:
     near = [one for one in unanswerable if one.error is None and one.question.near_doc_ids]
     shared = {name: figure(*values) for name, values in _resampled(records).items()}
     return {
+        "right_or_quoted": shared["right_or_quoted"],
         "abstention_precision": share([not one.question.answerable for one in abstained]),
         **{name: shared[name] for name in ("abstention_recall", "answerable_right", "auc_answerable", "auc_right")},
         "unanswerable": len(unanswerable),
         "unanswerable_abstained": right_to_abstain,
+        "invented": sum(not one.abstained and one.error is None for one in unanswerable),
         "answerable": len(records) - len(unanswerable),
         "answerable_abstained": len(abstained) - right_to_abstain,
         "near_found": share([any(hit.doc_id in one.question.near_doc_ids for hit in one.hits) for one in near]),

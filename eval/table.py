@@ -26,6 +26,7 @@ COLUMNS = {
 }
 _OVERALL = {
     "right": "{right}",
+    "right or nearest sentence quoted": "{right_or_quoted}",
     "answerable right": "{answerable_right}",
     "abstention precision": "{abstention_precision}",
     "abstention recall": "{abstention_recall}",
@@ -33,6 +34,7 @@ _OVERALL = {
     "AUC, right among answered": "{auc_right}",
     "citation recall": "{citation_recall}",
     "abstained, unanswerable": "{unanswerable_abstained} of {unanswerable}",
+    "invented": "{invented} of {unanswerable}",
     "abstained, answerable": "{answerable_abstained} of {answerable}",
     "near document found, unanswerable": "{near_found}",
     "sentences supported": "{supported}",

@@ -9,7 +9,9 @@ from rag.chatbot import Chatbot, checked
 from rag.errors import RagError, with_detail
 from rag.models.progress import terminal_progress
 from rag.settings import read_settings
-from rag.types import INCOMPLETE, Answer
+from rag.types import INCOMPLETE, NEAREST, Answer, Citation, Evidence
+
+_DIM, _PLAIN = "\033[2m", "\033[0m"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         checked(arguments.question)
         with terminal_progress() as progress, Chatbot.open(read_settings(), progress=progress) as bot:
-            answer = bot.ask(arguments.question)
+            answer = _asked(bot, arguments.question, shows=sys.stdout.isatty() and not arguments.json)
     except RagError as error:
         print(with_detail(error), file=sys.stderr)
         return 1
@@ -31,8 +33,23 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _asked(bot: Chatbot, question: str, shows: bool) -> Answer:
+    """The Answer; `shows` prints the evidence as soon as it is known."""
+    for event in bot.stream(question):
+        if isinstance(event, Evidence) and event.citations and shows:
+            print(f"{_DIM}In the documents:", *map(_quote, event.citations), _PLAIN, sep="\n", flush=True)
+    assert isinstance(event, Answer)
+    return event
+
+
+def _quote(citation: Citation) -> str:
+    return f"  {citation.source}: {_shortened(citation.quote)}"
+
+
 def _text(answer: Answer) -> str:
-    """The answer with [n] marks and quotations, or the nearest passages if there is none."""
+    """The answer with [n] marks and quotations, or else what is nearest."""
+    if answer.near:
+        return "\n".join([NEAREST, "", *map(_source, answer.near)])
     if answer.abstained:
         nearest = [f"  {hit.passage.source}: {_shortened(hit.passage.text)}" for hit in answer.hits]
         return "\n".join([answer.text, *(["", "The nearest passages:", *nearest] if nearest else [])])
@@ -41,12 +58,15 @@ def _text(answer: Answer) -> str:
         + ("" if sentence.supported else f" (not found in the documents. {sentence.why})")
         for sentence in answer.sentences
     )  # fmt: skip
-    quotes = [
-        f"[{citation.number}] {citation.source}{f', page {citation.page}' if citation.page else ''}: {citation.quote}"
-        for citation in answer.citations
-    ]
+    quotes = map(_source, answer.citations)
     cut = ["", INCOMPLETE[answer.incomplete]] if answer.incomplete else []
     return "\n".join([said, *cut, "", *quotes])
+
+
+def _source(citation: Citation) -> str:
+    """[n], the place, the words."""
+    page = f", page {citation.page}" if citation.page else ""
+    return f"[{citation.number}] {citation.source}{page}: {citation.quote}"
 
 
 def _shortened(text: str, most: int = 160) -> str:

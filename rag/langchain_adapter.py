@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
@@ -12,6 +13,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 
 from rag.errors import QuestionError
 from rag.types import Answer, Event, Hit
+from rag.types import Citation as Cited
 
 History = Sequence[tuple[str, str]]
 Asked = str | Mapping[str, Any] | Sequence[BaseMessage]
@@ -89,26 +91,37 @@ def turns(asked: Asked) -> tuple[str, History]:
 
 
 def annotations(answer: Answer) -> list[Citation]:
-    """A Citation for each source of each sentence, with indices into the answer's text."""
+    """A Citation for each source of each sentence, or for each quotation.
+
+    The indices are those of the answer's text.
+    """
     made: list[Citation] = []
     start = 0
     for sentence in answer.sentences:
         end = start + len(sentence.text)
-        for one in sentence.citations:
-            own: dict[str, Any] = {"doc_id": one.doc_id, "source": one.source, "start": one.start, "end": one.end}
-            made.append(
-                create_citation(
-                    title=one.title,
-                    start_index=start,
-                    end_index=end,
-                    cited_text=one.quote,
-                    number=one.number,
-                    page=one.page,
-                    **own,
-                )
-            )
+        made += [_annotation(one, start, end) for one in sentence.citations]
         start = end + 1
+    for one in answer.near:
+        found = answer.text.find(one.quote, start)
+        if found < 0:  # The text has it with other white space.
+            made.append(_annotation(one, 0, len(answer.text)))
+            continue
+        start = found + len(one.quote)
+        made.append(_annotation(one, found, start))
     return made
+
+
+def _annotation(of: Cited, start: int, end: int) -> Citation:
+    own: dict[str, Any] = {"doc_id": of.doc_id, "source": of.source, "start": of.start, "end": of.end}
+    return create_citation(
+        title=of.title,
+        start_index=start,
+        end_index=end,
+        cited_text=of.quote,
+        number=of.number,
+        page=of.page,
+        **own,
+    )
 
 
 def retrieval_tool(search: Callable[[str, RunnableConfig], list[Hit]]) -> BaseTool:
@@ -131,4 +144,5 @@ def _block(answer: Answer, text: str, index: int) -> dict[str, Any]:
 
 
 def _metadata(answer: Answer) -> dict[str, Any]:
-    return {"abstained": answer.abstained, "confidence": answer.confidence}
+    near = [asdict(one) for one in answer.near]
+    return {"abstained": answer.abstained, "confidence": answer.confidence, "near": near}

@@ -22,7 +22,20 @@ from rag.index.index import Index
 from rag.index.manifest import Corpus
 from rag.models.reranker import Scores
 from rag.settings import Settings
-from rag.types import Answer, Citation, Document, Documents, Event, Hit, Listed, Passage, Sentence, Timings
+from rag.types import (
+    NEAREST,
+    Answer,
+    Citation,
+    Document,
+    Documents,
+    Event,
+    Evidence,
+    Hit,
+    Listed,
+    Passage,
+    Sentence,
+    Timings,
+)
 
 WAIT = 10  # seconds until a test that hangs fails
 
@@ -177,6 +190,12 @@ def answered(text: str, abstained: bool = False) -> Answer:
     return replace(answer(*said, text=text, hits=[HIT], abstained=abstained), signals={"check": 0.5})
 
 
+def quoted(*near: Citation, hits: Sequence[Hit] = (HIT,), question: str = "") -> Answer:
+    """The reply that quotes what is nearest."""
+    text = " ".join([NEAREST, *(f"“{one.quote}”" for one in near)])
+    return replace(answer(text=text, hits=hits, abstained=True, question=question), near=near, confidence=0.5)
+
+
 class FakeBot:
     """Streams what `script` yields, and remembers what it was asked and whether its streams were closed."""
 
@@ -213,6 +232,14 @@ class FakeBot:
     def waits(self) -> None:
         """Wait until the test opens the gate."""
         assert self.gate.wait(WAIT), "the test did not open the gate"
+
+    @staticmethod
+    def quote(question: str) -> Iterator[Event]:
+        """Evidence, a draft, and then only the quotation."""
+        yield [HIT]
+        yield Evidence((CITATION,))
+        yield "Anna"
+        yield quoted(CITATION, question=question)
 
     @staticmethod
     def echo(question: str) -> Iterator[Event]:

@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import ANIMALS, ScriptedModel, TopicEmbedder, TopicReranker
+from fakes import ANIMALS, FakeBot, ScriptedModel, TopicEmbedder, TopicReranker
 
 from rag import __main__ as terminal
 from rag.chatbot import Chatbot
 from rag.index.index import Index
 from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings
+from rag.types import NEAREST
 
 ROOT = Path(terminal.__file__).parent.parent
 
@@ -61,8 +62,41 @@ def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFi
     assert ANIMALS[2][citation["start"] : citation["end"]] == citation["quote"] == "Fish swim in the pond."
     assert set(answer) == {
         "question", "text", "sentences", "citations", "hits", "abstained", "confidence", "timings", "signals",
-        "incomplete",
+        "incomplete", "near",
     }  # fmt: skip
+
+
+@pytest.fixture
+def quoting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the terminal open a chatbot that has evidence, and then only quotes."""
+
+    class Bot(FakeBot):
+        def __enter__(self) -> "Bot":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(Chatbot, "open", lambda *_, **__: Bot(FakeBot.quote))
+
+
+QUOTED = f"{NEAREST}\n\n[1] data/article.txt: Anna sailed to Oslo.\n"
+
+
+@pytest.mark.usefixtures("quoting")
+def test_what_is_nearest_is_quoted_with_its_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.main(["Who sailed?"]) == 0
+    assert capsys.readouterr().out == QUOTED
+
+
+@pytest.mark.usefixtures("quoting")
+def test_a_person_sees_the_evidence_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert terminal.main(["Who sailed?"]) == 0
+    printed = capsys.readouterr().out
+    assert printed == f"\033[2mIn the documents:\n  data/article.txt: Anna sailed to Oslo.\n\033[0m\n{QUOTED}"
+    assert terminal.main(["Who sailed?", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["near"][0]["quote"] == "Anna sailed to Oslo."
 
 
 @pytest.mark.slow

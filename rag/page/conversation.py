@@ -4,10 +4,22 @@ from collections.abc import Iterable, Sequence
 
 from rag.bounds import COMMENT
 from rag.page.export import with_sources
-from rag.page.markup import Mark, button, count, escape, facts, marks_of, place, sentence_id, shorten
+from rag.page.markup import (
+    Mark,
+    button,
+    count,
+    escape,
+    facts,
+    marks_of,
+    place,
+    quotation_id,
+    quotations_of,
+    sentence_id,
+    shorten,
+)
 from rag.server.records import REASONS, Turn
 from rag.server.store import ConversationSummary
-from rag.types import Answer
+from rag.types import NEAREST, Answer
 
 TITLE = "Ask the article"
 SHOWN_QUESTION = 1000
@@ -16,17 +28,22 @@ QUOTED = 400
 """Characters of a quotation that is shown beside a citation."""
 _SURE = ((0.9, "high"), (0.7, "fair"), (0.0, "low; read the sources"))
 """The confidence in words, from these probabilities on."""
+DRAFT = "Draft – being checked against the documents"
+LEFT = "Draft – not checked against the documents"
+"""What stands above the words of the model that no check has passed."""
 WELCOME = "Ask about the documents. Each answer links to the words it rests on."
 
 
 def conversation(turns: Sequence[Turn], identity: str, suggested: Sequence[str]) -> str:
     """The pane; `identity` names the conversation in the address, `suggested` are questions to ask next."""
     busy = bool(turns) and turns[-1].state == "running"
+    drafting = busy and bool(turns[-1].text)  # What changes with each piece is not read aloud.
     body = [_turn(turn) for turn in turns] or [f'<p class="welcome">{WELCOME}</p>']
     named = escape(identity if turns else "")
     return (
         f'<div class="log" role="log" aria-label="Conversation" data-conversation="{named}" '
-        f'data-busy="{str(busy).lower()}">{"".join(body)}</div>{"" if busy else _suggestions(suggested)}'
+        f'data-busy="{str(busy).lower()}" aria-busy="{str(drafting).lower()}">{"".join(body)}</div>'
+        f"{'' if busy else _suggestions(suggested)}"
     )
 
 
@@ -49,19 +66,43 @@ def _turn(turn: Turn) -> str:
 
 
 def reply(turn: Turn) -> str:
-    """The bot's side of a turn: what it searched for, what it says, how sure it is, what went wrong."""
+    """The bot's side of a turn: what it searched for, what it says and quotes, how sure it is, what went wrong."""
     answer = turn.answer
     rewritten = answer is not None and answer.question.strip() != turn.question.strip()
     parts = [
         f'<p class="quiet">Searched for: {escape(answer.question)}</p>' if answer and rewritten else "",
-        f'<p class="answer" dir="auto">{_answer(turn, answer) if answer else escape(turn.text)}</p>'
-        if turn.text
-        else "",
+        f'<p class="answer" dir="auto">{_answer(turn, answer)}</p>' if answer and turn.text else "",
+        _draft(turn) if turn.text and not answer else "",
         _confidence(answer) if answer else "",
         f'<p class="quiet">{_doing(turn)} …</p>' if turn.state == "running" and not turn.text else "",
         f'<p class="note">{escape(turn.note)}</p>' if turn.note else "",
+        _quotations(turn),
     ]
     return f'<div class="reply" tabindex="-1" id="t{turn.number}-answer">{"".join(parts)}</div>'
+
+
+def _draft(turn: Turn) -> str:
+    """What the model writes, before it is checked: it is no answer yet, and looks like none."""
+    mark = DRAFT if turn.state == "running" else LEFT
+    return f'<div class="draft"><p class="stage">{mark}</p><p class="answer" dir="auto">{escape(turn.text)}</p></div>'
+
+
+def _quotations(turn: Turn) -> str:
+    """What the turn quotes by itself, each with the link to its place."""
+    marks = marks_of(turn)
+    quotes = "".join(
+        f'<blockquote class="sentence" tabindex="-1" id="{quotation_id(turn, number)}" dir="auto">'
+        f"“{escape(' '.join(one.quote.split()))}” {_link(turn, marks[place(one)])} "
+        f'<span class="from">{escape(shorten(facts(one), 80))}</span></blockquote>'
+        for number, one in enumerate(quotations_of(turn), start=1)
+    )
+    if not quotes:
+        return ""
+    if turn.answer is None:
+        return f'<div class="evidence"><h3>In the documents:</h3>{quotes}</div>'
+    if turn.answer.near:
+        return f'<div class="evidence">{quotes}</div>'
+    return f'<details class="evidence"><summary>The nearest sentences</summary>{quotes}</details>'
 
 
 def _doing(turn: Turn) -> str:
@@ -73,6 +114,8 @@ def _doing(turn: Turn) -> str:
 
 
 def _confidence(answer: Answer) -> str:
+    if answer.near:  # They are quoted, and nothing is claimed.
+        return ""
     if answer.abstained:
         return '<p class="quiet">The nearest passages are shown in the document.</p>' if answer.hits else ""
     if answer.incomplete:  # The note says what there is to say.
@@ -82,7 +125,12 @@ def _confidence(answer: Answer) -> str:
 
 
 def _answer(turn: Turn, answer: Answer) -> str:
-    """The sentences with their markers, and what the text has before, between and after them."""
+    """The sentences with their markers, and what the text has before, between and after them.
+
+    Of a reply that only quotes, what stands before the quotations.
+    """
+    if answer.near:
+        return escape(NEAREST)
     marks = marks_of(turn)
     parts: list[str] = []
     at = 0
@@ -108,10 +156,17 @@ def _citation(turn: Turn, sentence: int, mark: Mark) -> str:
     said = f"{mark.anchor}-s{sentence}"
     quote = escape(shorten(mark.citation.quote, QUOTED))
     return (
-        f' <span class="citing"><a class="cite" href="#{mark.anchor}" data-action="source" data-turn="{turn.number}" '
-        f'data-anchor="{mark.anchor}" aria-describedby="{said}">[{mark.citation.number}]</a>'
+        f' <span class="citing">{_link(turn, mark, said)}'
         f'<span class="quotation" role="tooltip" id="{said}" dir="auto">“{quote}” '
         f'<span class="from">{escape(shorten(facts(mark.citation), 80))}</span></span></span>'
+    )
+
+
+def _link(turn: Turn, mark: Mark, described: str = "") -> str:
+    by = f' aria-describedby="{described}"' if described else ""
+    return (
+        f'<a class="cite" href="#{mark.anchor}" data-action="source" data-turn="{turn.number}" '
+        f'data-anchor="{mark.anchor}"{by}>[{mark.citation.number}]</a>'
     )
 
 

@@ -16,11 +16,12 @@ from rag.server.gradio_calls import conversation_id
 from rag.server.identity import owner_of
 from rag.server.records import Turn
 from rag.server.store import Store
-from rag.types import Answer, Citation, Hit, Passage, Sentence
+from rag.types import NEAREST, Answer, Citation, Hit, Passage, Sentence
 
 FORMAT = "article-chat/conversation"
 VERSION = 1
 UNSUPPORTED = "(not found in the documents)"
+DRAFT = "(a draft, not checked against the documents)"
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#&|~$]")
 # Many programs make links of https://…, //…, www.… and example.org, too.
 _ADDRESS = re.compile(r"[:/](?=/)|(?<=www)\.|(?<=\S)\.(?=[^\W\d_])", re.IGNORECASE)
@@ -66,9 +67,10 @@ def as_json(turns: Sequence[Turn]) -> str:
     (why there is no whole answer), `rated` ("", "good" or "bad"), `text` (the answer, or what
     there is of it), `answer` (null where there is no whole one) and `passages`. An answer has
     `searched` (the question as it was searched), `abstained`, `confidence` (0 to 1), `sentences`
-    (each with `text`, `supported` and `citations`, which are numbers) and `citations` (each with
+    (each with `text`, `supported` and `citations`, which are numbers), `citations` (each with
     `number`, `doc_id`, `source`, `title`, `page` or null, `start` and `end` in characters of the
-    document, and `quote`). A passage has `doc_id`, `source`, `title`, `page`, `start`, `end`,
+    document, and `quote`) and `near` (the same of what is quoted in the place of an answer). A
+    passage has `doc_id`, `source`, `title`, `page`, `start`, `end`,
     `text`, `score` and `similarity` (-1 to 1, or null). A lone surrogate becomes U+FFFD.
     """
     whole = {"format": FORMAT, "version": VERSION, "turns": [_turn(turn) for turn in turns]}
@@ -99,7 +101,8 @@ def _section(turn: Turn) -> Iterator[str]:
     if turn.note:
         yield f"*Note:* {_escaped(turn.note)}"
     if cited := _citations(turn):
-        yield "Sources:"
+        if not (turn.answer and turn.answer.near):
+            yield "Sources:"
         yield "\n".join(f"- \\[{one.number}\\] {_escaped(facts(one))}: “{_escaped(one.quote)}”" for one in cited)
 
 
@@ -128,6 +131,10 @@ def _pieces(turn: Turn) -> Iterator[tuple[str, list[int], bool]]:
     """What was said, sentence by sentence with what is between them: the numbers cited, and whether it is supported."""
     if turn.answer is None:
         yield turn.text, [], True
+        yield f" {DRAFT}" if turn.text else "", [], True
+        return
+    if turn.answer.near:  # Its quotations stand below with their sources.
+        yield NEAREST, [], True
         return
     text, at = turn.answer.text, 0
     for sentence in turn.answer.sentences:
@@ -143,11 +150,11 @@ def _numbers(sentence: Sentence) -> list[int]:
 
 
 def _citations(turn: Turn) -> list[Citation]:
-    """Every citation of the answer, once, by its number."""
+    """Every citation of the answer, once, by its number, or what it quotes as the nearest."""
     if turn.answer is None:
         return []
     cited = [one for sentence in turn.answer.sentences for one in sentence.citations]
-    return sorted(dict.fromkeys((*cited, *turn.answer.citations)), key=lambda one: one.number)
+    return sorted(dict.fromkeys((*cited, *turn.answer.citations, *turn.answer.near)), key=lambda one: one.number)
 
 
 def _turn(turn: Turn) -> dict[str, Any]:
@@ -171,8 +178,13 @@ def _answer(turn: Turn, answer: Answer) -> dict[str, Any]:
         "sentences": [
             {"text": one.text, "supported": one.supported, "citations": _numbers(one)} for one in answer.sentences
         ],
-        "citations": [{"number": one.number, **_place(one), "quote": one.quote} for one in _citations(turn)],
+        "citations": [] if answer.near else [_cited(one) for one in _citations(turn)],
+        "near": [_cited(one) for one in answer.near],
     }
+
+
+def _cited(one: Citation) -> dict[str, Any]:
+    return {"number": one.number, **_place(one), "quote": one.quote}
 
 
 def _passage(hit: Hit) -> dict[str, Any]:

@@ -115,13 +115,13 @@ class Page:
                     gr.Warning(last.note)
                     yield self.draw(owner, turns + replaced, identity)
                     return
-                found = (last.hits, last.answer, last.ahead)
+                found = (last.hits, last.evidence, last.answer, last.ahead)
                 if found == shown and not over and run.behind:
                     continue
                 keep = over or (not kept and last.hits is not None)
                 if keep:
                     kept = _tried(self._store.write, owner, identity, grown)
-                pane = shown is None or found[:2] != shown[:2]
+                pane = shown is None or found[:3] != shown[:3]
                 shown = found
                 yield self.draw(owner, grown, identity, not over, "" if number == 0 else None, pane, keep)
         finally:

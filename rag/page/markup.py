@@ -1,11 +1,11 @@
 """Text -> safe HTML: foreign text is always escaped, and every cited span has one id."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rag.server.records import Turn
-from rag.types import Citation
+from rag.types import Answer, Citation
 
 Place = tuple[str, int, int]
 """A span: document id, start, end."""
@@ -13,7 +13,7 @@ Place = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Mark:
-    """A cited span of the documents: its id in the page, its number in the answer, the sentences that rest on it."""
+    """A cited span of the documents: its id in the page, its number, the ids of what rests on it or quotes it."""
 
     anchor: str
     citation: Citation
@@ -51,22 +51,40 @@ def sentence_id(turn: Turn, number: int) -> str:
     return f"t{turn.number}-s{number}"
 
 
+def quotation_id(turn: Turn, number: int) -> str:
+    """The id of the quotation `number` (from 1) that the turn shows."""
+    return f"t{turn.number}-q{number}"
+
+
+def quotations_of(turn: Turn) -> tuple[Citation, ...]:
+    """What the turn quotes by itself: the nearest sentences in the place of an answer, else the evidence."""
+    answer = turn.answer
+    if answer is None or (answer.abstained and not answer.near):
+        return turn.evidence
+    return answer.near
+
+
 def marks_of(turn: Turn) -> Mapping[Place, Mark]:
-    """Every span that the answer cites, once, in its order. The ids are counted, so no two are the same."""
-    if turn.answer is None:
-        return {}
+    """Every span that the turn cites or quotes, once, in its order. The ids are counted, so no two are the same."""
     cited: dict[Place, Citation] = {}
     rest: dict[Place, list[str]] = {}
-    for number, sentence in enumerate(turn.answer.sentences, start=1):
-        for citation in sentence.citations:
-            cited.setdefault(place(citation), citation)
-            rest.setdefault(place(citation), []).append(sentence_id(turn, number))
-    for citation in turn.answer.citations:
+    for of, citation in _resting(turn):
         cited.setdefault(place(citation), citation)
+        rest.setdefault(place(citation), []).extend([of] if of else [])
     return {
         where: Mark(f"t{turn.number}-c{number}", citation, tuple(dict.fromkeys(rest.get(where, ()))))
         for number, (where, citation) in enumerate(cited.items(), start=1)
     }
+
+
+def _resting(turn: Turn) -> Iterator[tuple[str, Citation]]:
+    """Each citation of the turn with the id of what rests on it, if anything does."""
+    answer: Answer | None = turn.answer
+    for number, sentence in enumerate(answer.sentences if answer else (), start=1):
+        yield from ((sentence_id(turn, number), citation) for citation in sentence.citations)
+    yield from (("", citation) for citation in (answer.citations if answer else ()))
+    for number, citation in enumerate(quotations_of(turn), start=1):
+        yield quotation_id(turn, number), citation
 
 
 def button(action: str, label: str, shown: str = "", kind: str = "", **data: object) -> str:

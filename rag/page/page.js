@@ -47,6 +47,7 @@
     for (const each of elements) each.classList.add("now");
     const first = elements[0];
     if (!first) return;
+    first.closest("details")?.setAttribute("open", "");
     first.scrollIntoView({ block: "center", behavior: still.matches ? "auto" : "smooth" });
     (first.querySelector("a") ?? first).focus({ preventScroll: true });
   }
@@ -182,7 +183,7 @@
   }
   for (const kind of ["mouseover", "focusin"])
     document.addEventListener(kind, (event) => {
-      const link = event.target.closest?.(".cite");
+      const link = event.target.closest?.(".citing > .cite");
       if (link) place(link);
     });
 
@@ -198,13 +199,21 @@
     if (!busy()) send("click", shown ? { action: "open", conversation: shown } : { action: "new" });
   });
 
+  function end(pane) {  // how far to follow: what is being written stays in view above the evidence
+    const last = pane.scrollHeight - pane.clientHeight;
+    const turn = pane.querySelector("[data-busy=true] .turn:last-child"), draft = turn?.querySelector(".draft");
+    if (!turn?.querySelector(".evidence")) return last;
+    const written = draft ? draft.offsetTop + draft.offsetHeight : 0;
+    return Math.min(last, Math.max(turn.offsetTop, written - pane.clientHeight * 0.6));
+  }
+
   function follow(element) {
     const count = element.querySelectorAll(".turn").length;
     if (count > turns) atEnd = true;
     turns = count;
     document.body.dataset.busy = String(busy());
-    if (atEnd) element.scrollTop = element.scrollHeight;
-    const link = element.querySelector(".cite:hover, .cite:focus-visible");
+    if (atEnd) element.scrollTop = end(element);
+    const link = element.querySelector(".citing > .cite:hover, .citing > .cite:focus-visible");
     if (link) place(link);  // drawing it anew took its place away
     address();
   }
@@ -235,7 +244,7 @@
       const pane = byId("chat");
       const dark = localStorage.getItem("theme");
       if (dark) document.body.classList.toggle("dark", dark === "dark");
-      pane.addEventListener("scroll", () => { atEnd = pane.scrollHeight - pane.scrollTop - pane.clientHeight < 60; });
+      pane.addEventListener("scroll", () => { atEnd = end(pane) - pane.scrollTop < 60; });
       watch("value", () => follow(pane));
       setInterval(heartbeat, HEARTBEAT);
       addEventListener("offline", heartbeat);

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from rag.page.markup import Mark, button, count, escape, marks_of, shorten
+from rag.page.markup import Mark, button, count, escape, marks_of, quotations_of, shorten
 from rag.server.records import Turn
 from rag.types import Document, Hit
 
@@ -64,11 +64,12 @@ def _pane(turn: str, body: str) -> str:
 def _card(turn: Turn, rank: int, hit: Hit) -> str:
     passage = hit.passage
     cited = any(_inside(hit, mark) for mark in marks_of(turn).values())
+    how = "Quoted. " if quotations_of(turn) else "Cited. "
     facts = [shorten(passage.title, 60), *[f"page {passage.page}"] * bool(passage.page), _why(hit)]
     return (
         f'<li class="card{" cited" if cited else ""}"><a href="#t{turn.number}-p{rank}" data-action="passage" '
         f'data-anchor="t{turn.number}-p{rank}" dir="auto">{escape(shorten(passage.text, BEGINNING))}</a>'
-        f'<span class="quiet">{"Cited. " if cited else ""}{escape(", ".join(facts))}.</span></li>'
+        f'<span class="quiet">{how if cited else ""}{escape(", ".join(facts))}.</span></li>'
     )
 
 
@@ -192,12 +193,12 @@ def _marked(text: str, start: int, end: int, regions: Sequence[Region]) -> str:
 
 
 def _mark(region: Region, piece: str, first: bool) -> str:
-    """A piece of the cited words; following it shows the sentences that rest on them."""
+    """A piece of the cited words; following it shows the sentences that rest on them, or where they are quoted."""
     mark = region.mark
     assert mark
     target = mark.sentences[0] if mark.sentences else f"{region.anchor.partition('-')[0]}-answer"
     given = f' id="{region.anchor}" data-number="{mark.citation.number}"' if first else ""
     return (
         f'<mark{given} data-of="{region.anchor}"><a href="#{target}" data-action="resting" '
-        f'data-sentences="{" ".join(mark.sentences)}" title="Show the sentences that rest on this">{piece}</a></mark>'
+        f'data-sentences="{" ".join(mark.sentences)}" title="Show what rests on this">{piece}</a></mark>'
     )

@@ -23,7 +23,7 @@ from rag.errors import BusyError, QuestionError, RagError, for_readers
 from rag.server.identity import owner_of
 from rag.server.limits import OftenError
 from rag.server.service import Service, ServiceEvent, Waiting
-from rag.types import Answer
+from rag.types import Answer, Evidence
 
 RETRY_AFTER = 60
 """Seconds after which to ask again if the queue is full."""
@@ -76,8 +76,9 @@ def add_api(app: FastAPI, service: Service) -> None:
     async def ask(asked: Question, request: Request, stream: bool = False) -> Response:
         """The Answer; with `stream=true`, or if text/event-stream is accepted, server-sent events.
 
-        They are `hits` (the passages), `waiting` (`ahead`: its place in the queue), `piece` (`text`, as it is
-        written), and last `answer` (the Answer, which holds) or `error`. Closing the connection stops the model.
+        They are `hits` (the passages), `evidence` (the citations of the sentences that most likely answer),
+        `waiting` (`ahead`: its place in the queue), `piece` (`text`: of a draft, as it is written), and last `answer`
+        (the Answer, which alone holds) or `error`. Closing the connection stops the model.
         """
         asking = start(service, asked, "http", owner_of(request), request)
         if not stream and "text/event-stream" not in request.headers.get("accept", ""):
@@ -102,7 +103,7 @@ def add_api(app: FastAPI, service: Service) -> None:
 def add_gradio_endpoint(service: Service) -> None:
     """Add the endpoint `ask` for gradio_client; to be called inside `with gr.Blocks()`.
 
-    Its result is the Answer; on the way there are {"text": what is written so far}.
+    Its result is the Answer; on the way there are {"text": the draft so far}, and "evidence" once it is known.
     """
 
     # No coroutine: gradio can close a running generator of this kind alone.
@@ -110,13 +111,15 @@ def add_gradio_endpoint(service: Service) -> None:
         question: str, request: gr.Request, history: list[list[str]] | None = None, documents: list[str] | None = None
     ) -> Iterator[dict[str, Any]]:
         sent = {"question": question, "history": history or [], "documents": documents or []}
-        text = ""
+        draft: dict[str, Any] = {"text": ""}
         try:
             asking = start(service, Question.model_validate(sent), "gradio", str(request.username), request)
             with closing(asking) as events:
                 for event in events:
-                    text += event if isinstance(event, str) else ""
-                    yield as_json(event) if isinstance(event, Answer) else {"text": text}
+                    if isinstance(event, Evidence):
+                        draft["evidence"] = as_json(list(event.citations))
+                    draft["text"] += event if isinstance(event, str) else ""
+                    yield as_json(event) if isinstance(event, Answer) else dict(draft)
         except ValidationError as error:
             raise gr.Error(validation_sentence(error.errors()), print_exception=False) from error
         except RagError as error:
@@ -203,6 +206,8 @@ def _message(event: ServiceEvent) -> str:
             return _named("waiting", {"ahead": ahead})
         case str():
             return _named("piece", {"text": event})
+        case Evidence(citations):
+            return _named("evidence", as_json(list(citations)))
     return _named("hits", as_json(event))
 
 

@@ -60,7 +60,7 @@ class Record:
         match event:
             case Answer():
                 self.answer = event
-                self.outcome = "abstained" if event.abstained else "answered"
+                self.outcome = "quoted" if event.near else "abstained" if event.abstained else "answered"
             case str():
                 self.first = self.first or self.seconds()
             case list():

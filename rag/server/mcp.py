@@ -32,7 +32,8 @@ def make_mcp_server(service: Service) -> "Server[Any]":
         name="ask",
         description=(
             "Ask the documents a question. The answer is made from their text alone, each of its sentences with the "
-            "quotation that says it; if the documents do not answer, it says so."
+            "quotation that says it. If the documents do not answer, it says so; where they may, it answers nothing "
+            "and quotes the nearest sentences (`near`)."
         ),
         input_schema=Question.model_json_schema(),
         output_schema=TypeAdapter(Answer).json_schema(mode="serialization"),

@@ -27,13 +27,13 @@ class Turn:
     number: int
     question: str
     hits: tuple[Hit, ...] | None = None
-    evidence: tuple[Citation, ...] = ()
     text: str = ""
     answer: Answer | None = None
     state: Literal["running", "done", "stopped", "failed"] = "running"
     note: str = ""
     ahead: int = 0
     rated: Literal["", "good", "bad"] = ""
+    evidence: tuple[Citation, ...] = ()
 
 
 def advance(turn: Turn, event: ServiceEvent) -> Turn:

@@ -12,9 +12,9 @@ from rag.errors import ModelError, RagError
 from rag.langchain_adapter import History
 from rag.server.limits import RateLimit, Visitors
 from rag.server.log import Monitor, Record, make_request_id, reason
-from rag.server.queue import Queue
+from rag.server.queue import Queue, Ticket
 from rag.settings import ServerSettings
-from rag.types import Event
+from rag.types import Event, Evidence
 
 _LOG = logging.getLogger(__name__)
 CHECKED = 10.0
@@ -29,7 +29,7 @@ class Waiting:
 
 
 ServiceEvent = Event | Waiting
-"""What a question gives, in order: the hits, its places in the queue, pieces of the answer, the Answer."""
+"""What a question gives, in order: the hits, the Evidence, its places in the queue, pieces, the Answer."""
 
 
 class Service:
@@ -60,7 +60,7 @@ class Service:
         channel: str = "page",
         request_id: str = "",
     ) -> Generator[ServiceEvent, None, None]:
-        """The events of a question: hits at once, Waiting while others come first.
+        """The events of a question: hits and Evidence at once, Waiting while others come first.
 
         `documents` are ids, none for all; `channel` and `request_id` are for the log. Closing it stops the
         model. Raises QuestionError for a blank or overlong question, BusyError if the queue is full or the owner
@@ -77,10 +77,12 @@ class Service:
                 leaving.enter_context(closing(stream))
                 for number, event in enumerate(stream):
                     record.see(event)
+                    searched = isinstance(event, Evidence)
+                    if number == 1 and not searched:  # A stream without any: the model has begun.
+                        yield from self._wait(ticket)
                     yield event
-                    ahead = 0
-                    while number == 0 and (ahead := self.queue.ahead(ticket, seen=ahead)):
-                        yield Waiting(ahead)
+                    if searched:
+                        yield from self._wait(ticket)
             if record.answer:  # It is as good as a check.
                 self._checked_until, self._fault = time.monotonic() + CHECKED, None
 
@@ -96,6 +98,12 @@ class Service:
                 self._checking.release()
         if fault := self._fault:  # Another thread may take it away meanwhile.
             raise fault
+
+    def _wait(self, ticket: Ticket) -> Generator[Waiting, None, None]:
+        """The ticket's places in the queue, until it is its turn."""
+        ahead = 0
+        while ahead := self.queue.ahead(ticket, seen=ahead):
+            yield Waiting(ahead)
 
     def _try_model(self) -> None:
         busy = self.queue.running and not self._fault  # A model at work need not be disturbed.

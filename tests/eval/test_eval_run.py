@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fakes import Event, FakeBot, answer, cite, hit
+from fakes import Event, FakeBot, answer, cite, hit, quoted
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 
@@ -23,7 +23,7 @@ from eval.record import Times
 from eval.run import judge, run
 from rag.errors import ModelError, StoreError
 from rag.settings import read_settings
-from rag.types import Document, Sentence
+from rag.types import Document, Evidence, Sentence
 
 TEXT = "Mark Rutte is NATO’s chief. He was in Brussels."
 DOCUMENT = Document("d", "folder/article.txt", "Article", TEXT)
@@ -51,6 +51,7 @@ class ScriptedBot(FakeBot):
         if question == CITY.question:
             raise ModelError("The model at /home/somebody/model.gguf is down; start it.")
         known = question == CHIEF.question
+        yield Evidence((CITATION,))
         yield from ("Mark Rutte", " leads NATO.") if known else ()
         text = "Mark Rutte leads NATO." if known else "The documents do not say."
         said = answer(Sentence(text, (CITATION,), True)) if known else answer(text=text, abstained=True)
@@ -80,6 +81,13 @@ def test_run_records_answers_abstentions_and_failures(monkeypatch: pytest.Monkey
     assert (city.correct, city.abstained, city.f1, city.error_kind) == (False, False, 0.0, "ModelError")
     assert city.error == "The model at /home/somebody/model.gguf is down; start it."
     assert (city.hits, city.times) == ((), Times(passages=None, first_token=None, total=2))
+
+
+def test_what_is_quoted_in_the_place_of_an_answer_is_kept() -> None:
+    bot = FakeBot(lambda question: iter([[hit(DOCUMENT)], quoted(CITATION, question=question)]), d=DOCUMENT)
+    chief, age = run(bot, [CHIEF, AGE], bot.documents)
+    assert (chief.near, chief.quoted, chief.correct, chief.abstained) == ((CITATION,), True, False, True)
+    assert (age.near, age.quoted, age.correct) == ((CITATION,), False, True)
 
 
 def test_holding_back_an_answer_earns_no_f1() -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import ANIMALS, EMBEDDER, answer, cite, publish, write
+from fakes import ANIMALS, EMBEDDER, answer, cite, publish, quoted, write
 
 from eval.dataset import CORPUS, QUESTIONS, DatasetError, Place, Question, build, load, locate, mapped
-from eval.feedback import OPEN, main, write_set
+from eval.feedback import OPEN, UNSAID, item_of, main, write_set
 from eval.metrics import correct
 from eval.results import ReportError
 from rag.errors import NoIndexError
@@ -18,7 +18,7 @@ from rag.index.index import open_index
 from rag.server.records import Rating, Turn
 from rag.server.store import FILE, Store
 from rag.settings import Settings
-from rag.types import Document, Sentence
+from rag.types import Citation, Document, Sentence
 
 OUT = Path("feedback")
 
@@ -134,6 +134,13 @@ def test_what_cannot_be_scored_waits_for_its_answers(settings: Settings, documen
     write(OUT, {QUESTIONS: "\n".join(completed)})
     questions, _ = read(settings)
     assert [one.answers for one in questions] == [("The dog.",)] * 2
+
+
+def test_a_reply_that_only_quotes_does_not_say_what_is_right() -> None:
+    near = Citation(1, "d", "a.txt", "A", 0, 3, "Rex")
+    item = item_of(1, good(Turn(1, "Who?", (), "", quoted(near, question="Who?"), "done")), {"d"})
+    assert (item["kind"], item["reason"]) == ("feedback-open", UNSAID) and "answers" not in item
+    assert item["cited"] == [{"title": "A", "quote": "Rex"}]
 
 
 @pytest.mark.slow

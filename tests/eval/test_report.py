@@ -81,6 +81,14 @@ def test_what_there_is_not_is_said() -> None:
 
 
 @pytest.mark.slow
+def test_what_was_quoted_stands_where_citations_do() -> None:
+    (quoting,) = questions(read(page([result([replace(HELD_BACK, near=(GOOD,))])])))
+    found = sections(quoting)
+    assert "wrong, nearest sentence quoted" in found["Answer, chat"]
+    assert found["Citations, chat"] == "1 Article · touches the evidence xxxx"
+
+
+@pytest.mark.slow
 def test_several_results_stand_side_by_side() -> None:
     worse = [replace(RECORDS[0], correct=False), *RECORDS[1:3]]
     soup = read(page([result(RECORDS), result(worse, "two")]))

@@ -74,11 +74,17 @@ def test_results_read_as_they_were_but_for_what_is_left_out(tmp_path: Path) -> N
     assert summarise(result.chains["chat"], 2) == summarise(RECORDS, 2)
 
 
+def test_what_was_quoted_is_kept_without_its_folder(tmp_path: Path) -> None:
+    path = written(tmp_path, tmp_path, chat=[replace(RECORDS[1], near=RECORDS[0].citations)])
+    assert "somebody" not in path.read_text(encoding="utf-8")
+    assert read(path).chains["chat"][0].near == tuple(replace(one, source="Article") for one in RECORDS[0].citations)
+
+
 def test_results_of_before_the_newer_fields_can_be_read(tmp_path: Path) -> None:
     path = written(tmp_path, tmp_path, chat=RECORDS)
     values = json.loads(path.read_text(encoding="utf-8"))
     for one in values["records"]["chat"]:
-        del one["gist"], one["rouge_l"], one["signals"], one["question"]["near_doc_ids"]
+        del one["gist"], one["rouge_l"], one["signals"], one["near"], one["question"]["near_doc_ids"]
     path.write_text(json.dumps(values), encoding="utf-8")
     assert read(path).chains["chat"][2] == RECORDS[2]
 

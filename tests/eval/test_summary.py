@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from records import ANSWERED, EVIDENCE, FACT, FAILED, HELD_BACK, OUTSIDE, RECORDS, REFUSED, record
+from records import ANSWERED, BAD, EVIDENCE, FACT, FAILED, GOOD, HELD_BACK, OUTSIDE, RECORDS, REFUSED, record
 
 from eval.summary import figures, summarise, waits
 from rag.types import Sentence
@@ -41,6 +41,15 @@ def test_overall() -> None:
     assert (values["passages_p50"], values["first_token_p50"], values["total_p50"]) == (2, 2, 4)
     assert values["total_p95"] == pytest.approx(4.9)
     assert (values["failed"], values["evidence_not_found"]) == (1, 0)
+
+
+def test_a_reply_that_quotes_the_evidence_counts_beside_the_right_ones() -> None:
+    touching, beside = replace(HELD_BACK, near=(GOOD,)), replace(HELD_BACK, near=(BAD,))
+    answered = record(OUTSIDE, correct=False)
+    values = figures(summarise([ANSWERED, touching, beside, answered], k=2))
+    assert (values["right"], values["right_or_quoted"]) == (0.25, 0.5)
+    assert (values["invented"], values["unanswerable"]) == (1, 1)
+    assert summarise(RECORDS, k=2)["overall"]["invented"] == 0  # What failed invented nothing.
 
 
 def test_a_chain_without_citations_has_no_citation_scores() -> None:
@@ -94,7 +103,7 @@ def test_intervals_hold_their_figures_and_are_the_same_again() -> None:
     summary = summarise(RECORDS, k=2)
     values = figures(summary)
     assert set(summary["intervals"]) == {
-        "right", "answerable_right", "abstention_recall", "auc_answerable", "auc_right", "citation_recall",
+        "right", "right_or_quoted", "answerable_right", "abstention_recall", "auc_answerable", "auc_right", "citation_recall",
     }  # fmt: skip
     assert summary["intervals"]["right"] == (0, 1)  # Two of four right: a resample of all right ones is no rarity.
     assert summary["intervals"]["auc_right"] is None  # A single answer.

@@ -4,13 +4,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from fakes import answer
+from fakes import answer, quoted
 from markup import HOSTILE, TEXT, Reader, asked, cite, hit
 
-from rag.page.conversation import WELCOME, conversation, reply
+from rag.page.conversation import DRAFT, LEFT, WELCOME, conversation, reply
 from rag.server.records import REASONS, Turn, advance, end
 from rag.server.service import Waiting
-from rag.types import Citation, Sentence
+from rag.types import NEAREST, Citation, Evidence, Sentence
 
 
 def said(turn: Turn) -> str:
@@ -88,9 +88,51 @@ def test_the_states_of_a_turn_are_said() -> None:
     assert said(advance(turn, Waiting(3))) == "Waiting for the model, number 3 in the queue …"
     assert said(advance(advance(turn, Waiting(3)), Waiting(0))) == "Reading 1 passage …"
     turn = advance(turn, "Anna")
-    assert said(turn) == "Anna"
-    assert said(end(turn, stopped=True)) == "AnnaStopped."
+    assert said(turn) == f"{DRAFT}Anna"
+    assert said(end(turn, stopped=True)) == f"{LEFT}AnnaStopped."
     assert "broke off" in said(end(turn, stopped=False))
+
+
+BEN, ANNA = cite(1, "Ben stayed at home."), cite(2, "Anna <b>sailed</b> to Oslo.")
+
+
+def found() -> Turn:
+    """A turn whose evidence is there, and nothing else."""
+    return advance(advance(Turn(1, "Q"), [hit(0, len(TEXT))]), Evidence((BEN, ANNA)))
+
+
+def test_evidence_is_quoted_before_the_model_speaks_and_below_its_draft() -> None:
+    quotes = "In the documents:“Ben stayed at home.” [1] Title“Anna <b>sailed</b> to Oslo.” [2] Title"
+    assert said(found()) == f"Reading 1 passage …{quotes}"
+    assert said(advance(found(), Waiting(2))) == f"Waiting for the model, number 2 in the queue …{quotes}"
+    drafted = advance(found(), "Ben is")
+    assert said(drafted) == f"{DRAFT}Ben is{quotes}"
+    assert said(end(drafted, stopped=True)) == f"{LEFT}Ben isStopped.{quotes}"
+    read = Reader(reply(drafted))
+    assert read.links() == ["#t1-c1", "#t1-c2"] and {"t1-q1", "t1-q2"} <= set(read.ids())
+
+
+def test_the_answer_takes_the_place_of_draft_and_evidence() -> None:
+    turn = advance(advance(found(), "Ben is"), answer(Sentence("Ben stayed.", (BEN,), True)))
+    assert said(turn) == "Ben stayed. [1]Confidence: high (90%)."
+
+
+def test_a_reply_that_only_quotes_has_each_quotation_once_with_its_link() -> None:
+    turn = advance(advance(found(), "Ben is"), quoted(BEN, ANNA, question="Q"))
+    assert said(turn) == f"{NEAREST}“Ben stayed at home.” [1] Title“Anna <b>sailed</b> to Oslo.” [2] Title"
+    assert Reader(reply(turn)).links() == ["#t1-c1", "#t1-c2"]
+    assert {"copy", "rate"} <= set(actions(conversation([turn], "c", [])))
+
+
+def test_where_nothing_answers_the_evidence_is_folded_away() -> None:
+    turn = advance(found(), answer(text="Not said.", abstained=True, hits=(hit(0, 27),)))
+    assert "<details" in reply(turn) and "The nearest sentences“Ben stayed at home.” [1]" in said(turn)
+
+
+def test_a_draft_is_not_read_aloud_piece_by_piece() -> None:
+    turns = [found(), advance(found(), "Ben"), end(advance(found(), "Ben"), stopped=True)]
+    busy = [dict(Reader(conversation([turn], "c", [])).tags[0][1])["aria-busy"] for turn in turns]
+    assert busy == ["false", "true", "false"]
 
 
 def test_a_very_long_question_is_shortened() -> None:
@@ -130,8 +172,26 @@ def test_hostile_text_stays_text() -> None:
     whole = Citation(1, "d", HOSTILE, HOSTILE, 0, len(HOSTILE), HOSTILE)
     first = asked(answer(Sentence(HOSTILE, (whole,), True), question="other" + HOSTILE))
     failed = Turn(2, HOSTILE, text=HOSTILE, state="failed", note=HOSTILE)
-    read = Reader(conversation([first, failed], HOSTILE, [HOSTILE]))
-    ours = {"a", "article", "button", "div", "h2", "label", "li", "option", "p", "select", "span", "textarea", "ul"}
+    quoting = advance(Turn(3, HOSTILE), quoted(whole, question=HOSTILE))
+    evident = advance(advance(Turn(4, HOSTILE), Evidence((whole,))), HOSTILE)
+    read = Reader(conversation([first, failed, quoting, evident], HOSTILE, [HOSTILE]))
+    ours = {
+        "a",
+        "article",
+        "blockquote",
+        "button",
+        "div",
+        "h2",
+        "h3",
+        "label",
+        "li",
+        "option",
+        "p",
+        "select",
+        "span",
+        "textarea",
+        "ul",
+    }
     assert {tag for tag, _ in read.tags} <= ours
-    assert read.links() == ["#t1-c1"]
+    assert read.links() == ["#t1-c1", "#t3-c1", "#t4-c1"]
     assert read.text.count(HOSTILE) >= 4

@@ -5,13 +5,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from fakes import quoted
 from hypothesis import example, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rag.page.export import FORMAT, VERSION, as_json, as_markdown, with_sources
+from rag.page.export import DRAFT, FORMAT, VERSION, as_json, as_markdown, with_sources
 from rag.server.records import Turn
 from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
@@ -51,7 +52,7 @@ def test_the_markdown_of_a_conversation() -> None:
         "- \\[1\\] On NATO, page 3: “Mark Rutte leads NATO.”\n"
         "- \\[2\\] old\\.txt: “Founded in 1949.”\n\n"
         "## And before him?\n\n"
-        "Before\n\n"
+        "Before (a draft, not checked against the documents)\n\n"
         "*Note:* Stopped.\n"
     )
 
@@ -63,15 +64,33 @@ def test_the_question_as_it_was_searched_and_an_abstention() -> None:
     assert with_sources(Turn(1, "And before?", (HIT,), none.text, none, "done")) == "Not said."
 
 
+def test_a_reply_that_only_quotes() -> None:
+    reply = quoted(LEADS, FOUNDED, question="Who leads NATO?")
+    turn = Turn(1, "Who leads NATO?", (), reply.text, reply, "done")
+    assert as_markdown([turn]) == (
+        "## Who leads NATO?\n\n"
+        "The documents do not say this outright. Nearest to it:\n\n"
+        "- \\[1\\] On NATO, page 3: “Mark Rutte leads NATO.”\n"
+        "- \\[2\\] old\\.txt: “Founded in 1949.”\n"
+    )
+    assert with_sources(turn) == (
+        "The documents do not say this outright. Nearest to it:\n\n"
+        "[1] On NATO, page 3: “Mark Rutte leads NATO.”\n[2] old.txt: “Founded in 1949.”"
+    )
+    (told,) = json.loads(as_json([turn]))["turns"]
+    assert [one["quote"] for one in told["answer"]["near"]] == [LEADS.quote, FOUNDED.quote]
+    assert (told["answer"]["citations"], told["answer"]["abstained"]) == ([], True)
+
+
 def test_an_answer_with_its_sources_as_plain_text() -> None:
     assert with_sources(TURN) == (
         "Mark Rutte leads NATO. [1] It was founded in 1949. [2] [1]\nHe is 70. (not found in the documents)\n\n"
         "[1] On NATO, page 3: “Mark Rutte leads NATO.”\n"
         "[2] old.txt: “Founded in 1949.”"
     )
-    assert with_sources(STOPPED) == "Before"
+    assert with_sources(STOPPED) == f"Before {DRAFT}"
     assert with_sources(Turn(1, "?", note="The model is down.", state="failed")) == ""
-    assert with_sources(Turn(1, "?", text="\ud800<b>", state="stopped")) == "\ufffd<b>"
+    assert with_sources(Turn(1, "?", text="\ud800<b>", state="stopped")) == f"\ufffd<b> {DRAFT}"
 
 
 def test_the_json_of_a_conversation() -> None:
@@ -117,6 +136,7 @@ def test_the_json_of_a_conversation() -> None:
                             "quote": "Founded in 1949.",
                         },
                     ],
+                    "near": [],
                 },
                 "passages": [
                     {

@@ -16,6 +16,7 @@ from browser import (
     ask,
     bot,
     chromium,
+    cite,
     comes_into_view,
     done,
     drawer,
@@ -28,12 +29,13 @@ from browser import (
     served,
     tool,
 )
-from fakes import Event, FakeBot
+from fakes import Event, FakeBot, quoted
 from playwright.sync_api import expect
 
 from rag.errors import ModelError
-from rag.page.conversation import TITLE
+from rag.page.conversation import DRAFT, LEFT, TITLE
 from rag.page.handlers import BLANK
+from rag.types import NEAREST, Evidence
 
 pytestmark = pytest.mark.browser
 fixtures = (bot, chromium, open_page, served)
@@ -64,7 +66,7 @@ def test_the_passages_come_before_the_answer_and_the_answer_grows(open_page: Ope
     expect(page.locator("#source .card").first).to_contain_text("The <i>sea</i>, 1st by meaning and 2nd by words")
     expect(reply(page)).to_have_text(f"Reading {len(HITS)} passages …")
     steps["read"].set()
-    expect(reply(page)).to_have_text("It speaks")
+    expect(reply(page)).to_have_text(f"{DRAFT}It speaks")
     steps["write"].set()
     expect(said(page)).to_contain_text("It was written in 1987. [not found in the documents]")
     expect(reply(page).locator(".confidence")).to_have_text("Confidence: high (90%).")
@@ -131,7 +133,7 @@ def test_a_quotation_stays_where_it_is_while_another_answer_is_written(open_page
 
     bot.script = script
     ask(page, "And now?")
-    expect(reply(page)).to_have_text("It")
+    expect(reply(page)).to_have_text(f"{DRAFT}It")
     page.locator("#t1 .cite").first.hover()
     quotation = page.locator("#t1 .quotation").first
     before = quotation.bounding_box()
@@ -179,6 +181,41 @@ def test_what_is_absent_is_said_and_the_nearest_passages_shown(open_page: Opener
     expect(page.locator("#source .card")).to_have_count(2)
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_evidence_comes_first_and_the_nearest_sentences_lead_to_their_places(
+    open_page: Opener, bot: FakeBot, size: tuple[int, int]
+) -> None:
+    near = [cite(number, f"Paragraph {number + 6} speaks of the sea.") for number in range(1, 4)]
+    draft = threading.Event()
+
+    def script(question: str) -> Iterator[Event]:
+        yield HITS
+        yield Evidence(tuple(near))
+        assert draft.wait(WAIT)
+        yield "It was the sea"
+        bot.waits()
+        yield quoted(*near[:2], hits=HITS)
+
+    bot.script = script
+    page = open_page(size)
+    ask(page, "What is it about?")
+    quotes = reply(page).locator("blockquote")
+    expect(quotes).to_have_count(3)
+    expect(page.locator("#source mark")).to_have_count(3)
+    draft.set()
+    expect(reply(page).locator(".draft")).to_have_text(f"{DRAFT}It was the sea")
+    expect(reply(page).locator(".draft")).to_be_in_viewport()
+    bot.gate.set()
+    done(page)
+    expect(said(page)).to_have_text(NEAREST)
+    expect(quotes).to_have_count(2)
+    quotes.nth(1).get_by_text("[2]", exact=True).click()
+    expect(page.locator("#source mark.now")).to_have_text("Paragraph 8 speaks of the sea.")
+    comes_into_view(page, page.locator("#t1-c2"))
+    page.locator("#t1-c2 a").click()
+    expect(page.locator("#chat blockquote.now")).to_have_id("t1-q2")
+
+
 @pytest.mark.parametrize("error", [ModelError("The model is down; start it."), ValueError("<b>pipe</b>")])
 def test_the_page_survives_an_error(open_page: Opener, bot: FakeBot, error: Exception) -> None:
     def script(question: str) -> Iterator[Event]:
@@ -208,12 +245,12 @@ def test_stop_ends_the_stream_and_the_page_goes_on(open_page: Opener, bot: FakeB
     bot.script = script
     page = open_page()
     ask(page, "What?")
-    expect(reply(page)).to_have_text("It speaks")
+    expect(reply(page)).to_have_text(f"{DRAFT}It speaks")
     if by_key:
         page.keyboard.press("Escape")
     else:
         page.locator("#stop").click()
-    expect(reply(page)).to_have_text("It speaksStopped.")
+    expect(reply(page)).to_have_text(f"{LEFT}It speaksStopped.")
     done(page)
     bot.gate.set()
     assert bot.closed.wait(WAIT)
@@ -232,7 +269,7 @@ def test_enter_while_running_asks_nothing_more(open_page: Opener, bot: FakeBot) 
     bot.script = script
     page = open_page()
     ask(page, "What?")
-    expect(reply(page)).to_have_text("It speaks")
+    expect(reply(page)).to_have_text(f"{DRAFT}It speaks")
     page.locator("#question textarea").fill("Next?")
     page.locator("#question textarea").press("Enter")
     bot.gate.set()

@@ -23,6 +23,7 @@ from browser import (
 from fakes import Event, FakeBot
 from playwright.sync_api import Page, expect
 
+from rag.page.conversation import DRAFT
 from rag.types import Sentence
 
 pytestmark = pytest.mark.browser
@@ -120,7 +121,7 @@ def test_two_tabs_are_answered_at_the_same_time_and_apart(open_page: Opener, bot
     for name, page in pages.items():
         ask(page, name)
     for name, page in pages.items():
-        expect(reply(page)).to_have_text(name)
+        expect(reply(page)).to_have_text(f"{DRAFT}{name}")
     bot.gate.set()
     for name, page in pages.items():
         expect(reply(page)).to_contain_text(f"Answer to {name}.")
@@ -173,7 +174,7 @@ def test_another_question_while_one_is_answered_loses_nothing(open_page: Opener,
 
     bot.script = script
     tool(page, "retry").click()
-    expect(reply(page)).to_have_text("Half")
+    expect(reply(page)).to_have_text(f"{DRAFT}Half")
     page.locator("#question textarea").fill("Two?")
     page.locator("#question textarea").press("Enter")
     expect(page.get_by_text("This conversation is being answered")).to_be_visible()

@@ -8,7 +8,7 @@ from fakes import Event, FakeBot
 from playwright.sync_api import Browser, expect
 
 from rag.server.users import add_user
-from rag.types import Sentence
+from rag.types import Evidence, Sentence
 
 pytestmark = pytest.mark.browser
 fixtures = (bot, chromium, open_page)
@@ -24,6 +24,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeBot, 
 def test_the_place_in_the_line_is_shown_and_a_full_line_refuses(open_page: Opener, bot: FakeBot) -> None:
     def script(question: str) -> Iterator[Event]:
         yield HITS
+        yield Evidence(())
         bot.waits()
         yield answer(Sentence(f"Answer to {question}.", (), True))
 

@@ -3,15 +3,15 @@
 import html
 import re
 
-from fakes import answer
+from fakes import answer, quoted
 from hypothesis import given
 from hypothesis import strategies as st
 from markup import DOCUMENT, DOCUMENTS, HOSTILE, TEXT, Reader, asked, cite, hit
 
 from rag.page.markup import Mark
 from rag.page.source import START, WHOLE, Region, _marked, loaded, opening, source
-from rag.server.records import Turn
-from rag.types import Citation, Document, Hit, Passage, Sentence
+from rag.server.records import Turn, advance
+from rag.types import Citation, Document, Evidence, Hit, Passage, Sentence
 
 
 def test_the_whole_document_is_shown_with_the_passages_tinted_and_the_cited_words_marked() -> None:
@@ -34,6 +34,20 @@ def test_a_card_says_how_the_passage_was_found_and_whether_it_is_cited() -> None
     ]
     only_words = Hit(hit(0, 27).passage, 0.2, None, None, 13)
     assert ">Title, 13th by words, score 0.200.</span>" in source(asked(answer(hits=(only_words,))), DOCUMENTS)
+
+
+def test_evidence_is_marked_before_the_answer_and_so_is_what_is_quoted_in_its_place() -> None:
+    ben = cite(1, "Ben stayed at home.")
+    waiting = advance(advance(Turn(1, "Q"), [hit(28, 47)]), Evidence((ben,)))
+    for turn in (waiting, advance(waiting, quoted(ben, hits=[hit(28, 47)]))):
+        pane = source(turn, DOCUMENTS)
+        read = Reader(pane)
+        assert read.marked == {"t1-c1": "Ben stayed at home."} and read.links() == ["#t1-p1", "#t1-q1"]
+        assert "Quoted. Title" in read.text and 'data-sentences="t1-q1"' in pane
+    said = Sentence("Cleo sings.", (cite(1, "Cleo sings & dances."),), True)
+    assert Reader(source(advance(waiting, answer(said, hits=[hit(28, 47)])), DOCUMENTS)).marked == {
+        "t1-c1": "Cleo sings & dances."
+    }
 
 
 def test_a_page_is_named_on_the_card() -> None:

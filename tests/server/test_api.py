@@ -12,7 +12,7 @@ from typing import Any
 import gradio_client
 import httpx
 import pytest
-from fakes import HIT, WAIT, Event, FakeBot, answered
+from fakes import CITATION, HIT, WAIT, Event, FakeBot, answered
 from fastapi.testclient import TestClient
 from mcp import Client
 from serving import logged, make_app, serving, sse
@@ -20,6 +20,7 @@ from serving import logged, make_app, serving, sse
 from rag import bounds
 from rag.errors import DamagedError, ModelError, QuestionError, RagError, for_readers
 from rag.settings import Settings
+from rag.types import NEAREST, Evidence
 
 USERS_AT_ONCE = 20
 TOKENS = 8
@@ -70,12 +71,24 @@ def test_the_answer_comes_as_events(address: str, how: str) -> None:
     assert events[1][1] == {"text": "Said"} and events[2][1]["citations"][0]["number"] == 1
 
 
+def test_evidence_and_the_reply_that_only_quotes_come_through(settings: Settings) -> None:
+    client = local(FakeBot(FakeBot.quote), settings)
+    events = list(sse(iter(client.post("/api/ask?stream=1", json={"question": "Q"}).text.splitlines())))
+    assert [name for name, _ in events] == ["hits", "evidence", "piece", "answer"]
+    cited = json.loads(json.dumps(asdict(CITATION)))
+    assert events[1][1] == [cited] and events[3][1]["near"] == [cited]
+    answer = client.post("/api/ask", json={"question": "Q"}).json()
+    assert (answer["near"], answer["abstained"], answer["citations"]) == ([cited], True, [])
+    assert answer["text"] == f"{NEAREST} “{CITATION.quote}”"
+
+
 @pytest.mark.slow
 def test_who_waits_is_told_its_place(settings: Settings) -> None:
     gate = threading.Event()
 
     def script(question: str) -> Iterator[Event]:
         yield [HIT]
+        yield Evidence(())
         assert gate.wait(WAIT)
         yield answered(question)
 
@@ -86,7 +99,7 @@ def test_who_waits_is_told_its_place(settings: Settings) -> None:
             assert next(sse(first.iter_lines()))[0] == "hits"
             with client.stream("POST", url, json={"question": "2"}) as second:
                 events = sse(second.iter_lines())
-                assert next(events)[0] == "hits"
+                assert [next(events)[0] for _ in range(2)] == ["hits", "evidence"]
                 assert next(events) == ("waiting", {"ahead": 1})
                 gate.set()
                 assert [name for name, _ in events] == ["answer"]
@@ -317,6 +330,17 @@ def test_gradio_client_asks(bot: FakeBot, address: str) -> None:
     assert job.outputs()[:-1] == [{"text": ""}, {"text": "Said"}]
     assert client.predict("R", api_name="/ask")["text"] == "Said R"
     assert bot.asked == [("Q", [("a", "b")], ["d"]), ("R", [], [])]
+
+
+@pytest.mark.slow
+def test_gradio_client_and_mcp_get_evidence_and_what_only_quotes(settings: Settings) -> None:
+    cited = json.loads(json.dumps(asdict(CITATION)))
+    with serving(make_app(FakeBot(FakeBot.quote), settings)) as address:
+        job = gradio_client.Client(address, verbose=False).submit("Q", api_name="/ask")
+        assert job.result(WAIT)["near"] == [cited]
+        assert job.outputs()[:-1] == [{"text": ""}] + [{"text": text, "evidence": [cited]} for text in ("", "Anna")]
+        (tool,), result = mcp(address, {"question": "Q"})
+    assert result.structured_content["near"] == [cited] and "near" in tool.output_schema["properties"]
 
 
 @pytest.mark.slow

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from unittest.mock import PropertyMock
 
 import pytest
-from fakes import HIT, WAIT, Event, FakeBot, answered
+from fakes import CITATION, HIT, WAIT, Event, FakeBot, answered
 
 from rag import bounds
 from rag.errors import BusyError, ModelError, QuestionError, StoreError
 from rag.server.limits import OftenError
 from rag.server.service import Service, Waiting
 from rag.settings import Settings
+from rag.types import Answer, Evidence
 
 
 def counts(service: Service) -> dict[tuple[str, str], float]:
@@ -44,6 +45,33 @@ def test_the_hits_come_before_the_turn_and_the_place_with_them(settings: Setting
     assert next(second) == Waiting(1)
     assert list(first) == ["Said", answered("Said 1")]
     assert list(second) == ["Said", answered("Said 2")]
+
+
+def test_the_evidence_comes_before_the_turn_and_the_model_after_it(settings: Settings) -> None:
+    begun: list[str] = []
+
+    def script(question: str) -> Iterator[Event]:
+        yield [HIT]
+        yield Evidence((CITATION,))
+        begun.append(question)
+        yield "Said"
+        yield answered("Said.")
+
+    service = Service(FakeBot(script), settings.model_copy(update={"at_once": 1}))
+    first, second = service.ask("a", "1"), service.ask("b", "2")
+    assert [next(first), next(second), next(second), next(second)] == [
+        [HIT], [HIT], Evidence((CITATION,)), Waiting(1)
+    ]  # fmt: skip
+    assert begun == []
+    assert list(first) == [Evidence((CITATION,)), "Said", answered("Said.")] and begun == ["1"]
+    assert list(second) == ["Said", answered("Said.")]
+
+
+def test_a_reply_that_only_quotes_is_counted_as_such(settings: Settings) -> None:
+    service = Service(FakeBot(FakeBot.quote), settings)
+    *_, answer = service.ask("a", "1")
+    assert isinstance(answer, Answer) and answer.near == (CITATION,)
+    assert counts(service) == {("page", "quoted"): 1}
 
 
 def test_closing_stops_the_model_and_frees_the_seat(settings: Settings) -> None:

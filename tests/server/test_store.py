@@ -1,6 +1,7 @@
 """The page's store, on real files."""
 
 import itertools
+import json
 import math
 import os
 import shutil
@@ -29,7 +30,7 @@ from rag.server import database as database_module
 from rag.server import store as store_module
 from rag.server.identity import Identify, Proxies
 from rag.server.limits import Visitors
-from rag.server.records import REASONS, Rating, Turn, read_rating
+from rag.server.records import REASONS, Rating, Turn, read_rating, read_turn, to_bytes
 from rag.server.store import MOST_CONVERSATIONS, MOST_TURNS, TITLE, ConversationSummary, Store, key_of
 from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
@@ -107,11 +108,12 @@ hits = st.lists(st.builds(Hit, passages, floats, st.none() | floats, pages, page
 answers = st.builds(
     Answer, texts, texts, st.lists(sentences, max_size=2).map(tuple), st.lists(citations, max_size=2).map(tuple), hits,
     st.booleans(), floats, st.builds(Timings, floats, floats, st.none() | floats, floats),
-    st.dictionaries(texts, floats, max_size=2),
+    st.dictionaries(texts, floats, max_size=2), near=st.lists(citations, max_size=2).map(tuple),
 )  # fmt: skip
 turns = st.builds(
     Turn, st.integers(1, 10**9), texts, st.none() | hits, texts, st.none() | answers,
     st.sampled_from(["done", "stopped", "failed"]), texts, numbers, st.sampled_from(["", "good", "bad"]),
+    st.lists(citations, max_size=2).map(tuple),
 )  # fmt: skip
 
 
@@ -129,6 +131,17 @@ def test_everything_survives_letter_for_letter(store: Store, some: list[Turn], o
     store.rate(owner, rating)
     assert rated(store, owner, conversation)[some[0].number] == rating
     store.delete(owner, conversation)
+
+
+def test_evidence_and_near_survive_and_turns_without_them_are_read() -> None:
+    whole = turn()
+    assert whole.answer
+    cited = whole.answer.citations
+    quoting = replace(whole, evidence=cited, answer=replace(whole.answer, near=cited, abstained=True))
+    assert read_turn(to_bytes(quoting)) == quoting
+    older = json.loads(to_bytes(whole))
+    del older["evidence"], older["answer"]["near"]
+    assert read_turn(json.dumps(older).encode()) == whole
 
 
 def test_what_is_not_a_number_survives_too(store: Store) -> None:
