@@ -144,6 +144,10 @@ def publish(index: Path, *paths: str | Path, **options: Any) -> Outcome:
         return update(index, corpus, build_options, loader, **options)
 
 
+def all_passages(index: Index) -> list[Passage]:
+    return index.passages(index.documents.passage_ids())
+
+
 class Library(dict[str, Document], Documents):
     """Documents by id, as an open index gives them."""
 

@@ -2,7 +2,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fakes import EMBEDDER, TopicEmbedder, write
+from fakes import EMBEDDER, TopicEmbedder, all_passages, write
 
 import ingest
 from rag.documents.fetch import Page
@@ -33,7 +33,7 @@ def run(*arguments: str) -> int:
 
 
 def texts(settings: Settings) -> list[str]:
-    return sorted(passage.text for passage in open_index(settings.index, EMBEDDER).all_passages())
+    return sorted(passage.text for passage in all_passages(open_index(settings.index, EMBEDDER)))
 
 
 @pytest.mark.slow

@@ -48,20 +48,9 @@ class Index:
         with damage_reported(self.path.parent):
             return self.documents.passages(passage_ids)
 
-    def all_passages(self) -> list[Passage]:
-        """Every passage, those of a document in its order: for small indexes only."""
-        with damage_reported(self.path.parent):
-            return self.documents.passages(self.documents.passage_ids())
-
     def chosen(self, doc_ids: Sequence[str]) -> list[str]:
         """Those of the ids that there is a document of, each once."""
         return self.documents.held(doc_ids)
-
-    def passages_of(self, doc_ids: Sequence[str], most_words: int) -> list[Passage]:
-        """Every passage of these documents; none if they have more than `most_words` words."""
-        with damage_reported(self.path.parent):
-            short = bool(doc_ids) and self.documents.word_count(doc_ids) <= most_words
-            return self.documents.passages(self.documents.passage_ids(*doc_ids)) if short else []
 
     def vectors(self, passage_ids: Sequence[int]) -> Floats:
         """The unit vectors of these passages, of shape (len(passage_ids), dimensions)."""

@@ -84,11 +84,6 @@ class Passages(Documents):
         query = f"SELECT doc_id FROM documents WHERE doc_id IN {_VALUES} ORDER BY rowid"
         return self.column(query, [_list(doc_ids)])
 
-    def word_count(self, doc_ids: Sequence[str]) -> int:
-        """How many words the passages of these documents have."""
-        query = f"SELECT coalesce(sum(words), 0) FROM passages WHERE doc_id IN {_VALUES}"
-        return int(self.column(query, [_list(doc_ids)])[0])
-
     def counts(self) -> Counts:
         """How much there is."""
         ((passages, words),) = self.rows("SELECT count(*), coalesce(sum(words), 0) FROM passages")

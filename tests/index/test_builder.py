@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import EMBEDDER, TopicEmbedder, publish, write
+from fakes import EMBEDDER, TopicEmbedder, all_passages, publish, write
 from serving import STRANGE, strange_server
 from trials.library import HashEmbedder, vector
 
@@ -54,7 +54,7 @@ def with_(embedder: TopicEmbedder, passage_words: int = 20, name: str = EMBEDDER
 
 
 def texts(index: Path, name: str = EMBEDDER) -> list[str]:
-    return sorted(passage.text for passage in open_index(index, name).all_passages())
+    return sorted(passage.text for passage in all_passages(open_index(index, name)))
 
 
 def never() -> TopicEmbedder:
@@ -398,7 +398,7 @@ def test_progress_is_told_to_the_end(tmp_path: Path, folder: Path) -> None:
 def test_the_stored_vectors_are_those_of_the_embedder(index: Path) -> None:
     opened: Index = open_index(index, EMBEDDER)
     number = opened.documents.vector_ids(opened.documents.passage_ids())
-    for passage in opened.all_passages():
+    for passage in all_passages(opened):
         titled = opened.documents[passage.doc_id].titled
         vector: Sequence[float] = TopicEmbedder().embed_query(
             f"{passage.title}\n{passage.text}" if titled else passage.text

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes import ANIMALS, EMBEDDER, TopicEmbedder, publish, write
+from fakes import ANIMALS, EMBEDDER, TopicEmbedder, all_passages, publish, write
 
 from rag.errors import DamagedError, StoreError
 from rag.index import index as index_module
@@ -19,7 +19,7 @@ from rag.index.snapshot import newest_sound, roll_back, snapshots
 
 def test_what_was_built_is_there_when_opened(animals: Index) -> None:
     assert animals.manifest.documents == animals.manifest.passages == 3
-    assert [passage.text for passage in animals.all_passages()] == ANIMALS
+    assert [passage.text for passage in all_passages(animals)] == ANIMALS
     assert [document.source for document in animals.documents.values()] == ["0.txt", "1.txt", "2.txt"]
     assert animals.by_words("the dogs", 5) == [2]
     assert animals.by_meaning(TopicEmbedder().embed_query("swimming fish"), 1)[0][0] == 3
@@ -32,8 +32,6 @@ def test_of_chosen_documents_the_rest_is_out_of_sight(animals: Index) -> None:
     assert [i for i, _ in animals.by_meaning(swimming, 5, [dog, cat])] == [1, 2]
     assert animals.by_meaning(swimming, 5, ["gone"]) == []
     assert animals.by_words("dogs and fish", 5, [cat, fish]) == [3]
-    assert [passage.text for passage in animals.passages_of([fish, cat], 19)] == [ANIMALS[0], ANIMALS[2]]
-    assert animals.passages_of([fish, cat], 18) == []
 
 
 @pytest.mark.slow
@@ -42,7 +40,7 @@ def test_a_reader_keeps_its_snapshot_while_others_are_published(animals: Index, 
         write(tmp_path / "other", {"a.txt": text})
         publish(tmp_path / "index", tmp_path / "other")
     assert not animals.path.exists()
-    assert [passage.text for passage in animals.all_passages()] == ANIMALS
+    assert [passage.text for passage in all_passages(animals)] == ANIMALS
     assert animals.by_words("Rex", 1) == [2]
     assert animals.by_meaning(TopicEmbedder().embed_query("swimming fish"), 1)[0][0] == 3
 
@@ -127,7 +125,7 @@ def reader(folder: Path) -> Reader[Index]:
 
 
 def reader_of(folder: Path) -> Reader[Index]:
-    return Reader(open_index(folder, EMBEDDER), lambda index, _: index, lambda *_: None)
+    return Reader(open_index(folder, EMBEDDER), lambda index: index)
 
 
 def edit(folder: Path, text: str) -> None:
@@ -137,22 +135,22 @@ def edit(folder: Path, text: str) -> None:
 
 
 def read(reader: Reader[Index]) -> str:
-    return reader.newest().all_passages()[0].text
+    return all_passages(reader.newest())[0].text
 
 
 @pytest.mark.slow
-def test_what_was_prepared_of_the_index_before_is_handed_on_and_the_swap_is_told(folder: Path) -> None:
-    told: list[tuple[list[str], list[str]]] = []
-    reader: Reader[list[str]] = Reader(
-        open_index(folder, EMBEDDER),
-        lambda index, before: [*(before or []), index.all_passages()[0].text],
-        lambda before, now: told.append((before, now)),
-    )
-    assert (reader.now, told) == (["A cat sleeps."], [])
+def test_what_is_needed_of_an_index_is_prepared_once(folder: Path) -> None:
+    prepared: list[str] = []
+
+    def prepare(index: Index) -> str:
+        prepared.append(all_passages(index)[0].text)
+        return prepared[-1]
+
+    reader = Reader(open_index(folder, EMBEDDER), prepare)
     edit(folder, "A dog eats.")
-    assert reader.now == ["A cat sleeps."]
-    assert reader.newest() == reader.now == ["A cat sleeps.", "A dog eats."]
-    assert told == [(["A cat sleeps."], reader.now)]
+    assert reader.now == "A cat sleeps."
+    assert reader.newest() == reader.newest() == reader.now == "A dog eats."
+    assert prepared == ["A cat sleeps.", "A dog eats."]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from fakes import EMBEDDER, TopicEmbedder, publish, write
+from fakes import EMBEDDER, TopicEmbedder, all_passages, publish, write
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -117,7 +117,7 @@ class IndexLife(RuleBasedStateMachine):
         listed = {source.source: source.passages for source in index.documents.listed()}
         assert set(listed) == {(self.place / "texts" / name).as_posix() for name in expected}
         assert {document.text for document in index.documents.values()} == set(expected.values())
-        for passage in index.all_passages():
+        for passage in all_passages(index):
             assert index.documents[passage.doc_id].text[passage.start : passage.end] == passage.text
             assert passage.text in "\n".join(expected.values())
             assert index.documents.has_words(passage.passage_id, passage.text)

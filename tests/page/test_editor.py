@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from fakes import EMBEDDER, ScriptedModel, TopicEmbedder, TopicReranker, publish, write
+from fakes import EMBEDDER, ScriptedModel, TopicEmbedder, TopicReranker, all_passages, publish, write
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -44,7 +44,7 @@ def done(events: Iterable[Step | Changed]) -> Changed:
 
 
 def texts(settings: Settings) -> list[str]:
-    return sorted(passage.text for passage in open_index(settings.index, EMBEDDER).all_passages())
+    return sorted(passage.text for passage in all_passages(open_index(settings.index, EMBEDDER)))
 
 
 def kept(settings: Settings) -> list[str]:
