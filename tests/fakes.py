@@ -13,6 +13,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from pydantic import Field
 
+from rag.answer.evidence import SourceSentences
 from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
 from rag.documents.splitter import cut, passage_spans
@@ -107,6 +108,10 @@ def scripted(*responses: str) -> ScriptedModel:
 
 def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
     return Chatbot(settings, index, model, TopicEmbedder(), TopicReranker())
+
+
+def source_sentences() -> SourceSentences:
+    return SourceSentences(TopicEmbedder(), TopicReranker())
 
 
 # Documents and their index

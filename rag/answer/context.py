@@ -12,7 +12,6 @@ from rag.answer.evidence import Scored, SourceSentence, SourceSentences
 from rag.answer.length import length_asked
 from rag.answer.question import Kind
 from rag.answer.summary import key_sentences
-from rag.answer.support import quotes
 from rag.bounds import TITLE
 from rag.documents.text import without
 from rag.index.index import Index
@@ -31,8 +30,8 @@ _DOCUMENTS = 4
 """Documents that one summary is of, at most."""
 _REST = 1200
 """Tokens kept free for the instructions and the question."""
-_TOKENS_OF_A_WORD = 4
-"""A high estimate."""
+_CHEAP = re.compile(r"[A-Za-z]|\s(?!\d)", re.ASCII)
+"""Signs of which several make a token."""
 _MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
 """It closes the text in a prompt."""
 
@@ -62,19 +61,15 @@ class Context:
     sentences: SourceSentences
     extract: tuple[SourceSentence, ...] = ()
 
-    def nearest(self, count: int, quoting: bool = False) -> list[SourceSentence]:
-        """The `count` sentences that most likely answer, the likeliest first.
-
-        With `quoting` only those with a quotation, if there are any.
-        """
-        every = [one.sentence for one in self.ranked]
-        return ([one for one in every if quoting and quotes(one.text)] or every)[:count]
+    def nearest(self, count: int) -> list[SourceSentence]:
+        """The `count` sentences that most likely answer, the likeliest first."""
+        return [one.sentence for one in self.ranked[:count]]
 
 
 def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], question: str, settings: Settings) -> Context:
     """The context for a question of this kind with these hits."""
     titled = reading.index is None or reading.index.manifest.documents > 1
-    room = (settings.context - settings.max_tokens - _REST) // _TOKENS_OF_A_WORD
+    room = settings.context - settings.max_tokens - _REST
     if kind is Kind.SUMMARY and reading.index:
         choose = partial(key_sentences, reading.index, reading.sentences, _documents(hits), question)
         count = length_asked(question).sentences
@@ -82,7 +77,7 @@ def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], question: str, set
         sources = [one for one, size in _sized(read) if size <= room] or read[:1]
         return Context(without(_MARK, _text(sources, titled)), sources, [], reading.sentences, tuple(extract))
     ranked = reading.sentences.ranked(question, [hit.passage for hit in hits])
-    sources = _chosen(ranked, reading.sentences, min(_WORDS.get(kind, _WORDS_OF_MANY), room))
+    sources = _chosen(ranked, reading.sentences, _WORDS.get(kind, _WORDS_OF_MANY), room)
     return Context(without(_MARK, _text(sources, titled)), sources, ranked, reading.sentences)
 
 
@@ -91,24 +86,38 @@ def _documents(hits: Sequence[Hit]) -> list[str]:
 
 
 def _sized(sources: Sequence[SourceSentence]) -> Iterator[tuple[SourceSentence, int]]:
-    """Each with the number of words up to its end."""
-    return zip(sources, accumulate(len(one.text.split()) for one in sources), strict=True)
+    """Each with the number of tokens up to its end."""
+    return zip(sources, accumulate(tokens(one.text) for one in sources), strict=True)
 
 
-def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) -> list[SourceSentence]:
-    """The likeliest sentences, each with the one before and the one after it, in the documents' order."""
+def tokens(text: str) -> int:
+    """A high estimate: a third of the ASCII letters and blanks, every other sign."""
+    cheap = len(_CHEAP.findall(text))
+    return cheap // 3 + len(text) - cheap
+
+
+def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int, room: int) -> list[SourceSentence]:
+    """The likeliest sentences, each with the one before and the one after it, in the documents' order.
+
+    They have at most so many words, and with the titles so many tokens. Where none is so short it is the likeliest.
+    """
     taken: dict[tuple[Passage, int], SourceSentence] = {}
     for one in ranked:
         around = sentences.of(one.sentence.passage)
         place = one.sentence.place
         for near in [around[place], *around[max(0, place - 1) : place], *around[place + 1 : place + 2]]:
+            if (near.passage, near.place) in taken:
+                continue
+            known = any(passage.doc_id == near.passage.doc_id for passage, _ in taken)
             size = len(near.text.split())
-            if size <= words or not taken:
-                words -= 0 if (near.passage, near.place) in taken else size
+            cost = tokens(near.text) + (0 if known else tokens(near.passage.title[:TITLE]))
+            if size <= words and cost <= room:
+                words, room = words - size, room - cost
                 taken[near.passage, near.place] = near
-        if words <= 0:
+        if min(words, room) <= 0:
             break
-    return sorted(taken.values(), key=lambda one: (one.passage.passage_id, one.place))
+    chosen = list(taken.values()) or [one.sentence for one in ranked[:1]]
+    return sorted(chosen, key=lambda one: (one.passage.passage_id, one.place))
 
 
 def _text(sources: Sequence[SourceSentence], titled: bool) -> str:

@@ -1,11 +1,10 @@
 import pytest
-from fakes import ANIMALS, TopicEmbedder, divided, documents_of
+from fakes import ANIMALS, divided, documents_of, source_sentences
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.answer.citations import cite
-from rag.answer.evidence import SourceSentences
 from rag.types import Document, Sentence
 
 anything = st.text(st.characters(codec="utf-8"), max_size=200)
@@ -13,11 +12,11 @@ anything = st.text(st.characters(codec="utf-8"), max_size=200)
 
 def cited(answer: str, question: str = "?", texts: list[str] = ANIMALS) -> tuple[Sentence, ...]:
     documents = documents_of(texts)
-    evidence = SourceSentences(TopicEmbedder())
+    sentences = source_sentences()
     passages = [
         passage for number, document in enumerate(documents) for passage in divided(document, first_id=10 * number)
     ]
-    return cite(answer, question, evidence.sentences(passages), evidence)
+    return cite(answer, question, [one for passage in passages for one in sentences.of(passage)], sentences)
 
 
 @pytest.mark.slow

@@ -1,18 +1,18 @@
 import pytest
-from fakes import ANIMALS, TopicEmbedder, divided, documents_of
+from fakes import ANIMALS, divided, documents_of, source_sentences
 
 from rag.answer.cleanup import cleaned, without_denied
 from rag.answer.context import Context
-from rag.answer.evidence import SourceSentences
 from rag.answer.question import Kind, Wording
 
 TALKS = ["The alliance was not discussing an invitation. Rutte called it strong but did not endorse the plan."]
 
 
-def context(text: str) -> Context:
+def context(text: str, asked: str = "") -> Context:
     (document,) = documents_of([text])
-    evidence = SourceSentences(TopicEmbedder())
-    return Context(text, True, evidence.sentences(divided(document)), evidence)
+    sentences = source_sentences()
+    (passage,) = divided(document)
+    return Context(text, sentences.of(passage), sentences.ranked(asked, [passage]), sentences)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,24 @@ def test_lines_stay_apart() -> None:
 def test_what_an_answer_of_yes_or_no_begins_with_is_taken_off(written: str, plain: str) -> None:
     asked = "Was anybody hurt by the fish?"
     assert cleaned(written, Kind.YES_NO, Wording(asked, ""), context(ANIMALS[2])) == plain
+
+
+SAID = "The dog eats bones. The dog said: “I eat every fish.” The cat sleeps."
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "written", "given"),
+    [
+        (Kind.QUOTATION, "What exactly did the dog say?", "The dog eats.", "The dog said: “I eat every fish.”"),
+        (Kind.QUOTATION, "What exactly did the dog say?", "It said “I eat fish.”", "It said “I eat fish.”"),
+        (Kind.QUOTATION, "What exactly sleeps?", "The cat sleeps all day.", "The dog said: “I eat every fish.”"),
+        (Kind.FACT, "Which dog eats?", "The dog eats.", "The dog eats bones."),
+        (Kind.FACT, "Which dog eats?", "The dog eats fish.", "The dog eats fish."),
+        (Kind.YES_NO, "Does the dog eat?", "The dog eats.", "The dog eats."),
+        (Kind.FACT, "Does the dog or the cat eat?", "The dog eats.", "The dog eats."),
+    ],
+)
+def test_a_sentence_of_the_text_stands_in_for_a_missing_quotation_and_for_a_repeated_question(
+    kind: Kind, asked: str, written: str, given: str
+) -> None:
+    assert cleaned(written, kind, Wording(asked, ""), context(SAID, asked)) == given

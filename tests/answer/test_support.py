@@ -1,8 +1,7 @@
 import pytest
-from fakes import TopicEmbedder, divided, documents_of
+from fakes import divided, documents_of, source_sentences
 
 from rag.answer.citations import cite
-from rag.answer.evidence import SourceSentences
 from rag.answer.support import adds_nothing, contradicts, misattributed, speakers, unfounded
 
 
@@ -124,7 +123,8 @@ def test_an_answer_that_only_repeats_the_question_adds_nothing() -> None:
     ],
 )
 def test_the_reason_is_given(sentence: str, why: str) -> None:
-    evidence = SourceSentences(TopicEmbedder())
+    sentences = source_sentences()
     (document,) = documents_of(["Ann looked at Tom. Tom said much. Fish swim in the pond. There are 12 fish."])
-    (cited,) = cite(sentence, "?", evidence.sentences(divided(document, words=40)), evidence)
+    (passage,) = divided(document, words=40)
+    (cited,) = cite(sentence, "?", sentences.of(passage), sentences)
     assert cited.why == why and cited.supported is not bool(why)
