@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, groupby
+from itertools import groupby
 
 from langchain_core.retrievers import BaseRetriever
 
@@ -74,20 +74,16 @@ def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], question: str, set
         choose = partial(key_sentences, reading.index, reading.sentences, _documents(hits), question)
         count = length_asked(question).sentences
         extract, read = choose(count), choose(max(_TO_SUMMARISE, 2 * count))
-        sources = [one for one, size in _sized(read) if size <= room] or read[:1]
-        return Context(without(_MARK, _text(sources, titled)), sources, [], reading.sentences, tuple(extract))
+        text, sources = _fitting(read, titled, room)
+        return Context(text, sources, [], reading.sentences, tuple(extract))
     ranked = reading.sentences.ranked(question, [hit.passage for hit in hits])
-    sources = _chosen(ranked, reading.sentences, _WORDS.get(kind, _WORDS_OF_MANY), room)
-    return Context(without(_MARK, _text(sources, titled)), sources, ranked, reading.sentences)
+    chosen = _chosen(ranked, reading.sentences, _WORDS.get(kind, _WORDS_OF_MANY))
+    text, sources = _fitting(chosen, titled, room)
+    return Context(text, sources, ranked, reading.sentences)
 
 
 def _documents(hits: Sequence[Hit]) -> list[str]:
     return list(dict.fromkeys(hit.passage.doc_id for hit in hits))[:_DOCUMENTS]
-
-
-def _sized(sources: Sequence[SourceSentence]) -> Iterator[tuple[SourceSentence, int]]:
-    """Each with the number of tokens up to its end."""
-    return zip(sources, accumulate(tokens(one.text) for one in sources), strict=True)
 
 
 def tokens(text: str) -> int:
@@ -96,11 +92,8 @@ def tokens(text: str) -> int:
     return cheap // 3 + len(text) - cheap
 
 
-def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int, room: int) -> list[SourceSentence]:
-    """The likeliest sentences, each with the one before and the one after it, in the documents' order.
-
-    They have at most so many words, and with the titles so many tokens. Where none is so short it is the likeliest.
-    """
+def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) -> list[SourceSentence]:
+    """The likeliest sentences, each before its neighbours, of so many words."""
     taken: dict[tuple[Passage, int], SourceSentence] = {}
     for one in ranked:
         around = sentences.of(one.sentence.passage)
@@ -108,16 +101,24 @@ def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int, ro
         for near in [around[place], *around[max(0, place - 1) : place], *around[place + 1 : place + 2]]:
             if (near.passage, near.place) in taken:
                 continue
-            known = any(passage.doc_id == near.passage.doc_id for passage, _ in taken)
             size = len(near.text.split())
-            cost = tokens(near.text) + (0 if known else tokens(near.passage.title[:TITLE]))
-            if size <= words and cost <= room:
-                words, room = words - size, room - cost
+            if size <= words:
+                words -= size
                 taken[near.passage, near.place] = near
-        if min(words, room) <= 0:
+        if not words:
             break
-    chosen = list(taken.values()) or [one.sentence for one in ranked[:1]]
-    return sorted(chosen, key=lambda one: (one.passage.passage_id, one.place))
+    return list(taken.values())
+
+
+def _fitting(sources: Sequence[SourceSentence], titled: bool, room: int) -> tuple[str, list[SourceSentence]]:
+    """As many of the sources as the tokens allow, at least the first, in the documents' order, and their text."""
+    count = len(sources)
+    while True:
+        ordered = sorted(sources[:count], key=lambda one: (one.passage.passage_id, one.place))
+        text = without(_MARK, _text(ordered, titled))
+        if count < 2 or tokens(text) <= room:
+            return text, ordered
+        count -= 1
 
 
 def _text(sources: Sequence[SourceSentence], titled: bool) -> str:

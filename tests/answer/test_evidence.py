@@ -1,27 +1,104 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
+from fakes import ANIMALS, TopicEmbedder, TopicReranker, divided, documents_of, source_sentences
 
-from rag.answer.evidence import SourceSentence, content_words, rank_sentences
-from rag.types import Passage, Span
-
-
-def sentence(text: str, *vector: float) -> SourceSentence:
-    passage = Passage(0, "d", "d.txt", "D", 0, len(text), text)
-    return SourceSentence(passage, Span(0, len(text)), text, content_words(text), np.array(vector, dtype=np.float32))
+from rag.answer import evidence as evidence_module
+from rag.answer.evidence import SourceSentence, SourceSentences, citation
+from rag.types import Document, Passage
 
 
-def test_where_meaning_does_not_tell_a_rare_word_weighs_more_than_a_frequent_one() -> None:
-    sentences = [sentence("The dog runs.", 1, 0), sentence("A cat sleeps.", 1, 0), sentence("The dog eats.", 1, 0)]
-    question = np.array([1, 0], dtype=np.float32)
-    assert rank_sentences("Does the dog or the cat rest?", question, sentences) == [1, 0, 2]
+def passage_of(text: str, number: int = 0) -> Passage:
+    """One passage of one document."""
+    return Passage(number, f"d{number}", f"{number}.txt", f"Text {number}", 0, len(text), text)
 
 
-def test_meaning_weighs_twice_as_much_as_all_the_words() -> None:
-    near, worded = sentence("It purrs.", 1, 0), sentence("The cat is here.", 0.4, 0)
-    question = np.array([1, 0], dtype=np.float32)
-    assert rank_sentences("Where is the cat?", question, [worded, near]) == [1, 0]
+def texts(found: list[SourceSentence]) -> list[str]:
+    return [one.text for one in found]
 
 
-def test_without_a_shared_word_the_meaning_alone_decides() -> None:
-    sentences = [sentence("One.", 0, 1), sentence("Two.", 1, 0)]
-    assert rank_sentences("?", np.array([1, 0], dtype=np.float32), sentences) == [1, 0]
-    assert rank_sentences("?", np.array([1, 0], dtype=np.float32), []) == []
+def test_the_likeliest_sentence_comes_first_wherever_it_stands() -> None:
+    passages = [passage_of(text, number) for number, text in enumerate(ANIMALS)]
+    ranked = source_sentences().ranked("Where do the fish swim?", passages)
+    assert len(ranked) == 6
+    assert [(one.sentence.text, one.score) for one in ranked[:3]] == [
+        ("Fish swim in the pond.", 4.0),  # Both words.
+        ("There are 12 fish.", 0.0),
+        ("The black cat sleeps all day.", -4.0),  # Of the rest those of the better passages are first.
+    ]
+
+
+def test_a_sentence_is_read_with_the_title_and_the_one_before_it() -> None:
+    reranker = TopicReranker()
+    long = "cat " * 200 + "end. A dog."
+    SourceSentences(TopicEmbedder(), reranker).ranked("What is the dog called?", [passage_of(ANIMALS[1], 7)])
+    assert reranker.seen == [
+        (
+            "What is the dog called?",
+            ["The dog is called Rex. [SEP] Text 7. A dog eats two bones.", "A dog eats two bones. [SEP] Text 7. "],
+        )
+    ]
+    SourceSentences(TopicEmbedder(), reranker).ranked("?", [replace(passage_of(long), title="T" * 999)])
+    assert max(map(len, reranker.seen[-1][1])) <= 600 + 200 + 200 + len(" [SEP] . ")
+
+
+def test_of_many_sentences_those_that_share_words_with_the_question_are_read() -> None:
+    reranker = TopicReranker()
+    many = [passage_of(" ".join(f"Dogs run {number}." for number in range(30))), passage_of("It is a cat. Fish.", 1)]
+    ranked = SourceSentences(TopicEmbedder(), reranker).ranked("Where is the cat?", many)
+    ((_, read),) = reranker.seen
+    assert len(read) == len(ranked) == 24
+    assert read[0].startswith("It is a cat.") and not any(one.startswith("Fish.") for one in read)
+
+
+def test_a_rare_word_weighs_more_than_a_frequent_one_and_a_better_passage_more_than_a_worse() -> None:
+    reranker = TopicReranker()
+    sentences = SourceSentences(TopicEmbedder(), reranker)
+    sentences.ranked("Does the dog or the cat rest?", [passage_of("The dog runs. A cat sleeps. The dog eats.")])
+    assert [one.split(".")[0] for one in reranker.seen[-1][1]] == ["A cat sleeps", "The dog runs", "The dog eats"]
+    sentences.ranked("Where is the cat?", [passage_of("A cat runs.", 3), passage_of("A cat eats.", 1)])
+    assert [one.split(".")[0] for one in reranker.seen[-1][1]] == ["A cat runs", "A cat eats"]
+
+
+def test_what_has_no_word_is_no_evidence() -> None:
+    sentences = source_sentences()
+    assert sentences.ranked("Where do fish swim?", []) == []
+    assert sentences.ranked("Where do fish swim?", [passage_of("!!! ??? …")]) == []
+    assert [one.sentence.text for one in sentences.ranked("?", [passage_of("Fish. !!!")])] == ["Fish."]
+
+
+def test_the_sentences_of_the_passages_used_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence_module, "_KEPT", 2)
+    sentences = source_sentences()
+    cat, dog, fish = (passage_of(text, number) for number, text in enumerate(ANIMALS))
+    of_cat, of_dog = sentences.of(cat), sentences.of(dog)
+    assert sentences.of(replace(cat)) is of_cat
+    sentences.of(fish)  # The dog was used least lately.
+    assert sentences.of(cat) is of_cat
+    assert sentences.of(dog) is not of_dog and texts(sentences.of(dog)) == texts(of_dog)
+
+
+def test_a_sentence_knows_its_place_and_what_stands_before_it() -> None:
+    text = "# Cats\n\nThe cat sleeps. It eats.\fAll day."
+    document = Document("d", "cat.pdf", "Cats", text, pages=(0, text.index("All")))
+    (passage,) = divided(document)
+    found = source_sentences().of(passage)
+    assert [one.place for one in found] == list(range(len(found)))
+    assert all(text[one.span.start : one.span.end] == one.text for one in found)
+    last = found[-1]
+    assert last.before == text[: last.span.start]
+    assert (citation(3, last).quote, citation(3, last).page, citation(3, last).number) == (last.text, 2, 3)
+    assert citation(1, found[1]).page == 1
+
+
+def test_vectors_have_unit_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = TopicEmbedder()
+    monkeypatch.setattr(embedder, "embed_documents", lambda texts: [[3.0, 4.0], [0.0, 0.0]])
+    assert np.allclose(SourceSentences(embedder, TopicReranker()).vectors(["a", "b"]), [[0.6, 0.8], [0, 0]])
+
+
+def test_documents_are_kept_apart_by_their_passages() -> None:
+    same = [divided(document, number)[0] for number, document in enumerate(documents_of(["A cat.", "A cat."]))]
+    ranked = source_sentences().ranked("cat?", same)
+    assert [one.sentence.passage.doc_id for one in ranked] == ["d0", "d1"]
