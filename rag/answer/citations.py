@@ -71,7 +71,7 @@ def align(
 
 
 def likeness(words: frozenset[str], vector: Vector, sources: Sequence[SourceSentence], held: Vector) -> Vector:
-    """For each source the cosine, plus the share of the text's words that are in it (0..2)."""
+    """Of each source the cosine, plus its share of the text's words (0..2)."""
     shared = [len(words & source.words) / max(1, len(words)) for source in sources]
     alike: Vector = held @ vector + np.array(shared, dtype=np.float32)
     return alike

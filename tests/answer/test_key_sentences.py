@@ -6,14 +6,14 @@ from random import Random
 
 import numpy as np
 import pytest
-from fakes import EMBEDDER, TopicEmbedder, divided, publish, write
+from fakes import EMBEDDER, TopicEmbedder, divided, publish, source_sentences, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answer.evidence import SourceSentence, SourceSentences
+from rag.answer.evidence import SourceSentence
 from rag.answer.length import length_asked
 from rag.answer.sections import Section, is_heading, outline, part_of
-from rag.answer.summary import extract, key_sentences, plain_sentences, spread, topic_of
+from rag.answer.summary import extract, key_sentences, topic_of
 from rag.index.index import Index, open_index
 from rag.types import Document
 
@@ -23,7 +23,9 @@ TOPICS += ["volcanoes", "canals"]
 
 
 def sentences(text: str, words: int = 20) -> list[SourceSentence]:
-    return SourceSentences(TopicEmbedder()).sentences(divided(Document("d", "d.txt", "D", text), words=words))
+    own = source_sentences()
+    passages = divided(Document("d", "d.txt", "D", text), words=words)
+    return [one for passage in passages for one in own.of(passage)]
 
 
 def texts(chosen: list[SourceSentence]) -> list[str]:
@@ -147,16 +149,6 @@ def test_a_sentence_that_leans_on_the_one_before_stands_behind_others() -> None:
     assert texts(extract(sentences(text), 1)) == ["The cat of the street eats the fish of the street."]
 
 
-def test_what_is_asked_about_is_chosen_alone() -> None:
-    text = "\n\n".join(
-        [f"The cat of the house number {i} sleeps on the wall." for i in range(9)]
-        + ["Many a fish swims slowly through the cold deep pond outside."]
-    )
-    asked = np.asarray(TopicEmbedder().embed_query("What about the fish that swim?"), dtype=np.float32)
-    assert "fish" in " ".join(texts(extract(sentences(text), 1, asked=asked)))
-    assert "fish" not in " ".join(texts(extract(sentences(text), 1)))
-
-
 def test_of_nothing_nothing_is_chosen() -> None:
     assert extract([], 3) == [] and extract(sentences(PETS), 0) == []
     assert texts(extract(sentences("Eggs\n\nMilk"), 3)) == ["Eggs", "Milk"]
@@ -169,17 +161,16 @@ TEXT = st.lists(
 ).map(lambda lines: "\n".join("".join(line) for line in lines))
 
 
-@given(TEXT, st.integers(0, 12), st.booleans())
+@given(TEXT, st.integers(0, 12))
 @settings(deadline=None, max_examples=150)
-def test_what_is_chosen_is_a_part_of_the_text_in_its_order_and_nothing_twice(text: str, count: int, asks: bool) -> None:
+def test_what_is_chosen_is_a_part_of_the_text_in_its_order_and_nothing_twice(text: str, count: int) -> None:
     given_ones = sentences(text) if text.strip() else []
-    asked = np.asarray(TopicEmbedder().embed_query("cat"), dtype=np.float32) if asks else None
-    chosen = extract(given_ones, count, asked)
+    chosen = extract(given_ones, count)
     assert len(chosen) <= count and bool(chosen) == bool(given_ones and count)
     assert all(one in given_ones for one in chosen)
     starts = [one.span.start for one in chosen]
     assert starts == sorted(set(starts)) and len({one.text for one in chosen}) == len(chosen)
-    assert texts(extract(given_ones[::-1], count, asked)) == texts(chosen)
+    assert texts(extract(given_ones[::-1], count)) == texts(chosen)
 
 
 @pytest.mark.slow
@@ -281,14 +272,14 @@ def test_what_looks_like_a_heading(line: str, is_one: bool) -> None:
 # The index
 
 
+def summary(index: Index, question: str, count: int, *doc_ids: str) -> list[SourceSentence]:
+    return key_sentences(index, source_sentences(), doc_ids, question, count)
+
+
 @pytest.mark.slow
-def test_of_a_long_book_each_chapter_gives_a_sentence_and_a_passage(library: Index) -> None:
-    ids = list(library.documents)
-    chosen = key_sentences(library, ids, "Summarise the book", 12)
+def test_of_a_long_book_each_chapter_gives_a_sentence(library: Index) -> None:
+    chosen = summary(library, "Summarise the book", 12, *library.documents)
     assert [next(topic for topic in TOPICS if topic in one.text) for one in chosen] == TOPICS
-    passages = spread(library, ids, "Summarise the book", 12)
-    assert [[topic for topic in TOPICS if topic in one.text] for one in passages] == [[topic] for topic in TOPICS]
-    assert texts(extract(plain_sentences(library, passages), 12))[0].startswith("The bees of every")
 
 
 @pytest.mark.slow
@@ -302,24 +293,23 @@ def test_of_a_long_book_each_chapter_gives_a_sentence_and_a_passage(library: Ind
     ],
 )
 def test_a_part_of_a_long_book_is_summarised_alone(library: Index, question: str, topic: str) -> None:
-    chosen = key_sentences(library, [], question, 5)
+    chosen = summary(library, question, 5)
     assert len(chosen) == 5 and all(topic in one.text for one in chosen)
-    assert any(topic in one.text for one in spread(library, [], question, 5))
 
 
 @pytest.mark.slow
 def test_a_summary_of_a_long_book_is_there_at_once(library: Index) -> None:
     begun = time.thread_time()
-    key_sentences(library, [], "Summarise the book", 12)
+    summary(library, "Summarise the book", 12)
     assert time.thread_time() - begun < 1
 
 
 def test_of_several_documents_each_gives_a_sentence(animals: Index) -> None:
-    chosen = key_sentences(animals, [], "Summarise them", 3)
+    chosen = summary(animals, "Summarise them", 3)
     assert len({one.passage.doc_id for one in chosen}) == len(chosen)
     first = next(iter(animals.documents))
-    assert {one.passage.doc_id for one in key_sentences(animals, [first], "Summarise it", 3)} == {first}
-    assert len(spread(animals, [], "Summarise them", 2)) == 2 and spread(animals, ["none"], "Summarise", 2) == []
+    assert {one.passage.doc_id for one in summary(animals, "Summarise it", 3, first)} == {first}
+    assert summary(animals, "Summarise it", 3, "none") == []
 
 
 def test_vectors_of_passages_have_unit_length_and_the_given_order(animals: Index) -> None:
