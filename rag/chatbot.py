@@ -142,7 +142,7 @@ class Chatbot:
         return self._finder.find(checked(question), config=config)[1][: self.settings.passages]
 
     def read_ahead(self, draft: str, history: History = (), documents: Sequence[str] = ()) -> None:
-        """Let the idle engine read what the answer to a question begins with, while it is typed.
+        """Let the idle engine read for a question while it is typed.
 
         A question that is asked meanwhile waits for the end of this and goes on from there. Nothing happens while
         any is being answered, or if the model is not the one inside this process. Raises like `ask`.
@@ -176,7 +176,7 @@ class Chatbot:
     def stream(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
     ) -> Generator[Event, None, None]:
-        """First the hits, then the Evidence, the pieces as the model writes them, last the Answer.
+        """The hits, the Evidence, the pieces as the model writes them, last the Answer.
 
         The Answer holds: its text may differ from the pieces, when the model's words are
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
@@ -232,7 +232,7 @@ class Chatbot:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """While this lasts nothing is read ahead; what is being read is waited for: it may be what is needed."""
+        """While this lasts nothing is read ahead; what is being read is waited for."""
         with self._lock:
             self._asked += 1
         try:

@@ -136,7 +136,7 @@ class Citation:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The sentences that most likely answer, the nearest first: known before the model says a word."""
+    """The sentences that most likely answer, the nearest first, before the model says a word."""
 
     citations: tuple[Citation, ...]
 

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from fakes import source_sentences
 
 import rag
-from rag.answer.context import _MARK
+from rag.answer.context import _MARK, tokens
+from rag.answer.evidence import content_words
 from rag.answer.length import length_asked
 from rag.answer.links import without_links
 from rag.answer.question import kind_of, stand_alone
 from rag.answer.sections import outline, part_of
+from rag.answer.summary import extract
 from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
 from rag.documents.text import clean, without
 from rag.page.export import as_markdown
@@ -195,16 +198,22 @@ def test_every_pattern_is_where_the_test_of_its_time_finds_it(module: str) -> No
     assert not inside and "from re import" not in source
 
 
+def passage_of(text: str) -> Passage:
+    return Passage(0, "d", "d", "", 0, len(text), text)
+
+
 FUNCTIONS: dict[str, Callable[[str], object]] = {
     "clean": clean,
     "without": lambda text: without(_MARK, text),
+    "tokens": tokens,
+    "content_words": content_words,
+    "ranked": lambda text: source_sentences().ranked(text[:2_000], [passage_of(text)]),
+    "extract": lambda text: extract(source_sentences().of(passage_of(text)), 5),
     "without_links": lambda text: without_links(text, text),
     "points_back and last_turn": lambda text: stand_alone(text, [(text, text)]),
     "kind_of": kind_of,
     "length_asked": length_asked,
-    "outline and part_of": lambda text: part_of(
-        text, outline([Passage(0, "d", "d", "", 0, len(text), text)]), frozenset({"a"})
-    ),
+    "outline and part_of": lambda text: part_of(text, outline([passage_of(text)]), frozenset({"a"})),
     "adds_nothing": lambda text: adds_nothing(text, text),
     "misattributed": lambda text: misattributed(text, [(text, text)]),
     "unfounded": lambda text: unfounded(text, text),

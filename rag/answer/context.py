@@ -1,4 +1,4 @@
-"""What the model reads: the sentences that may answer, with their neighbours, in the documents' order."""
+"""What the model reads: the sentences that may answer, with their neighbours."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ _MARK = re.compile(r"</?text>\Z", re.IGNORECASE)
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What questions are answered from: an open index or another retriever, and the sentences found there.
+    """What questions are answered from: an index or another retriever, and its sentences.
 
     Of a choice of documents `retriever` finds in these alone. `index` is None where the retriever is another's.
     """
@@ -50,7 +50,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read: as one text, as its sentences in order, and those ranked, the likeliest first.
+    """What is read: as one text and as its sentences; `ranked` are all that were looked at.
 
     `extract` is the summary that is made of sentences alone, for a question that asks for one.
     """
@@ -111,7 +111,7 @@ def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) ->
 
 
 def _fitting(sources: Sequence[SourceSentence], titled: bool, room: int) -> tuple[str, list[SourceSentence]]:
-    """As many of the sources as the tokens allow, at least the first, in the documents' order, and their text."""
+    """The text of as many sources as there is room for, and these in the documents' order."""
     count = len(sources)
     while True:
         ordered = sorted(sources[:count], key=lambda one: (one.passage.passage_id, one.place))
@@ -122,7 +122,7 @@ def _fitting(sources: Sequence[SourceSentence], titled: bool, room: int) -> tupl
 
 
 def _text(sources: Sequence[SourceSentence], titled: bool) -> str:
-    """The sentences as they stand in the documents, a blank line where something is left out."""
+    """The sentences as they stand there, a blank line where something is left out."""
     parts = []
     for (title, _), own in groupby(sources, key=lambda one: (one.passage.title, one.passage.doc_id)):
         runs = "\n\n".join(_runs(list(own)))

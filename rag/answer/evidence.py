@@ -32,7 +32,7 @@ TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 
 @dataclass(frozen=True, eq=False)
 class SourceSentence:
-    """A sentence: its passage, its place among the sentences there, its span in the document, and its words."""
+    """A sentence of a passage: the how manieth, where in the document, and its words."""
 
     passage: Passage
     place: int
@@ -100,7 +100,7 @@ class SourceSentences:
         return rows
 
     def _read(self, one: SourceSentence) -> str:
-        """A sentence as the reranker was taught to read it: with the title and the sentence before it."""
+        """A sentence as the reranker was taught to read it: with what goes before it."""
         earlier = self.of(one.passage)[one.place - 1].text if one.place else ""
         return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}. {earlier[-_BEFORE:]}"
 

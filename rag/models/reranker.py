@@ -95,7 +95,7 @@ def _installed() -> Path:
 
 
 def _adapted(path: Path, adapter: Any) -> bytes:
-    """The model with the adapter in its weights (LoRA, Hu et al. 2021), quantised as before."""
+    """The model with the adapter (LoRA, Hu et al. 2021) in its weights, in 8 bits again."""
     import onnx
     from onnx import numpy_helper
 

@@ -31,7 +31,7 @@ from eval.trial import (
     ways,
     without_rows,
 )  # fmt: skip
-from rag.answer.confidence import AFTER, BEFORE, PASSAGES, WHOLE, Logistic
+from rag.answer.confidence import AFTER, BEFORE, Logistic
 from rag.settings import read_settings
 
 
@@ -127,7 +127,7 @@ def test_brier() -> None:
 
 def answer(number: int, answerable: bool) -> Record:
     """An answer of which every signal is 1 more where the question is answerable; a third decimal tells them apart."""
-    signals = {name: answerable + number / 1000 + place for place, name in enumerate(AFTER)} | {WHOLE: 0.0}
+    signals = {name: answerable + number / 1000 + place for place, name in enumerate(AFTER)}
     question = replace(FACT if answerable else OUTSIDE, id=f"{number}")
     return record(question, correct=answerable, signals=signals)
 
@@ -168,7 +168,7 @@ def test_a_question_counts_once_in_its_set() -> None:
 
 
 def test_each_model_takes_the_answers_that_have_its_signals(capsys: pytest.CaptureFixture[str]) -> None:
-    early = replace(RECORDS[0], signals={name: RECORDS[0].signals[name] for name in (*BEFORE, WHOLE)})
+    early = replace(RECORDS[0], signals={name: RECORDS[0].signals[name] for name in BEFORE})
     none = replace(RECORDS[1], signals={})
     found = examples_of([result([early, none, *RECORDS[2:]])])
     assert capsys.readouterr().err == "Left out: 1 of 12 answers in 'one.json' lack signals.\n"
@@ -182,8 +182,8 @@ def test_each_model_takes_the_answers_that_have_its_signals(capsys: pytest.Captu
     [
         (result(RECORDS, abstain_below=0.65), r"'one.json' was made with RAG_ABSTAIN_BELOW=0.65, so that answers are "
          r"missing in it; measure that set again with: RAG_ABSTAIN_BELOW=0 python -m eval"),
-        (result([replace(one, signals={}) for one in RECORDS]), rf"lacks the signals whole, {', '.join(BEFORE)}; measure"),
-        (result([replace(one, signals=dict.fromkeys([WHOLE, *AFTER[1:]], 0.0)) for one in RECORDS]),
+        (result([replace(one, signals={}) for one in RECORDS]), rf"lacks the signals {', '.join(BEFORE)}; measure"),
+        (result([replace(one, signals=dict.fromkeys(AFTER[1:], 0.0)) for one in RECORDS]),
          rf"lacks the signals {BEFORE[0]}; measure"),
         (result([FAILED]), "has no answer of the chatbot to fit to"),
         (replace(result([]), chains={"baseline": RECORDS}), "has no answer of the chatbot to fit to"),
@@ -216,7 +216,6 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     files = [saved(tmp_path / "1", "one", RECORDS), saved(tmp_path / "2", "two", RECORDS[:8])]
-    Path("weights.json").write_text('{"whole": "kept"}', encoding="utf-8")  # No set here is read whole.
     printed, texts = [], []
     for _ in range(2):
         assert main(["fit", *files, "--out", "weights.json", "--plots", "plots"]) == 0
@@ -224,15 +223,12 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
         texts.append(Path("weights.json").read_bytes())
     assert printed[0] == printed[1] and texts[0] == texts[1]
     out, text = printed[0], texts[0]
-    assert out.startswith(
-        "Where the model reads the passages found in a long one:\n\nEach set by a model of the other sets:\nset  signals"
-    )
+    assert out.startswith("Each set by a model of the other sets:\nset  signals")
     assert out.count("Each tenth by a model of the other nine:") == 1
     assert "one  before   12           6  1.000 (1.000–1.000)" in out and "all  after " in out
-    plots = "Plot: plots/passages-reliability.svg\nPlot: plots/passages-risk-coverage.svg\n"
+    plots = "Plot: plots/reliability.svg\nPlot: plots/risk-coverage.svg\n"
     assert out.endswith(f"{plots}Weights: weights.json\n")
-    assert json.loads(text)["whole"] == "kept"
-    written = json.loads(text)[PASSAGES]
+    written = json.loads(text)
     assert all(set(written[stage]["weights"]) <= set(STAGES[stage]) for stage in STAGES)
     assert all(value for stage in STAGES for value in written[stage]["weights"].values())
     assert written["fitted"]["sets"]["two"] == {"answerable": 4, "unanswerable": 4}
@@ -241,7 +237,7 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
     numbers = [written["after"]["bias"], *written["after"]["weights"].values()]
     assert all(number == round(number, 4) for number in numbers)
     for name in ("reliability", "risk-coverage"):
-        root = ElementTree.parse(f"plots/passages-{name}.svg").getroot()
+        root = ElementTree.parse(f"plots/{name}.svg").getroot()
         assert {"one", "two"} <= {str(text.text).strip() for text in root.iter("{http://www.w3.org/2000/svg}text")}
 
 

@@ -12,10 +12,11 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -23,6 +24,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 import ingest
 import rag.index.builder
 from chat_app import make_app
+from rag.answer.evidence import content_words
 from rag.chatbot import Chatbot
 from rag.documents.loader import Loader
 from rag.errors import RagError
@@ -30,6 +32,7 @@ from rag.index.builder import BuildOptions
 from rag.index.health import verify, verify_apart
 from rag.index.index import open_index
 from rag.index.manifest import Corpus
+from rag.models.reranker import Scores
 from rag.server.log import start_logging
 from rag.server.serve import listen, make_server
 from rag.server.store import FILE, Store
@@ -111,7 +114,7 @@ def _read_only(job: dict[str, Any]) -> dict[str, object]:
 
 
 class _Reader(BaseChatModel):
-    """Says Yes, or what was repeated to it right before the question, word for word at a set pace."""
+    """Says Yes, or the first sentence of the text that it reads, word for word at a set pace."""
 
     @property
     def _llm_type(self) -> str:
@@ -121,10 +124,18 @@ class _Reader(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage("Yes"))])
 
     def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        found = re.search(r"From the text:\n- (.*)", str(messages[-1].content))
+        found = re.search(r"<text>\n(?:.*[^.]\n)?(.*)", str(messages[0].content))
         for word in (found[1] if found else "Nothing.").split(" "):
             time.sleep(0.005)  # The model's pace.
             yield ChatGenerationChunk(message=AIMessageChunk(content=f"{word} "))
+
+
+class _SharedWords:
+    """Scores a text by the words that it shares with the question."""
+
+    def score(self, question: str, texts: Sequence[str]) -> Scores:
+        asked = content_words(question)
+        return np.array([4.0 * len(asked & content_words(text)) for text in texts], dtype=np.float32)
 
 
 def _serve(job: dict[str, Any]) -> dict[str, object]:
@@ -132,7 +143,7 @@ def _serve(job: dict[str, Any]) -> dict[str, object]:
     settings = ServerSettings(_env_file=None, index=Path(job["index"]), store=Path(job["store"]), port=0, per_minute=0)
     start_logging(settings)
     with Store(settings.store / FILE) as store, listen(settings) as listener:
-        bot = Chatbot(settings, open_index(settings.index, EMBEDDER), _Reader(), HashEmbedder())
+        bot = Chatbot(settings, open_index(settings.index, EMBEDDER), _Reader(), HashEmbedder(), _SharedWords())
         say(listening=listener.getsockname()[1])
         make_server(make_app(bot, store, settings, published=bot.refresh)).run([listener])
     return {}

@@ -142,7 +142,7 @@ def _ask(
                     return
                 asked = time.perf_counter()
                 try:
-                    reply = http.post("/api/ask", json={"question": rng.choice(questions)})
+                    reply = http.post("/api/ask", json={"question": _shuffled(rng.choice(questions), rng)})
                 except httpx.HTTPError as error:
                     wrong.append(f"a question ended with {type(error).__name__}")
                     continue
@@ -153,6 +153,12 @@ def _ask(
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(client, range(clients)))
     return Load(took, wrong, time.perf_counter() - began)
+
+
+def _shuffled(question: str, rng: random.Random) -> str:
+    """The question in other words than before: the same would be answered from memory."""
+    words = question.lower().rstrip(".").split()
+    return " ".join(rng.sample(words, len(words)))
 
 
 def _texts() -> dict[str, str]:
