@@ -226,7 +226,7 @@ class Chatbot:
         with self._answering():
             draft = yield from self._writer.draft(kind, wording, context, ranked, config)
         answer = self._answer(draft, evidence, wording.searched, ranked, clock)
-        if key and not answer.incomplete:
+        if key and not draft.incomplete:
             self._remember(key, evidence, answer)
         yield answer
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
 from rag.answer.evidence import SourceSentences
@@ -21,6 +23,7 @@ from rag.index.builder import BuildOptions, Outcome, update
 from rag.index.health import verify
 from rag.index.index import Index
 from rag.index.manifest import Corpus
+from rag.models.chat_model import LOGPROBS
 from rag.models.reranker import Scores
 from rag.settings import Settings
 from rag.types import (
@@ -99,6 +102,56 @@ class ScriptedModel(FakeListChatModel):
     def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         self.prompts.append("\n".join(str(message.content) for message in messages))
         yield from super()._stream(messages, *args, **kwargs)
+
+
+class AnsweringModel(ScriptedModel):
+    """Says the next of `responses`, but where it is asked for a Yes or a No it says Yes, or No to the parts in `no`."""
+
+    no: Sequence[str] = ()
+
+    def _call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
+        if word := self._word(messages):
+            return word
+        return super()._call(messages, *args, **kwargs)
+
+    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        if word := self._word(messages):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+        else:
+            yield from super()._stream(messages, *args, **kwargs)
+
+    def _word(self, messages: Any) -> str:
+        prompt = str(messages[-1].content)
+        if "Yes or No" not in prompt:
+            return ""
+        self.prompts.append("\n".join(str(message.content) for message in messages))
+        return "No" if any(part in prompt for part in self.no) else "Yes"
+
+    @property
+    def answers(self) -> list[str]:
+        """The prompts to which it had to write an answer."""
+        return [one for one in self.prompts if "Yes or No" not in one]
+
+
+def answering(*responses: str, no: Sequence[str] = ()) -> AnsweringModel:
+    """A model that writes these in turn, and holds everything to be stated but what is in `no`."""
+    return AnsweringModel(responses=list(responses), no=no)
+
+
+class EndingModel(AnsweringModel):
+    """Ends its streams as `ending` says, the metadata of the last piece; without one they break off."""
+
+    ending: dict[str, str]
+
+    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield from super()._stream(messages, *args, **kwargs)
+        if self.ending:
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=self.ending))
+
+
+def ending(*responses: str, **ending: str) -> EndingModel:
+    """Of a server that speaks OpenAI's protocol."""
+    return EndingModel(responses=list(responses), ending=ending, tags=[LOGPROBS])
 
 
 def scripted(*responses: str) -> ScriptedModel:

