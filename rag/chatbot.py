@@ -19,7 +19,8 @@ from langchain_core.tools import BaseTool
 
 from rag.answer.context import Reading, gather
 from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
-from rag.answer.question import Kind, kind_of, stand_alone
+from rag.answer.kinds import KindClassifier
+from rag.answer.question import Kind, stand_alone
 from rag.answer.writer import Draft, Writer, given
 from rag.bounds import QUESTION
 from rag.documents.text import clean
@@ -55,6 +56,7 @@ class Chatbot:
         )
         self._reads_ahead = False
         self._reading_ahead = threading.Lock()
+        self._kinds = KindClassifier.shipped()
         self._writer = Writer(settings, model)
         self._resources = ExitStack()
         self._closed = False
@@ -190,7 +192,7 @@ class Chatbot:
         clock.mark("retrieve")
         yield hits
         reading.warmed.wait()
-        kind = kind_of(wording.typed)
+        kind = self._kinds.kind_of(wording.typed)
         context = gather(kind, reading, ranked, self.settings)
         draft = yield from self._writer.draft(kind, wording, context, hits, config)
         yield self._answer(draft, wording.searched, hits, ranked, clock)
