@@ -105,4 +105,4 @@ def test_a_question_of_any_length_takes_no_time() -> None:
 
 def test_of_the_wordings_to_judge_by_most_are_told_rightly() -> None:
     told = [SHIPPED.kind_of(question).value == kind for kind, question in load(WORDINGS)]
-    assert sum(told) / len(told) >= 0.89
+    assert sum(told) / len(told) >= 0.92
