@@ -21,6 +21,7 @@ from rag.answer.context import _MARK
 from rag.answer.kinds import KindClassifier
 from rag.answer.length import length_asked
 from rag.answer.links import without_links
+from rag.answer.question import stand_alone
 from rag.answer.sections import outline, part_of
 from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
 from rag.documents.text import clean, without
