@@ -20,9 +20,10 @@ from fakes import source_sentences
 import rag
 from rag.answer.context import _MARK, tokens
 from rag.answer.evidence import content_words
+from rag.answer.kinds import KindClassifier
 from rag.answer.length import length_asked
 from rag.answer.links import without_links
-from rag.answer.question import kind_of, stand_alone
+from rag.answer.question import stand_alone
 from rag.answer.sections import outline, part_of
 from rag.answer.summary import extract
 from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
@@ -211,9 +212,9 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "extract": lambda text: extract(source_sentences().of(passage_of(text)), 5),
     "without_links": lambda text: without_links(text, text),
     "points_back and last_turn": lambda text: stand_alone(text, [(text, text)]),
-    "kind_of": kind_of,
     "length_asked": length_asked,
     "outline and part_of": lambda text: part_of(text, outline([passage_of(text)]), frozenset({"a"})),
+    "kind_of": KindClassifier.shipped().kind_of,
     "adds_nothing": lambda text: adds_nothing(text, text),
     "misattributed": lambda text: misattributed(text, [(text, text)]),
     "unfounded": lambda text: unfounded(text, text),
