@@ -155,7 +155,7 @@ class Chatbot:
             wording, other = stand_alone(checked(draft), history)
             reading, ranked = self._finder.find(wording.searched, [other], documents)
             kind = self._kinds.kind_of(wording.typed)
-            context = gather(kind, reading, ranked, wording.searched, self.settings)
+            context = gather(kind, reading, ranked, wording, self.settings)
             if not self._asked:
                 self._writer.read_ahead(kind, wording, context, ranked)
         finally:
@@ -178,11 +178,7 @@ class Chatbot:
     def stream(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
     ) -> Generator[Event, None, None]:
-<<<<<<< HEAD
         """The hits, the Evidence, the pieces as the model writes them, last the Answer.
-=======
-        """First the hits, then the Evidence, pieces as they are written, last the Answer.
->>>>>>> main
 
         The Answer holds: its text may differ from the pieces, when the model's words are
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
@@ -225,7 +221,7 @@ class Chatbot:
             yield from self._again(*known, clock)
             return
         kind = self._kinds.kind_of(wording.typed)
-        context = gather(kind, reading, ranked, wording.searched, self.settings)
+        context = gather(kind, reading, ranked, wording, self.settings)
         evidence = likeliest(context)
         clock.mark("evidence")
         yield evidence

@@ -10,7 +10,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from rag.answer.evidence import Scored, SourceSentence, SourceSentences
 from rag.answer.length import length_asked
-from rag.answer.question import Kind
+from rag.answer.question import Kind, Wording
 from rag.answer.summary import key_sentences
 from rag.bounds import TITLE
 from rag.documents.text import without
@@ -50,7 +50,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is read, as one text and as its sentences, and all that were `ranked` for it.
+    """What is read, as one text and as its sentences, and all that was ranked.
 
     `extract` is the summary that is made of sentences alone, for a question that asks for one.
     """
@@ -66,17 +66,17 @@ class Context:
         return [one.sentence for one in self.ranked[:count]]
 
 
-def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], question: str, settings: Settings) -> Context:
+def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], wording: Wording, settings: Settings) -> Context:
     """The context for a question of this kind with these hits."""
     titled = reading.index is None or reading.index.manifest.documents > 1
     room = settings.context - settings.max_tokens - _REST
     if kind is Kind.SUMMARY and reading.index:
-        choose = partial(key_sentences, reading.index, reading.sentences, _documents(hits), question)
-        count = length_asked(question).sentences
+        choose = partial(key_sentences, reading.index, reading.sentences, _documents(hits), wording.searched)
+        count = length_asked(wording.typed).sentences
         extract, read = choose(count), choose(max(_TO_SUMMARISE, 2 * count))
         text, sources = _fitting(read, titled, room)
         return Context(text, sources, [], reading.sentences, tuple(extract))
-    ranked = reading.sentences.ranked(question, [hit.passage for hit in hits])
+    ranked = reading.sentences.ranked(wording.searched, [hit.passage for hit in hits])
     chosen = _chosen(ranked, reading.sentences, _WORDS.get(kind, _WORDS_OF_MANY))
     text, sources = _fitting(chosen, titled, room)
     return Context(text, sources, ranked, reading.sentences)
@@ -111,7 +111,7 @@ def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) ->
 
 
 def _fitting(sources: Sequence[SourceSentence], titled: bool, room: int) -> tuple[str, list[SourceSentence]]:
-    """The text of as many as there is room for, and these in the documents' order."""
+    """The text of as many as there is room for, and these in their order."""
     count = len(sources)
     while True:
         ordered = sorted(sources[:count], key=lambda one: (one.passage.passage_id, one.place))

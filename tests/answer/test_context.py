@@ -10,7 +10,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from rag.answer.context import Context, Reading, gather, tokens
 from rag.answer.evidence import SourceSentences
-from rag.answer.question import Kind
+from rag.answer.question import Kind, Wording
 from rag.index.index import Index, open_index
 from rag.models.reranker import Scores
 from rag.settings import Settings
@@ -33,11 +33,11 @@ class FirstNumber:
 
 def context(
     settings: Settings, *passages: Passage, kind: Kind = Kind.FACT, index: Index | None = None,
-    sentences: SourceSentences | None = None, question: str = "Where do fish swim?",
+    sentences: SourceSentences | None = None, question: str = "Where do fish swim?", earlier: str = "",
 ) -> Context:  # fmt: skip
     sentences = sentences or SourceSentences(TopicEmbedder(), FirstNumber())
     hits = [Hit(passage, 0.1, 0.5, 1, 2) for passage in passages]
-    return gather(kind, Reading(index, Unused(), sentences), hits, question, settings)
+    return gather(kind, Reading(index, Unused(), sentences), hits, Wording(question, earlier), settings)
 
 
 def numbered(*scores: int, number: int = 0, title: str = "", words: int = 10) -> Passage:
@@ -164,6 +164,9 @@ def test_a_summary_reads_sentences_from_the_beginning_to_the_end(settings: Setti
     assert {one.text for one in read.extract} <= {one.text for one in read.sources} and len(read.extract) == 2
     more = context(settings, passage, index=index, kind=Kind.SUMMARY, question="Summarise it in 8 sentences")
     assert (len(more.sources), len(more.extract)) == (16, 8)
+    follow_up = "Summarise it in 8 sentences"
+    less = context(settings, passage, index=index, kind=Kind.SUMMARY, question="In one sentence?", earlier=follow_up)
+    assert len(less.extract) == 1
     little = settings.model_copy(update={"context": 1_360 + 100})
     few = context(little, passage, index=index, kind=Kind.SUMMARY, question="Summarise it in 8 sentences")
     assert 2 <= len(few.sources) < 6 and tokens(few.text) <= 100
