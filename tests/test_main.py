@@ -5,12 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import ANIMALS, FakeBot, ScriptedModel, TopicEmbedder, TopicReranker
+from fakes import ANIMALS, AnsweringModel, FakeBot, chatbot, ending
 
 from rag import __main__ as terminal
 from rag.chatbot import Chatbot
 from rag.index.index import Index
-from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings
 from rag.types import NEAREST
 
@@ -18,36 +17,33 @@ ROOT = Path(terminal.__file__).parent.parent
 
 
 @pytest.fixture
-def answering(settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Lets the terminal open a chatbot with a scripted model; the script may be changed."""
-    script = ["Yes", "Fish swim in the pond.", "Yes"]
-
-    def opened(*_: object, **__: object) -> Chatbot:
-        return Chatbot(settings, animals, ScriptedModel(responses=script), TopicEmbedder(), TopicReranker())
-
-    monkeypatch.setattr(Chatbot, "open", opened)
-    return script
+def written(settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lets the terminal open a chatbot whose model writes this; it may be changed."""
+    responses = ["Fish swim in the pond."]
+    monkeypatch.setattr(
+        Chatbot, "open", lambda *_, **__: chatbot(settings, animals, AnsweringModel(responses=responses))
+    )
+    return responses
 
 
-def test_the_answer_has_marks_and_quotations(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_answer_has_marks_and_quotations(written: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert terminal.main(["Where do fish swim?"]) == 0
     assert capsys.readouterr().out == "Fish swim in the pond. [1]\n\n[1] 2.txt: Fish swim in the pond.\n"
 
 
-def test_an_abstention_shows_the_nearest_passages(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    answering[:] = ["No"]
-    assert terminal.main(["How old are the fish?"]) == 0
+def test_an_abstention_shows_the_nearest_passages(written: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    written[:] = ["The text does not mention it."]
+    assert terminal.main(["How old is Max?"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("The documents do not answer this question.\n\nThe nearest passages:\n  2.txt: Fish swim")
+    assert printed.startswith("The documents do not answer this question.\n\nThe nearest passages:\n  ")
+    assert "  2.txt: Fish swim in the pond. There are 12 fish.\n" in printed
 
 
 def test_an_answer_that_broke_off_says_so(
     settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = ScriptedModel(responses=["Yes", "Fish swim in the pond. There are", "Yes"], tags=[LOGPROBS])
-    monkeypatch.setattr(
-        Chatbot, "open", lambda *_, **__: Chatbot(settings, animals, model, TopicEmbedder(), TopicReranker())
-    )
+    model = ending("Fish swim in the pond. There are")
+    monkeypatch.setattr(Chatbot, "open", lambda *_, **__: chatbot(settings, animals, model))
     assert terminal.main(["Where do fish swim?"]) == 0
     assert (
         "There are (not found in the documents. The answer was cut off here.)\n\nThe answer broke off. Ask again.\n"
@@ -55,7 +51,7 @@ def test_an_answer_that_broke_off_says_so(
     )
 
 
-def test_json_is_the_whole_answer(answering: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_the_whole_answer(written: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert terminal.main(["Where do fish swim?", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     citation = answer["citations"][0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fakes import FakeBot, TopicEmbedder, scripted
+from fakes import FakeBot, TopicEmbedder, TopicReranker, answering
 from serving import make_app, serving
 
 import rag.chatbot
@@ -62,7 +62,7 @@ class FakeChatbot(Chatbot):
 
     @classmethod
     def open(cls, settings, **options):  # type: ignore[no-untyped-def]
-        fakes = {"model": scripted(*["Fish swim in the pond."] * 20), "embedder": TopicEmbedder()}
+        fakes = {"model": answering("Fish swim in the pond."), "embedder": TopicEmbedder(), "reranker": TopicReranker()}
         return super().open(settings, **fakes | options)
 
 
