@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-from fakes import TopicEmbedder
+from fakes import TopicEmbedder, source_sentences
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
@@ -11,10 +11,9 @@ from rag.answer.confidence import (
     AFTER,
     AGAINST,
     BEFORE,
-    PASSAGES,
-    WHOLE,
     Confidence,
     Logistic,
+    bounded,
     declines,
     known_before,
     log_odds,
@@ -23,7 +22,6 @@ from rag.answer.confidence import (
     yes_probability,
 )
 from rag.answer.context import Context
-from rag.answer.evidence import SourceSentences
 from rag.index.index import Index
 from rag.index.retriever import HybridRetriever
 
@@ -78,19 +76,24 @@ def test_the_probability_is_that_of_a_logistic_model() -> None:
     assert MODEL.probability({"stated": 1.0, "unknown": 0.0}) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
-@pytest.mark.parametrize("reading", [WHOLE, PASSAGES])
-def test_the_shipped_models_trust_the_signals_the_right_way_round(reading: str) -> None:
-    shipped = Confidence.shipped(reading)
+WORST_AND_BEST = {"similarity": (0.0, 1.0), "likelihood": (-3.0, 0.0), "unknown": (1.0, 0.0)}
+"""Of these signals; others are log-odds within ±7."""
+
+
+def test_the_shipped_models_trust_the_signals_the_right_way_round() -> None:
+    shipped = Confidence.shipped()
     for model, names in ((shipped.before, BEFORE), (shipped.after, AFTER)):
-        assert set(model.weights) <= set(names)
+        assert model.weights and set(model.weights) <= set(names)
         assert all(weight < 0 if name in AGAINST else weight > 0 for name, weight in model.weights.items())
-    good = {"stated": 4.0, "similarity": 1.0, "unknown": 0.0, "likelihood": 0.0, "grounded": 4.0}
-    bad = {"stated": -4.0, "similarity": 0.0, "unknown": 1.0, "likelihood": 0.0, "grounded": -4.0}
+    bad, good = ({name: WORST_AND_BEST.get(name, (-7.0, 7.0))[best] for name in AFTER} for best in (0, 1))
     assert shipped.after.probability(good) > 0.8 and shipped.after.probability(bad) < 0.2
     assert not shipped.is_hopeless(shipped.before.probability(good), 0.5)
     assert shipped.is_hopeless(shipped.before.probability(bad), 0.5)
-    assert shipped.is_settled(0.9, 0.5) is (reading == WHOLE) and not shipped.is_settled(0.7, 0.5)
-    assert not shipped.is_settled(1.0, 0.0), "with a threshold of 0 every signal is measured"
+
+
+def test_what_is_hopeless_depends_on_the_threshold() -> None:
+    shipped = Confidence.shipped()
+    assert [shipped.is_hopeless(0.05, threshold) for threshold in (0.0, 0.2, 0.3)] == [False, False, True]
 
 
 @given(share)
@@ -98,15 +101,23 @@ def test_log_odds_are_finite_and_grow(probability: float) -> None:
     assert -7 < log_odds(0.0) <= log_odds(probability) <= log_odds(1.0) < 7
 
 
-@pytest.mark.slow
 def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
-    hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=1).search("How many fish swim?")
-    context = Context("Fish swim in the pond.", True, [], SourceSentences(TopicEmbedder()))
-    signals = known_before("How many fish swim in Loch Ness?", 0.5, hits, context)
+    hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=2).search("How many fish swim?")
+    sentences = source_sentences()
+    context = Context("", [], sentences.ranked("How many fish swim?", [hit.passage for hit in hits]), sentences)
+    signals = known_before("How many fish swim in Loch Ness?", hits, context)
     assert tuple(signals) == BEFORE
-    assert signals["stated"] == pytest.approx(0)
-    assert signals["similarity"] == hits[0].similarity
-    assert signals["unknown"] == 1
+    assert signals == {"evidence": 4.0, "similarity": hits[0].similarity, "unknown": 1.0}
+    assert known_before("How many fish swim?", hits, context)["unknown"] == 0
+
+
+def test_where_nothing_was_found_nothing_speaks_for_an_answer() -> None:
+    nothing = Context("", [], [], source_sentences())
+    assert known_before("Who?", [], nothing) == {"evidence": -7.0, "similarity": 0.0, "unknown": 0.0}
+
+
+def test_the_score_of_the_evidence_is_bounded() -> None:
+    assert [bounded(score) for score in (-math.inf, -7.5, 0.5, 99.0)] == [-7, -7, 0.5, 7]
 
 
 def test_the_likelihood_of_an_answer_is_the_mean_of_its_tokens() -> None:
