@@ -81,7 +81,7 @@ class Writer:
         self._verdict = _named("yes or no", VERDICT | yes_or_no)
 
     def read_ahead(self, kind: Kind, wording: Wording, context: Context, hits: Sequence[Hit]) -> None:
-        """Let the engine read what the answer would begin with, if there is to be one. Raises ModelError."""
+        """Let the engine read what an answer would begin with. Raises ModelError."""
         if kind is Kind.SUMMARY or not self._is_hopeless(self._outlook(wording, context, hits)[0]):
             with explained(self._settings):
                 self._read[kind].invoke(_values(wording, context) | {"question": wording.asked})
@@ -100,14 +100,13 @@ class Writer:
         written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
         text = cleaned(written.strip(), kind, wording, context)
         draft = Draft(cite(text, question, context.sources, context.sentences), outlook, signals)
+        cut = incomplete(self._model, reason)
         if kind is Kind.SUMMARY:
-            draft = _summary(draft, context)
-        else:
-            draft = self._weighed(draft, wording, context, read, text, likelihoods, config)
+            return _summary(_cut_short(draft, cut, context), context)
+        draft = self._weighed(draft, wording, context, read, text, likelihoods, config)
         if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
             draft = self._sided(draft, wording, config)
-        cut = incomplete(self._model, reason)
-        return _cut_short(draft, cut, context) if cut else draft
+        return _cut_short(draft, cut, context)
 
     def _outlook(self, wording: Wording, context: Context, hits: Sequence[Hit]) -> tuple[float, dict[str, float]]:
         """The probability that the documents answer, before an answer is written, and its signals."""
@@ -188,7 +187,7 @@ def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
 
 
 def _summary(draft: Draft, context: Context) -> Draft:
-    """The summary with the share of its sentences that hold as confidence; the extract if that is too little."""
+    """The summary, with the share of its sentences that hold; the extract if few do."""
     supported = sum(sentence.supported for sentence in draft.sentences)
     share = supported / max(1, len(draft.sentences))
     if share >= _HOLDING or not context.extract:
@@ -196,11 +195,11 @@ def _summary(draft: Draft, context: Context) -> Draft:
     sentences = tuple(
         Sentence(one.text, (citation(number, one),), True) for number, one in enumerate(context.extract, 1)
     )
-    return replace(draft, sentences=sentences, confidence=1.0)
+    return Draft(sentences, 1.0, draft.signals)
 
 
 def likeliest(context: Context) -> Evidence:
-    """The sentences to show before the model says a word; none if no sentence may answer."""
+    """The sentences to show before the model says a word, if any may answer."""
     if context.extract:
         return Evidence(tuple(citation(number, one) for number, one in enumerate(context.extract, 1)))
     best = [one for one in context.ranked[:_SHOWN] if one.score >= max(_MAY, context.ranked[0].score - _BEHIND)]
@@ -208,7 +207,7 @@ def likeliest(context: Context) -> Evidence:
 
 
 def nearest(draft: Draft, evidence: Evidence, settings: Settings) -> tuple[Citation, ...]:
-    """The sentences to quote in place of an answer: none if it is improbable that they say something of it."""
+    """The sentences to quote in place of an answer, if that is not too improbable."""
     return evidence.citations if draft.confidence >= NEAR * settings.abstain_below else ()
 
 
@@ -227,10 +226,12 @@ def _cited(draft: Draft, wording: Wording) -> dict[str, str]:
 
 
 def _cut_short(draft: Draft, cut: Incomplete, context: Context) -> Draft:
-    """The draft of a stream that ended too early.
+    """The draft, and of a stream that ended too early what there is of it.
 
-    Its last sentence is not vouched for, unless the text has it.
+    Its last sentence is then not vouched for, unless the text has it.
     """
+    if not cut:
+        return draft
     *whole, last = draft.sentences or (None,)
     if last is None or last.text in {source.text for source in context.sources}:
         return replace(draft, incomplete=cut)

@@ -1,78 +1,143 @@
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from fakes import ANIMALS, EMBEDDER, FISH, ScriptedModel, chatbot, publish, scripted, write
-from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from fakes import (
+    ANIMALS,
+    EMBEDDER,
+    FISH,
+    AnsweringModel,
+    answering,
+    chatbot,
+    divided,
+    documents_of,
+    ending,
+    publish,
+    source_sentences,
+    write,
+)  # fmt: skip
 
-from rag.answer.confidence import AFTER, PASSAGES, WHOLE, Confidence
+from rag.answer.confidence import AFTER, Confidence, Logistic
+from rag.answer.context import Context
+from rag.answer.evidence import Scored
+from rag.answer.writer import Draft, likeliest, nearest
 from rag.index.index import Index, open_index
-from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings
-from rag.types import ABSTENTION, Answer
+from rag.types import ABSTENTION, NEAREST, Answer, Evidence
+
+STATED, GROUNDED, VERDICT = "Does the text state the answer to this", "exactly this question", "Is the answer Yes or No"
+"""What the model is asked for a Yes or a No by."""
+WEIGHTS = Confidence(Logistic(0.0, {"evidence": 1.0}), Logistic(-1.0, {"stated": 1.0, "grounded": 1.0}))
+"""A Yes has log-odds of 2.19: with two the answer has a confidence of 0.97, with one 0.27, with none 0.005."""
 
 
-def long(settings: Settings) -> Settings:
-    """The settings with which any text is too long to be read whole, so that the last check is never left out."""
-    return settings.model_copy(update={"whole_article_words": 0})
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Confidence, "shipped", classmethod(lambda cls: WEIGHTS))
+
+
+def asked_for(model: AnsweringModel, part: str) -> list[str]:
+    return [prompt for prompt in model.prompts if part in prompt]
 
 
 def test_the_cited_sentences_are_checked_alone(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.", "Yes")
-    chatbot(long(settings), animals, model).ask(FISH)
-    *_, ground = model.prompts
-    assert len(model.prompts) == 3
+    model = answering("Fish swim in the pond.")
+    chatbot(settings, animals, model).ask(FISH)
+    (ground,) = asked_for(model, GROUNDED)
     assert ANIMALS[0] not in ground and "Text: Fish swim in the pond.\n" in ground
 
 
-def test_what_the_text_does_not_state_is_not_written(settings: Settings, animals: Index) -> None:
-    model = scripted("No")
-    hits, answer = chatbot(settings, animals, model).stream("How old is Rex?")
-    assert isinstance(answer, Answer)
-    assert answer.abstained and answer.text == ABSTENTION
+def test_every_prompt_over_the_text_begins_alike(settings: Settings, animals: Index) -> None:
+    model = answering("Fish swim in the pond.")
+    chatbot(settings, animals, model).ask(FISH)
+    (answered,), (stated,) = model.answers, asked_for(model, STATED)
+    assert answered.split("Answer in one")[0] == stated.split(STATED)[0]
+    assert all(text in answered for text in ANIMALS) and FISH in answered
+
+
+def test_what_is_hopeless_is_not_written(settings: Settings, animals: Index) -> None:
+    model = answering("Rex is 5.")
+    hits, evidence, answer = chatbot(settings, animals, model).stream("How old is Max?")
+    assert isinstance(answer, Answer) and isinstance(evidence, Evidence)
+    assert answer.abstained and answer.text == ABSTENTION and answer.near == ()
     assert answer.sentences == answer.citations == ()
     assert list(answer.hits) == hits != []
-    assert answer.timings.first_token is None
+    assert answer.timings.first_token is None and model.prompts == []
+
+
+def test_what_is_hopeless_is_not_read_ahead_either(settings: Settings, animals: Index) -> None:
+    model = answering("Fish swim in the pond.")
+    bot = chatbot(settings, animals, model)
+    bot._reads_ahead = True
+    for question, prompts in (("How old is Max?", 0), (FISH, 1), ("Summarise it", 2)):
+        bot.read_ahead(question)
+        assert len(model.answers) == prompts
 
 
 @pytest.mark.parametrize(
-    "responses",
+    ("written", "no", "confidence"),
     [
-        ("Yes", "Fish swim in the Nile."),
-        ("Yes", "The text does not mention where the fish swim."),
-        ("Yes", "Fish swim in the pond.", "No"),
+        ("Fish swim in the Nile.", (), 0.49),  # Half of what it was before.
+        ("The text does not mention where the fish swim.", (), 0.49),
+        ("Fish swim in the pond.", (GROUNDED,), 0.27),
+        ("Fish swim in the pond.", (STATED,), 0.27),
     ],
-    ids=["invented", "declined", "doubted"],
+    ids=["invented", "declined", "not grounded", "not stated"],
 )
-def test_an_answer_that_is_not_held_up_is_withdrawn(
-    settings: Settings, animals: Index, responses: tuple[str, ...]
+def test_instead_of_an_answer_that_is_not_held_up_the_nearest_sentences_are_quoted(
+    settings: Settings, animals: Index, written: str, no: tuple[str, ...], confidence: float
 ) -> None:
-    strict = long(settings).model_copy(update={"abstain_below": 0.8})
-    answer = chatbot(strict, animals, scripted(*responses)).ask(FISH)
-    assert answer.abstained and answer.text == ABSTENTION
-    assert answer.confidence < 0.8
-    assert not chatbot(strict, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH).abstained
+    answer = chatbot(settings, animals, answering(written, no=no)).ask(FISH)
+    assert answer.abstained and answer.text == f"{NEAREST} “Fish swim in the pond.” “There are 12 fish.”"
+    assert [one.number for one in answer.near] == [1, 2] and answer.citations == answer.sentences == ()
+    assert answer.confidence == pytest.approx(confidence, abs=0.01)
+
+
+def test_what_nothing_speaks_for_is_not_quoted_either(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, answering("Fish swim in the pond.", no=[STATED, GROUNDED])).ask(FISH)
+    assert answer.abstained and answer.text == ABSTENTION and answer.near == ()
 
 
 def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")).ask(FISH)
+    answer = chatbot(settings, animals, answering("Fish swim in the pond. Max is 13.")).ask(FISH)
     assert [(sentence.text, sentence.supported) for sentence in answer.sentences] == [
         ("Fish swim in the pond.", True),
         ("Max is 13.", False),
     ]
 
 
+SUMMARY = "The black cat sleeps all day. Fish swim in the pond. "
+
+
 def test_a_summary_is_not_asked_for_in_the_text(settings: Settings, animals: Index) -> None:
-    model = scripted("The black cat sleeps all day. Fish swim in the pond. Max is 13.")
+    model = answering(f"{SUMMARY}Max is 13.")
     answer = chatbot(settings, animals, model).ask("Summarise it")
     assert len(model.prompts) == 1 and all(text in model.prompts[0] for text in ANIMALS)
     assert [sentence.supported for sentence in answer.sentences] == [True, True, False]
     assert answer.confidence == pytest.approx(2 / 3)
 
 
+def test_the_length_that_is_asked_for_is_told(settings: Settings, animals: Index) -> None:
+    model = answering(SUMMARY)
+    chatbot(settings, animals, model).ask("Summarise it in two sentences")
+    assert "Answer in two complete sentences, only from the text" in model.prompts[0]
+
+
+@pytest.mark.parametrize("ends", ["stop", "length"])
+def test_of_a_summary_that_does_not_hold_the_extract_is_given(settings: Settings, animals: Index, ends: str) -> None:
+    model = ending("Max is 13. Rex is 5. Fish swim in the pond.", finish_reason=ends)
+    _, evidence, *_, answer = chatbot(settings, animals, model).stream("Summarise it in two sentences")
+    assert isinstance(answer, Answer) and isinstance(evidence, Evidence)
+    assert len(answer.sentences) == 2 and answer.citations == evidence.citations
+    assert [one.text for one in answer.sentences] == [one.quote for one in evidence.citations]
+    assert (answer.confidence, answer.incomplete) == (1.0, "")
+
+
+def test_of_a_summary_that_was_cut_the_last_sentence_does_not_count(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, ending(f"{SUMMARY}The dog", finish_reason="length")).ask("Summarise it")
+    assert answer.incomplete == "length" and answer.confidence == pytest.approx(2 / 3)
+    assert [sentence.supported for sentence in answer.sentences] == [True, True, False]
+
+
 def test_unsupported_sentences_are_dropped_where_the_settings_say_so(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond. Max is 13.", "Yes")
+    model = answering("Fish swim in the pond. Max is 13.")
     answer = chatbot(settings.model_copy(update={"unsupported": "drop"}), animals, model).ask(FISH)
     assert answer.text == "Fish swim in the pond."
 
@@ -82,7 +147,7 @@ def test_unsupported_sentences_are_dropped_where_the_settings_say_so(settings: S
     ["Fish swim in the pond. ![x](https://evil.example/a.png)", "Fish swim in [the pond](https://evil.example)."],
 )
 def test_links_and_images_are_taken_off(settings: Settings, animals: Index, written: str) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", written, "Yes")).ask(FISH)
+    answer = chatbot(settings, animals, answering(written)).ask(FISH)
     assert "evil" not in answer.text and "](" not in answer.text
     assert answer.sentences[0].text == "Fish swim in the pond."
 
@@ -99,14 +164,14 @@ def test_links_and_images_are_taken_off(settings: Settings, animals: Index, writ
 def test_the_numbers_of_a_list_are_no_sentences(
     settings: Settings, animals: Index, written: str, texts: list[str]
 ) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", written, "Yes")).ask(FISH)
+    answer = chatbot(settings, animals, answering(written)).ask(FISH)
     assert [sentence.text for sentence in answer.sentences] == texts
 
 
 def test_an_answer_that_only_repeats_the_question_becomes_the_nearest_sentence(
     settings: Settings, animals: Index
 ) -> None:
-    answer = chatbot(settings, animals, scripted("Yes", "The fish swim.", "Yes")).ask("Where do the fish swim?")
+    answer = chatbot(settings, animals, answering("The fish swim.")).ask("Where do the fish swim?")
     assert answer.text == "Fish swim in the pond."
 
 
@@ -114,17 +179,17 @@ def test_an_answer_that_only_repeats_the_question_becomes_the_nearest_sentence(
 def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index) -> None:
     write(settings.data, {"said.txt": "A fish likes to swim. The dog said: “I eat every fish.” The dog sleeps."})
     publish(settings.index, settings.data)
-    answer = chatbot(settings, animals, scripted("Yes", "The dog sleeps.", "Yes")).ask(
-        "What exactly did the dog say of fish?"
-    )
+    answer = chatbot(settings, animals, answering("The dog sleeps.")).ask("What exactly did the dog say of fish?")
     assert answer.text == "The dog said: “I eat every fish.”"
 
 
 def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "Fish swim in the pond.", "Yes")
-    answer = chatbot(long(settings), animals, model).ask(FISH)
-    assert set(answer.signals) == {WHOLE, *AFTER} and answer.signals[WHOLE] == 0
-    assert answer.confidence == Confidence.shipped(PASSAGES).after.probability(answer.signals)
+    answer = chatbot(settings, animals, answering("Fish swim in the pond.", no=[STATED])).ask(FISH)
+    assert set(answer.signals) == set(AFTER)
+    assert answer.signals["evidence"] == answer.signals["answering"] == 4
+    assert answer.signals["stated"] == pytest.approx(-2.19, abs=0.01) == -answer.signals["grounded"]
+    assert answer.signals["unknown"] == answer.signals["likelihood"] == 0
+    assert answer.confidence == WEIGHTS.after.probability(answer.signals)
 
 
 @pytest.mark.slow
@@ -132,34 +197,34 @@ def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Setting
     said = "The police were unable to determine where the fish swim."
     write(settings.data, {"fish.txt": said})
     publish(settings.index, settings.data)
-    bot = chatbot(settings, open_index(settings.index, EMBEDDER), scripted("Yes", said, "Yes"))
-    assert not bot.ask("What were the police unable to determine?").abstained
+    bot = chatbot(settings, open_index(settings.index, EMBEDDER), answering(said))
+    assert bot.ask("What about the fish that swim were the police unable to determine?").text == said
 
 
 @pytest.mark.parametrize(
-    ("question", "written", "verdict", "given"),
+    ("question", "written", "no", "given"),
     [
         (
             "Do fish swim in the pond?",
             "The text says that fish swim in the pond.",
-            "Yes",
+            (),
             "Yes. Fish swim in the pond.",
         ),
-        ("Do fish swim in the pond?", "Yes, fish swim in the pond.", "Yes", "Yes. Fish swim in the pond."),
-        ("Are there 15 fish?", "The text says that there are 12 fish.", "No", "No. There are 12 fish."),
-        ("Do fish swim?", "The text says that the fish swim.", "No", "No. Fish swim in the pond."),
+        ("Do fish swim in the pond?", "Yes, fish swim in the pond.", (), "Yes. Fish swim in the pond."),
+        ("Are there 15 fish?", "The text says that there are 12 fish.", (VERDICT,), "No. There are 12 fish."),
+        ("Do fish swim?", "The text says that the fish swim.", (VERDICT,), "No. Fish swim in the pond."),
     ],
     ids=["prefixed", "plain", "denied", "repeated"],
 )
 def test_a_yes_or_a_no_is_what_the_cited_sentences_say(
-    settings: Settings, animals: Index, question: str, written: str, verdict: str, given: str
+    settings: Settings, animals: Index, question: str, written: str, no: tuple[str, ...], given: str
 ) -> None:
-    model = scripted("Yes", written, "Yes", verdict)
-    answer = chatbot(long(settings), animals, model).ask(question)
+    model = answering(written, no=no)
+    answer = chatbot(settings, animals, model).ask(question)
     assert answer.text == given
     assert all(citation.quote in ANIMALS[2] for citation in answer.citations)
-    assert "beginning with “The text says that”" in model.prompts[1]
-    assert "Is the answer Yes or No, according to the text?" in model.prompts[3]
+    assert "beginning with “The text says that”" in model.answers[0]
+    assert len(asked_for(model, VERDICT)) == 1
 
 
 def test_without_a_sure_yes_or_no_what_the_text_says_must_do(
@@ -167,43 +232,27 @@ def test_without_a_sure_yes_or_no_what_the_text_says_must_do(
 ) -> None:
     monkeypatch.setattr("rag.answer.writer._AFFIRMED", 7)
     for written in ("The text says that fish swim in the pond.", "The text says that the fish swim."):
-        model = scripted("Yes", written, "Yes", "Yes")
-        assert chatbot(long(settings), animals, model).ask("Do fish swim?").text == "Fish swim in the pond."
+        assert chatbot(settings, animals, answering(written)).ask("Do fish swim?").text == "Fish swim in the pond."
 
 
 @pytest.mark.slow
 def test_what_denies_the_question_is_a_no(settings: Settings) -> None:
     write(settings.data, {"fish.txt": "The fish do not swim in the pond at night."})
     publish(settings.index, settings.data)
-    model = scripted("Yes", "The text says that the fish do not swim in the pond at night.", "Yes", "Yes")
-    bot = chatbot(long(settings), open_index(settings.index, EMBEDDER), model)
+    model = answering("The text says that the fish do not swim in the pond at night.")
+    bot = chatbot(settings, open_index(settings.index, EMBEDDER), model)
     assert bot.ask("Do fish swim in the pond?").text == "No. The fish do not swim in the pond at night."
 
 
 def test_an_answer_that_is_not_given_needs_no_yes_or_no(settings: Settings, animals: Index) -> None:
-    model = scripted("Yes", "The text says that fish swim in the Nile.")
-    answer = chatbot(long(settings), animals, model).ask("Do fish swim in the Nile?")
-    assert answer.abstained and len(model.prompts) == 2
+    for written in ("The text says that fish swim in the Nile.", "The text says that fish swim in the pond."):
+        model = answering(written, no=[GROUNDED])
+        assert chatbot(settings, animals, model).ask("Do fish swim in the Nile?").abstained
+        assert model.prompts and not asked_for(model, VERDICT)
 
 
 def test_nothing_written_is_no_answer_to_a_question_of_yes_or_no(settings: Settings, animals: Index) -> None:
-    assert chatbot(long(settings), animals, scripted("Yes", " ")).ask("Do fish swim in the pond?").abstained
-
-
-class EndingModel(ScriptedModel):
-    """Ends its streams as `ending` says, the metadata of the last passage; without one they break off."""
-
-    ending: dict[str, str]
-
-    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        yield from super()._stream(messages, *args, **kwargs)
-        if self.ending:
-            yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=self.ending))
-
-
-def ending(written: str, **ending: str) -> EndingModel:
-    """Of a server that speaks OpenAI's protocol."""
-    return EndingModel(responses=["Yes", written, "Yes"], ending=ending, tags=[LOGPROBS])
+    assert chatbot(settings, animals, answering(" ")).ask("Do fish swim in the pond?").abstained
 
 
 @pytest.mark.parametrize(
@@ -235,7 +284,7 @@ def test_an_answer_that_ends_as_it_should_is_whole(settings: Settings, animals: 
 
 
 def test_of_a_model_that_gives_no_reasons_an_answer_is_taken_for_whole(settings: Settings, animals: Index) -> None:
-    assert chatbot(settings, animals, scripted("Yes", "Fish swim in the pond.", "Yes")).ask(FISH).incomplete == ""
+    assert chatbot(settings, animals, answering("Fish swim in the pond.")).ask(FISH).incomplete == ""
 
 
 def test_a_last_sentence_that_the_text_has_word_for_word_is_vouched_for(settings: Settings, animals: Index) -> None:
@@ -248,4 +297,37 @@ def test_all_there_is_of_an_answer_is_given_where_its_only_sentence_is_cut(setti
     assert (answer.text, answer.incomplete, answer.abstained) == ("There are 12", "broke off", False)
     assert answer.citations == ()
     dropping = settings.model_copy(update={"unsupported": "drop"})
-    assert chatbot(dropping, animals, ending("There are 12")).ask(FISH).text == ABSTENTION
+    assert chatbot(dropping, animals, ending("There are 12")).ask(FISH).abstained
+
+
+# What is shown before
+
+
+@pytest.mark.parametrize(
+    ("scores", "shown"),
+    [
+        ([3.0, 2.0, 1.0], 2),  # At most two,
+        ([3.0, -1.5], 1),  # none so much worse than the first,
+        ([-5.0, -5.1], 1),  # and none that hardly answers.
+        ([-5.1], 0),
+        ([], 0),
+    ],
+)
+def test_the_evidence_is_what_may_answer(scores: list[float], shown: int) -> None:
+    (document,) = documents_of(["The cat sleeps. It eats. It swims."])
+    (passage,) = divided(document)
+    sentences = source_sentences()
+    ranked = [Scored(one, score) for one, score in zip(sentences.of(passage), scores, strict=False)]
+    found = likeliest(Context("", [], ranked, sentences))
+    assert [(one.number, one.quote) for one in found.citations] == [
+        (i, one.sentence.text) for i, one in enumerate(ranked[:shown], 1)
+    ]
+
+
+def test_the_nearest_are_quoted_from_a_share_of_the_threshold_on(settings: Settings) -> None:
+    (document,) = documents_of(["The cat sleeps."])
+    (passage,) = divided(document)
+    sentences = source_sentences()
+    found = likeliest(Context("", [], sentences.ranked("cat", [passage]), sentences))
+    strict = settings.model_copy(update={"abstain_below": 0.8})
+    assert [len(nearest(Draft((), sure, {}), found, strict)) for sure in (0.23, 0.25)] == [0, 1]
