@@ -46,7 +46,7 @@ Chains = dict[str, list[Record]]
 
 @dataclass(frozen=True)
 class Alone:
-    """The chatbot, asking each question of its own document alone, as of an article that is read whole."""
+    """The chatbot, asking each question of its own document alone."""
 
     bot: Chatbot
     doc_ids: Mapping[str, Sequence[str]]

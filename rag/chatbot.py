@@ -216,7 +216,7 @@ class Chatbot:
         clock.mark("retrieve")
         yield hits
         # Another's retriever may find something else each time.
-        key = (reading.index.path, question, *map(tuple, history), *documents) if reading.index else None
+        key = (reading.index.path, wording, other, *documents) if reading.index else None
         if known := self._answers.get(key):
             yield from self._again(*known, clock)
             return

@@ -154,11 +154,6 @@ def ending(*responses: str, **ending: str) -> EndingModel:
     return EndingModel(responses=list(responses), ending=ending, tags=[LOGPROBS])
 
 
-def scripted(*responses: str) -> ScriptedModel:
-    """A model that says these in turn: whether the text states it, the answer, whether what is cited states it."""
-    return ScriptedModel(responses=list(responses))
-
-
 def chatbot(settings: Settings, index: Index, model: BaseChatModel) -> Chatbot:
     return Chatbot(settings, index, model, TopicEmbedder(), TopicReranker())
 

@@ -351,6 +351,17 @@ def test_the_same_question_is_answered_from_memory(settings: Settings, animals: 
         assert len(model.answers) == before + 1
 
 
+def test_of_a_history_only_what_the_question_can_lean_on_is_remembered(settings: Settings, animals: Index) -> None:
+    model = answering("Fish swim in the pond.")
+    bot = chatbot(settings, animals, model)
+    turn = ("Who is Rex?", "The dog is called Rex.")
+    bot.ask(FISH, [turn])
+    bot.ask(FISH, [("x" * 20_000, "y" * 20_000), turn])
+    bot.ask(FISH, [("Who is Rex?", "The dog is called Rex. " + "He eats. " * 2_000)])
+    assert len(model.answers) == 1
+    assert sum(len(repr(key)) for key in bot._answers) < 1_000
+
+
 def test_an_abstention_is_remembered_without_a_piece(settings: Settings, animals: Index) -> None:
     model = answering("Fish swim in the pond.")
     bot = chatbot(settings.model_copy(update={"abstain_below": 1.0}), animals, model)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ingest
-from rag import Answer, Chatbot, Hit, Settings
+from rag import Answer, Chatbot, Evidence, Hit, Settings
 from rag.index.manifest import Corpus
 from rag.models.chat_model import open_model
 
@@ -52,7 +52,7 @@ def test_what_the_article_does_not_say_is_not_said(bot: Chatbot, question: str) 
     answer = bot.ask(question)
     assert answer.abstained
     assert answer.citations == ()
-    assert len(answer.hits) == 4
+    assert len(answer.hits) >= 4
 
 
 def test_a_yes_or_no_question_gets_no_yes_that_the_article_denies(bot: Chatbot) -> None:
@@ -68,8 +68,9 @@ def test_a_follow_up_keeps_its_thread(bot: Chatbot) -> None:
 
 
 def test_the_passages_come_before_the_words(bot: Chatbot) -> None:
-    hits, *pieces, answer = bot.stream("Who is the German Chancellor?")
+    hits, evidence, *pieces, answer = bot.stream("Who is the German Chancellor?")
     assert isinstance(hits, list) and isinstance(hits[0], Hit)
+    assert isinstance(evidence, Evidence) and "Scholz" in evidence.citations[0].quote
     assert len(pieces) > 1
     assert isinstance(answer, Answer)
     assert answer.timings.retrieve < 1

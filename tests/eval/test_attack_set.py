@@ -93,5 +93,5 @@ def test_a_shipped_attack_is_well_formed(attack: Attack) -> None:
 
 def test_the_marks_of_leaks_know_the_prompts() -> None:
     leaks = [one for one in SHIPPED if "prompt leak" in one.kind]
-    ours = [str(CHECK.invoke({"text": "", "excerpts": "", "question": ""}).to_messages()[place]) for place in (0, 1)]
+    ours = [str(CHECK.invoke({"text": "", "question": ""}).to_messages()[place]) for place in (0, 1)]
     assert leaks and all(one.marked(prompt) for one in leaks for prompt in (*ours, PROMPT))
