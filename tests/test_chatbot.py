@@ -457,6 +457,7 @@ def opened(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, 
 
 def test_what_is_read_ahead_is_what_the_answer_begins_with(embedded: Chatbot, engine: Engine) -> None:
     engine.go_on.set()
+    assert embedded.reads_ahead
     embedded.read_ahead(FISH, [("Who is Rex?", "A dog.")], list(embedded.documents)[1:])
     (read,) = engine.prompts
     assert (
@@ -531,15 +532,17 @@ def test_a_question_that_comes_while_passages_are_looked_for_is_read_first(
 def test_where_it_is_switched_off_or_the_model_is_elsewhere_nothing_is_read_ahead(
     settings: Settings, animals: Index, engine: Engine, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
-    opened(settings.model_copy(update=options), engine, monkeypatch).read_ahead(FISH)
-    assert engine.log == []
+    bot = opened(settings.model_copy(update=options), engine, monkeypatch)
+    bot.read_ahead(FISH)
+    assert not bot.reads_ahead and engine.log == []
 
 
 def test_with_a_model_of_the_callers_nothing_is_read_ahead(
     settings: Settings, animals: Index, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened(settings, engine, monkeypatch, model=engine).read_ahead(FISH)
-    assert engine.log == []
+    bot = opened(settings, engine, monkeypatch, model=engine)
+    bot.read_ahead(FISH)
+    assert not bot.reads_ahead and engine.log == []
 
 
 def test_a_draft_that_cannot_be_asked_leaves_the_engine_free(embedded: Chatbot, engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import threading
 from collections.abc import Sequence
 from importlib.resources import files
@@ -73,7 +74,9 @@ def make_reranker() -> CrossEncoder:
     from tokenizers import Tokenizer
 
     options = SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = os.cpu_count() or 1
+    # Threads that wait by turning round take the processor from the chat model and from the browser.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     adapter = np.load(BytesIO(files("rag.models").joinpath("reranker.npz").read_bytes()))
     model = _adapted(folder / "model.onnx", adapter)
     session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
