@@ -500,11 +500,15 @@ def test_a_question_waits_for_what_is_being_read_ahead(embedded: Chatbot, engine
     assert engine.log == ["reads", "has read", "answers"]
 
 
-def test_nothing_is_read_ahead_while_a_question_is_answered(embedded: Chatbot, engine: Engine) -> None:
+def test_nothing_is_read_ahead_while_a_question_is_answered(
+    embedded: Chatbot, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine.go_on.set()
     stream = embedded.stream(FISH)
     assert [next(stream) for _ in range(3)][2] == "F"
-    embedded.read_ahead("Which dog eats?")
+    with monkeypatch.context() as patched:
+        patched.setattr(embedded._finder, "find", None)  # Nothing is even looked for.
+        embedded.read_ahead("Which dog eats?")
     assert engine.log == ["answers"]
     stream.close()
     embedded.read_ahead("Which dog eats?")
