@@ -139,7 +139,8 @@ class Writer:
         return written, likelihoods, reason
 
     def _weighed(
-        self, draft: Draft, wording: Wording, read: Mapping[str, str], written: str, likelihoods: list[float], config: RunnableConfig | None,
+        self, draft: Draft, wording: Wording, read: Mapping[str, str], written: str, likelihoods: list[float],
+        config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
         """The draft with its confidence, of what was written as well."""
         # That somebody in the text "gave no details" is an answer.
