@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(sys.argv[1:] if argv is None else argv)
     command = f"python -m eval {options.command}"
     try:
-        module = import_module(f"eval.{options.command}")
+        module = import_module(f"eval.{options.command.replace('-', '_')}")
         if getattr(options, "baseline", False) or getattr(options, "peer", False):
             command = "python -m eval --baseline" if options.command != "bench" else "python -m eval bench --peer"
             import_module("eval.baseline")  # Now, and not when all questions are answered.
