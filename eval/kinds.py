@@ -8,17 +8,21 @@ from pathlib import Path
 
 from eval.dataset import DatasetError
 from eval.table import aligned
-from rag.answer.question import kind_of
+from rag.answer.kinds import KindClassifier
+
+Wording = tuple[str, str]
+"""A kind, and a question or what it was taken for."""
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the table. Raises DatasetError."""
-    pairs = [(kind, kind_of(question).value) for kind, question in load(options.wordings)]
+    classifier = KindClassifier.shipped()
+    pairs = [(kind, classifier.kind_of(question).value) for kind, question in load(options.wordings)]
     print(report(pairs))
     return 0
 
 
-def load(path: Path) -> list[tuple[str, str]]:
+def load(path: Path) -> list[Wording]:
     """The kind and the wording of each line. Raises DatasetError if the file cannot be read as such."""
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -30,7 +34,7 @@ def load(path: Path) -> list[tuple[str, str]]:
         ) from error
 
 
-def report(pairs: Iterable[tuple[str, str]]) -> str:
+def report(pairs: Iterable[Wording]) -> str:
     """For each kind how many there are, how many were taken for it, and what the others were taken for most."""
     taken: dict[str, Counter[str]] = {}
     for kind, told in pairs:

@@ -1,4 +1,4 @@
-"""The command line of `python -m eval`; every command is in the module of its name."""
+"""The command line of `python -m eval`; every command is in the module of its name ("-" as "_")."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from pathlib import Path
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
 WORDINGS = Path(__file__).with_name("kinds_judging.jsonl")
+FITTING = Path(__file__).with_name("kinds.jsonl")
+FURTHER = Path(__file__).with_name("kinds_further.jsonl")
 ATTACKS = Path(__file__).with_name("attacks.jsonl")
 RESULTS = Path("results")
 RUN = "run"
@@ -20,6 +22,7 @@ COMMANDS = {
     "fit": "fit the confidence to results made with RAG_ABSTAIN_BELOW=0, and print how good it is",
     "attack": "ask about documents that hold orders, and count how often they are obeyed",
     "kinds": "tell the kinds of labelled wordings, and count how many are told rightly",
+    "fit-kinds": "fit what tells the kinds to labelled wordings, and print how good it is",
     "train-reranker": "train the reranker's adapter on our own articles and on sets; wants a CUDA device",
     "feedback": "write the ratings given in the page as a question set",
 }
@@ -133,16 +136,19 @@ def _kinds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("wordings", nargs="?", type=Path, default=WORDINGS, metavar="FILE", help=labelled)
 
 
+def _fit_kinds(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    labelled = 'one JSON object a line, with "kind" and "question"'
+    add("wordings", nargs="?", type=Path, default=FITTING, metavar="FILE", help=f"{labelled}; default: our own")
+    add("--further", type=Path, default=FURTHER, metavar="FILE", help="more of them, that are never held out")
+    weights = Path("rag/answer/kinds.npz")
+    add("--out", type=Path, default=weights, metavar="FILE", help="the weights, overwritten")
+
+
 def _train_reranker(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--data",
-        nargs="+",
-        default=[],
-        type=Path,
-        metavar="FOLDER",
-        help="sets that mark evidence, beside the articles",
-    )
+    marked = "sets that mark evidence, beside the articles"
+    add("--data", nargs="+", default=[], type=Path, metavar="FOLDER", help=marked)
     add("--out", type=Path, default=Path("reranker.npz"), metavar="FILE", help="the adapter, overwritten")
     add("--indexes", type=Path, default=RESULTS, metavar="FOLDER", help="where the indexes of the sets go")
     add("--epochs", type=_count, default=4, metavar="N", help="default: 4")
@@ -157,8 +163,8 @@ def _feedback(parser: argparse.ArgumentParser) -> None:
 
 _ADD = {
     RUN: _run, "report": _report, "compare": _compare, "retrieve": _retrieve, "draft": _draft, "fit": _fit,
-    "bench": _bench, "attack": _attack, "kinds": _kinds, "train-reranker": _train_reranker,
-    "feedback": _feedback,
+    "bench": _bench, "attack": _attack, "kinds": _kinds, "fit-kinds": _fit_kinds,
+    "train-reranker": _train_reranker, "feedback": _feedback,
 }  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from langchain_core.tools import BaseTool
 from rag.answer.context import gather
 from rag.answer.evidence import SourceSentences
 from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
-from rag.answer.question import kind_of, stand_alone
+from rag.answer.kinds import KindClassifier
+from rag.answer.question import stand_alone
 from rag.answer.writer import Draft, Writer, given, likeliest, nearest
 from rag.bounds import QUESTION
 from rag.documents.text import clean
@@ -59,6 +60,7 @@ class Chatbot:
             if isinstance(source, Index)
             else RetrieverFinder(source, embedder, sentences)
         )
+        self._kinds = KindClassifier.shipped()
         self._writer = Writer(settings, model)
         self._answers: OrderedDict[Hashable, tuple[Evidence, Answer]] = OrderedDict()
         self._reads_ahead = False
@@ -152,7 +154,7 @@ class Chatbot:
         try:
             wording, other = stand_alone(checked(draft), history)
             reading, ranked = self._finder.find(wording.searched, [other], documents)
-            kind = kind_of(wording.typed)
+            kind = self._kinds.kind_of(wording.typed)
             context = gather(kind, reading, ranked, wording.searched, self.settings)
             if not self._asked:
                 self._writer.read_ahead(kind, wording, context, ranked)
@@ -176,7 +178,7 @@ class Chatbot:
     def stream(
         self, question: str, history: History = (), documents: Sequence[str] = (), config: RunnableConfig | None = None
     ) -> Generator[Event, None, None]:
-        """First the hits, then the Evidence, the pieces as the model writes them, last the Answer.
+        """First the hits, then the Evidence, pieces as they are written, last the Answer.
 
         The Answer holds: its text may differ from the pieces, when the model's words are
         not found in the documents. Closing the iterator stops the model. Raises like `ask`.
@@ -218,7 +220,7 @@ class Chatbot:
         if known := self._answers.get(key):
             yield from self._again(*known, clock)
             return
-        kind = kind_of(wording.typed)
+        kind = self._kinds.kind_of(wording.typed)
         context = gather(kind, reading, ranked, wording.searched, self.settings)
         evidence = likeliest(context)
         clock.mark("evidence")

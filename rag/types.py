@@ -136,7 +136,10 @@ class Citation:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The sentences that most likely answer, the nearest first: known before the model says a word."""
+    """The sentences that most likely answer, known before the model says a word.
+
+    The likeliest is first.
+    """
 
     citations: tuple[Citation, ...]
 

@@ -18,9 +18,10 @@ import pytest
 
 import rag
 from rag.answer.context import _MARK
+from rag.answer.kinds import KindClassifier
 from rag.answer.length import length_asked
 from rag.answer.links import without_links
-from rag.answer.question import kind_of, stand_alone
+from rag.answer.question import stand_alone
 from rag.answer.sections import outline, part_of
 from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
 from rag.documents.text import clean, without
@@ -200,11 +201,11 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "without": lambda text: without(_MARK, text),
     "without_links": lambda text: without_links(text, text),
     "points_back and last_turn": lambda text: stand_alone(text, [(text, text)]),
-    "kind_of": kind_of,
     "length_asked": length_asked,
     "outline and part_of": lambda text: part_of(
         text, outline([Passage(0, "d", "d", "", 0, len(text), text)]), frozenset({"a"})
     ),
+    "kind_of": KindClassifier.shipped().kind_of,
     "adds_nothing": lambda text: adds_nothing(text, text),
     "misattributed": lambda text: misattributed(text, [(text, text)]),
     "unfounded": lambda text: unfounded(text, text),

@@ -6,7 +6,7 @@ from rag.answer.citations import SENTENCES, likeness
 from rag.answer.context import Context
 from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
-from rag.answer.question import Kind, Wording, is_choice, is_yes_no
+from rag.answer.question import Kind, Wording, is_choice
 from rag.answer.support import OPENING, YES_OR_NO, adds_nothing, contradicts, denies, quotes
 from rag.documents.splitter import sentence_spans
 
@@ -40,7 +40,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     near: list[str] = []
     if kind is Kind.QUOTATION and not quotes(held):
         near = [one.text for one in context.nearest(_NEAR) if quotes(one.text)]
-    elif not is_yes_no(wording.typed) and not is_choice(wording.typed) and adds_nothing(held, wording.typed):
+    elif kind is not Kind.YES_NO and not is_choice(wording.typed) and adds_nothing(held, wording.typed):
         near = [one.text for one in context.nearest(1)]
     return near[0] if near else held
 

@@ -26,6 +26,7 @@ _INSTRUCTIONS = {
     Kind.COMPARISON: "Answer in two or three complete sentences, only from the text, about each of them.",
     Kind.QUOTATION: "Answer in one sentence with the exact words of the text in quotation marks.",
     Kind.SUMMARY: "Answer {length}, only from the text, with what matters most in it.",
+    Kind.SEVERAL: "Answer each of the questions in a complete sentence, only from the text.",
 }
 
 ANSWER = {
