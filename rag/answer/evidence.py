@@ -32,7 +32,7 @@ TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 
 @dataclass(frozen=True, eq=False)
 class SourceSentence:
-    """A sentence: its passage, its place among the sentences there, its span in the document, and its words."""
+    """A sentence: its passage and place there, its span in the document, its words."""
 
     passage: Passage
     place: int

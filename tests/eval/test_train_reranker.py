@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import TopicEmbedder
+from fakes import TopicEmbedder, write
 from onnxruntime import InferenceSession
 
 import eval.train_reranker
@@ -17,8 +17,18 @@ from eval.__main__ import main
 from eval.dataset import DatasetError
 from eval.reranker_network import Network
 from eval.train_reranker import Example, encoded, loss_of, places, train
-from eval.training_rows import Candidate, Row, divided, exchanged, load_articles, rows_of_articles, sentences
+from eval.training_rows import (
+    Candidate,
+    Row,
+    divided,
+    exchanged,
+    load_articles,
+    rows_of_articles,
+    rows_of_set,
+    sentences,
+)
 from rag.models.reranker import WEIGHTS, CrossEncoder, adapted, installed, make_tokenizer
+from rag.settings import Settings
 
 CAT = {
     "title": "Cats",
@@ -52,6 +62,30 @@ def test_a_row_has_what_the_reranker_reads(articles: Path) -> None:
     assert first.answerable and set(first.candidates) == {slept, Candidate("The black cat sleeps. [SEP] Cats. ", False)}
     assert not second.answerable and not any(one.gold for one in second.candidates)
     assert [one.gold for one in third.candidates] == [True, False] and third.document == "Fish"
+
+
+@pytest.mark.slow
+def test_the_rows_of_a_set_are_about_the_passages_that_the_chatbot_finds(tmp_path: Path, settings: Settings) -> None:
+    folder = tmp_path / "set"
+    write(
+        folder,
+        {"cats.txt": "Cats\n\nThe black cat sleeps. It has slept since 1999.", "fish.txt": "Fish swim in ponds."},
+    )
+    asked = [
+        {"id": "1", "kind": "k", "question": "Where do fish swim?", "answers": ["x"], "evidence": ["swim in ponds"]},
+        {"id": "2", "kind": "k", "question": "What does a dog eat?", "answers": [], "near_doc_ids": ["cats.txt"]},
+        {"id": "3", "kind": "k", "question": "Unmarked?", "answers": ["x"]},
+    ]
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+    embedder = TopicEmbedder()
+    first, second = rows_of_set(folder, settings, embedder, sentences(embedder), tmp_path / "out")
+    assert first.set == "set" and first.question == "Where do fish swim?"
+    assert [one.text.split(" [SEP]")[0] for one in first.candidates if one.gold] == ["Fish swim in ponds."]
+    assert not second.answerable and second.document != first.document
+
+    (folder / "questions.jsonl").write_text(json.dumps(asked[2]), encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"No question of .* marks evidence"):
+        list(rows_of_set(folder, settings, embedder, sentences(embedder), tmp_path / "out"))
 
 
 def test_evidence_that_the_text_lacks_is_named(articles: Path) -> None:
