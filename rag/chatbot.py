@@ -121,6 +121,11 @@ class Chatbot:
         """How many passages can be found."""
         return self._finder.passages
 
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether `read_ahead` does anything: where the settings allow it, with the embedded model."""
+        return self._reads_ahead
+
     def refresh(self) -> None:
         """Answer from the index as it was last published; otherwise the next question does."""
         self._finder.refresh()

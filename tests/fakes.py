@@ -197,14 +197,20 @@ def quoted(*near: Citation, hits: Sequence[Hit] = (HIT,), question: str = "") ->
 
 
 class FakeBot:
-    """Streams what `script` yields, and remembers what it was asked and whether its streams were closed."""
+    """Streams what `script` yields, and remembers what it was asked and whether its streams were closed.
+
+    `reading` is called with each draft that it reads ahead.
+    """
 
     passages = 3
+    reads_ahead = True
 
     def __init__(self, script: Callable[[str], Iterator[Event]] | None = None, **documents: Document) -> None:
         self.script = script or self.echo
         self.documents = Library(documents or {"d": DOCUMENT})
         self.asked: list[tuple[str, list[tuple[str, str]], list[str]]] = []
+        self.drafts: list[tuple[str, list[tuple[str, str]], list[str]]] = []
+        self.reading: Callable[[str], None] = lambda _: None
         self.closed = threading.Event()
         self.gate = threading.Event()
         self.checked = 0
@@ -217,6 +223,10 @@ class FakeBot:
         self.checked += 1
         if self.fault:
             raise self.fault
+
+    def read_ahead(self, draft: str, history: Sequence[tuple[str, str]] = (), documents: Sequence[str] = ()) -> None:
+        self.drafts.append((draft, [tuple(pair) for pair in history], list(documents)))
+        self.reading(draft)
 
     def stream(
         self, question: str, history: Sequence[tuple[str, str]] = (), documents: Sequence[str] = ()

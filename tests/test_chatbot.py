@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ANIMALS, FISH, ScriptedModel, TopicEmbedder, chatbot, publish, scripted, write
+from fakes import ANIMALS, FISH, ScriptedModel, TopicEmbedder, TopicReranker, chatbot, publish, scripted, write
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.vectorstores import InMemoryVectorStore
@@ -156,6 +156,16 @@ def test_a_list_of_the_documents_knows_what_was_published_before_any_question(
     write(settings.data, {"new.txt": "Fish fly."})
     publish(settings.index, settings.data)
     assert [document.text for document in bot.documents.values()] == ["Fish fly."]
+
+
+def test_only_the_embedded_model_reads_ahead_where_the_settings_allow_it(
+    settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "open_model", lambda *_: nullcontext(scripted()))
+    fakes: dict[str, Any] = {"embedder": TopicEmbedder(), "reranker": TopicReranker()}
+    read = [settings.model_copy(update=change) for change in ({}, {"read_ahead": False}, {"model": "openai:gpt"})]
+    assert [Chatbot.open(each, **fakes).reads_ahead for each in read] == [True, False, False]
+    assert not Chatbot.open(settings, model=scripted(), **fakes).reads_ahead
 
 
 @pytest.mark.slow

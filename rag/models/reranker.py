@@ -77,6 +77,8 @@ def make_reranker() -> CrossEncoder:
 
     options = SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
+    # Threads that wait by turning round take the processor from the chat model and from the browser.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     adapter = np.load(BytesIO(files("rag.models").joinpath(ADAPTER).read_bytes()))
     session = InferenceSession(adapted(folder / WEIGHTS, adapter), options, providers=["CPUExecutionProvider"])
     return CrossEncoder(session, make_tokenizer(folder))

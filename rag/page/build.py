@@ -27,6 +27,7 @@ def head() -> str:
 def build_page(service: Service, store: Store, settings: ServerSettings, editor: DocumentEditor) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
     page = Page(service, store, settings)
+    reads = service.bot.reads_ahead
     plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     blocks: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_HOUR, _HOUR)) as blocks:
@@ -34,7 +35,9 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         past = gr.HTML(conversation_list([], ""), elem_id="list", **plain)
         with gr.Row(elem_id="panes"):
             with gr.Column(elem_id="left", min_width=300):
-                chat = gr.HTML(conversation((), "", []), elem_id="chat", **plain | {"js_on_load": _connect("chat")})
+                chat = gr.HTML(
+                    conversation((), "", []), elem_id="chat", **plain | {"js_on_load": _connect("chat", reads)}
+                )
                 with gr.Row(elem_id="ask"):
                     box = gr.Textbox(
                         elem_id="question", placeholder="Your question", label="Your question", show_label=False,
@@ -57,10 +60,13 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         chat.submit(page.again, [identity, documents.chosen], outputs, **quiet)
         chat.click(page.act, [identity], outputs, trigger_mode="multiple", **quiet)
         stop.click(page.stop, [identity], None, queue=False, **quiet)
+        if reads:  # The page's script sends it while a question is typed.
+            draft = [box, identity, documents.chosen]
+            chat.input(page.read_ahead, draft, None, queue=False, trigger_mode="always_last", **quiet)
         blocks.load(page.load, None, outputs, **quiet)
         gr.on([blocks.load, documents.ticks.change], page.top, [documents.chosen], top, **quiet)
     return blocks
 
 
-def _connect(name: str) -> str:
-    return f'window.askTheArticle("{name}", element, trigger, watch);'
+def _connect(name: str, reads: bool = False) -> str:
+    return f'window.askTheArticle("{name}", element, trigger, watch, {str(reads).lower()});'

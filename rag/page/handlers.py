@@ -73,6 +73,17 @@ class Page:
         old = next((turn.question for turn in every if turn.number == number), "")
         yield from self._begin(owner, identity, wanted.question or old, kept, every[len(kept) :], chosen, request)
 
+    def read_ahead(self, draft: str, identity: str, chosen: Chosen, request: gr.Request) -> None:
+        """What is being typed, for the model to read meanwhile; nothing of it is shown or kept."""
+        if not (draft or "").strip():  # It was asked meanwhile.
+            return
+        owner = _owner(request)
+        try:
+            turns, documents = self._store.read(owner, conversation_id(identity)) or (), asked(chosen)
+        except RagError:  # It is told when the question is asked.
+            return
+        self._service.read_ahead(owner, draft, history_of(turns), documents)
+
     def stop(self, identity: str, request: gr.Request) -> None:
         """End the answer that is under way in the conversation."""
         if run := self._runs.get((_owner(request), identity)):

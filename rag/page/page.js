@@ -6,6 +6,8 @@
   const narrow = matchMedia("(max-width: 767px)");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const HEARTBEAT = 10000;
+  const PAUSE = 400, BETWEEN = 800, LONG = 1500, WORDS = 3;  // milliseconds, and the words of a draft at least
+  let drafts = false, draft = "", sent = -LONG, pause;
   let wanted = null, opener = null, atEnd = true, turns = 0, lost = false;
 
   const byId = (id) => document.getElementById(id);
@@ -17,6 +19,27 @@
     const status = byId("status");
     if (status) status.textContent = text;
   }
+
+  // While a question is typed the model reads for it: when the typing pauses, and now and then at the end of a word.
+  function typed(event) {
+    if (!drafts || !event.target.matches?.("#question textarea")) return;
+    clearTimeout(pause);
+    const box = event.target, since = performance.now() - sent;
+    const word = /\s$/.test(box.value.slice(0, box.selectionEnd));
+    if (word && since >= LONG) tell(box); else pause = setTimeout(tell, Math.max(PAUSE, BETWEEN - since), box);
+  }
+  async function tell(box) {
+    const text = box.value.trim(), known = text === draft;
+    draft = text;
+    if (known || busy() || text.split(/\s+/).length < WORDS) return;
+    sent = performance.now();
+    // Gradio loads the page anew after a call that does not get through, and what is typed would be gone.
+    if (await answers() && box.value.trim() && !busy()) send("input");
+  }
+  document.addEventListener("input", typed);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey) clearTimeout(pause);
+  });
 
   // Drawers: one of "list", "documents", and on a narrow screen "right", lies over the conversation.
   function open(drawer, from) {
@@ -218,22 +241,25 @@
     address();
   }
 
+  async function answers() {
+    try { return (await fetch("health", { cache: "no-store" })).ok; } catch { return false; }
+  }
   async function heartbeat() {
     if (document.hidden) return;
-    let answers = false;
-    try { answers = (await fetch("health", { cache: "no-store" })).ok; } catch { /* the server cannot be reached */ }
-    if (!answers && !lost) say("The connection to the server is lost. The page tries again by itself.");
-    if (answers && lost) {
+    const there = await answers();
+    if (!there && !lost) say("The connection to the server is lost. The page tries again by itself.");
+    if (there && lost) {
       if (busy()) location.reload(); else say("");
     }
-    lost = !answers;
+    lost = !there;
   }
 
   if ((localStorage.getItem("theme") ?? "") === "dark" && document.body) document.body.classList.add("dark");
 
   // Called by each pane when it is there, with what Gradio gives it.
-  window.askTheArticle = (name, element, trigger, watch) => {
+  window.askTheArticle = (name, element, trigger, watch, reads) => {
     parts[name] = { element, trigger };
+    drafts ||= reads;
     const label = { chat: "Conversation", source: "Document" }[name];
     for (const scrolls of name === "chat" ? [byId("chat")] : [byId("source"), byId("right")]) {
       scrolls.tabIndex = 0;

@@ -19,6 +19,8 @@ from rag.types import Event, Evidence
 _LOG = logging.getLogger(__name__)
 CHECKED = 10.0
 """Seconds for which a check of the model holds."""
+DRAFTS = 0.5
+"""Seconds between two drafts of one visitor that are read ahead."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Service:
         self.monitor.gauge("rag_documents", "Documents in the index.", lambda: len(bot.documents))
         self.monitor.gauge("rag_passages", "Passages in the index.", lambda: bot.passages)
         self._rate_limit = RateLimit(settings.per_minute, "questions")
+        self._draft_limit = RateLimit(1, "drafts", DRAFTS)
+        self._reading = threading.Lock()
         self._checking = threading.Lock()
         self._checked_until = 0.0
         self._fault: RagError | None = ModelError("The model has not been tried yet; look again in a moment.")
@@ -85,6 +89,22 @@ class Service:
                         yield from self._wait(ticket)
             if record.answer:  # It is as good as a check.
                 self._checked_until, self._fault = time.monotonic() + CHECKED, None
+
+    def read_ahead(self, owner: str, draft: str, history: History = (), documents: Sequence[str] = ()) -> None:
+        """Let the idle model read for a question that is being typed, until it has.
+
+        Nothing happens while any question waits or is answered, or another draft is read, and within DRAFTS
+        seconds of the visitor's last. What is wrong with a draft is told when it is asked.
+        """
+        if self.queue.waiting or self.queue.running or not self._reading.acquire(blocking=False):
+            return
+        try:
+            self._draft_limit.take(self.visitors.key(owner))
+            self.bot.read_ahead(draft, history, documents)
+        except RagError as error:
+            _LOG.debug("A draft was not read ahead.", extra={"fields": {"reason": reason(error)}})
+        finally:
+            self._reading.release()
 
     def check(self) -> None:
         """Whether a question could be answered now; tries the model once in CHECKED seconds.

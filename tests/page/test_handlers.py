@@ -205,6 +205,42 @@ def test_stop_ends_the_answer_of_this_conversation(page: Page, bot: FakeBot, sto
     assert "Stopped." in last[CHAT] and kept(store, identity)[0].state == "stopped"
 
 
+def test_a_draft_goes_along_with_what_a_question_would_have(
+    page: Page, bot: FakeBot, store: Store, told: list[str]
+) -> None:
+    identity = asked(page, "one")
+    before = kept(store, identity)
+    page.read_ahead("What is", identity, frozenset({"e", "d"}), by())
+    page.read_ahead("Where is", identity, None, by("ben"))
+    assert bot.drafts == [("What is", [("one", "Said one")], ["d", "e"]), ("Where is", [], [])]
+    assert kept(store, identity) == before and store.conversations("ben") == [] and told == []
+
+
+def test_a_draft_that_could_not_be_asked_is_left_out_in_silence(
+    page: Page, bot: FakeBot, store: Store, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("The disk is full; make room.")
+
+    page.read_ahead("What is", "", frozenset(), by())
+    page.read_ahead(" ", "", None, by())
+    monkeypatch.setattr(store, "read", fail)
+    page.read_ahead("What is", "", None, by())
+    assert bot.drafts == [] and told == []
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_the_page_sends_drafts_only_to_a_bot_that_reads_ahead(
+    bot: FakeBot, store: Store, settings: Settings, reads: bool
+) -> None:
+    bot.reads_ahead = reads
+    blocks = build_page(Service(bot, settings), store, settings, DocumentEditor(settings))
+    (chat,) = [block for block in blocks.blocks.values() if getattr(block, "elem_id", "") == "chat"]
+    events = [fn for fn in blocks.fns.values() if (chat._id, "input") in fn.targets]
+    assert [(fn.queue, fn.show_progress, fn.outputs) for fn in events] == [(False, "hidden", [])] * reads
+    assert f"watch, {str(reads).lower()});" in chat.js_on_load
+
+
 def test_a_citation_of_an_earlier_turn_brings_its_passages(page: Page) -> None:
     identity = asked(page, "two", asked(page, "one"))
     drawn = act(page, identity, action="source", turn=1)

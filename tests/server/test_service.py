@@ -130,6 +130,63 @@ def test_a_fresh_cookie_is_no_fresh_allowance_but_a_signed_in_user_has_its_own(s
     list(service.ask("user:anna", "1"))
 
 
+def test_a_draft_is_read_ahead_and_counts_as_no_question(settings: Settings) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings.model_copy(update={"per_minute": 1}))
+    service.read_ahead("a", "Who is", [("Q", "A")], ["d"])
+    service.read_ahead("b", "Where is")
+    assert bot.drafts == [("Who is", [("Q", "A")], ["d"]), ("Where is", [], [])]
+    assert len(list(service.ask("a", "Who is Anna?"))) == 3 and counts(service) == {("page", "answered"): 1}
+
+
+def test_one_draft_of_a_visitor_is_read_within_a_short_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings)
+    service.visitors.seen("guest:1", "192.0.2.1"), service.visitors.seen("guest:2", "192.0.2.1")
+    for owner in ("guest:1", "guest:1", "guest:2"):
+        service.read_ahead(owner, owner)
+    assert [draft for draft, *_ in bot.drafts] == ["guest:1"]
+    monkeypatch.setattr("rag.server.service.DRAFTS", 1e-6)
+    service = Service(bot, settings)
+    service.read_ahead("a", "first"), service.read_ahead("a", "second")
+    assert [draft for draft, *_ in bot.drafts] == ["guest:1", "first", "second"]
+
+
+def test_no_draft_is_read_while_a_question_or_another_draft_is(settings: Settings) -> None:
+    bot = FakeBot()
+    service = Service(bot, settings)
+    bot.reading = lambda _: service.read_ahead("b", "another draft")
+    service.read_ahead("a", "a draft")
+    asking = service.ask("a", "1")
+    next(asking)
+    service.read_ahead("c", "while it is answered")
+    asking.close()
+    service.read_ahead("d", "after it")
+    assert [draft for draft, *_ in bot.drafts] == ["a draft", "after it"]
+
+
+def test_what_is_wrong_with_a_draft_is_not_told_and_nothing_of_it_logged(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(draft: str) -> None:
+        raise ValueError if draft == "unforeseen" else QuestionError(f"{draft} is too long; shorten it.")
+
+    bot = FakeBot()
+    bot.reading = fail
+    service = Service(bot, settings)
+    caplog.set_level(logging.DEBUG, "rag")
+    service.read_ahead("a", "Secret")
+    (record,) = caplog.records
+    assert record.levelno == logging.DEBUG and record.fields == {"reason": "QuestionError"}  # type: ignore[attr-defined]
+    with pytest.raises(ValueError):
+        service.read_ahead("b", "unforeseen")
+    bot.reading = lambda _: None
+    service.read_ahead("c", "later")
+    assert bot.drafts[-1][0] == "later"
+
+
 def test_a_check_asks_the_model_once_in_a_while_and_keeps_its_fault(settings: Settings) -> None:
     bot = FakeBot()
     service = Service(bot, settings)
