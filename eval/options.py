@@ -23,6 +23,7 @@ COMMANDS = {
     "attack": "ask about documents that hold orders, and count how often they are obeyed",
     "kinds": "tell the kinds of labelled wordings, and count how many are told rightly",
     "fit-kinds": "fit what tells the kinds to labelled wordings, and print how good it is",
+    "train-reranker": "train the reranker's adapter on our own articles and on sets; wants a CUDA device",
     "feedback": "write the ratings given in the page as a question set",
 }
 
@@ -144,6 +145,16 @@ def _fit_kinds(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=weights, metavar="FILE", help="the weights, overwritten")
 
 
+def _train_reranker(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    marked = "sets that mark evidence, beside the articles"
+    add("--data", nargs="+", default=[], type=Path, metavar="FOLDER", help=marked)
+    add("--out", type=Path, default=Path("reranker.npz"), metavar="FILE", help="the adapter, overwritten")
+    add("--indexes", type=Path, default=RESULTS, metavar="FOLDER", help="where the indexes of the sets go")
+    add("--epochs", type=_count, default=4, metavar="N", help="default: 4")
+    add("--seed", type=int, default=0, metavar="S", help="another seed draws others (default: 0)")
+
+
 def _feedback(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--store", type=Path, metavar="FOLDER", help="the page's folder (default: RAG_STORE)")
@@ -152,7 +163,8 @@ def _feedback(parser: argparse.ArgumentParser) -> None:
 
 _ADD = {
     RUN: _run, "report": _report, "compare": _compare, "retrieve": _retrieve, "draft": _draft, "fit": _fit,
-    "bench": _bench, "attack": _attack, "kinds": _kinds, "fit-kinds": _fit_kinds, "feedback": _feedback,
+    "bench": _bench, "attack": _attack, "kinds": _kinds, "fit-kinds": _fit_kinds,
+    "train-reranker": _train_reranker, "feedback": _feedback,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from rag.types import Hit
 
 BEFORE = ("evidence", "similarity", "unknown")
 """The signals known before an answer is written."""
-AFTER = (*BEFORE, "stated", "likelihood", "answering", "grounded")
+AFTER = (*BEFORE, "stated", "likelihood", "grounded")
 """Those and the ones known when it was written and checked."""
 AGAINST = frozenset({"unknown"})
 """The signals that speak against an answer; all others speak for one."""

@@ -32,7 +32,7 @@ TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 
 @dataclass(frozen=True, eq=False)
 class SourceSentence:
-    """A sentence of a passage: the how manieth, where in the document, and its words."""
+    """A sentence: its passage and place there, its span in the document, its words."""
 
     passage: Passage
     place: int
@@ -77,9 +77,16 @@ class SourceSentences:
             return self._known[passage]
 
     def ranked(self, question: str, passages: Sequence[Passage]) -> list[Scored]:
-        """Those of the passages, given best first, that may answer; the likeliest first.
+        """Those of the passages, given best first, that may answer; the likeliest first."""
+        chosen = self.candidates(question, passages)
+        scores = self.reranker.score(question, [self.read(one) for one in chosen])
+        found = [Scored(one, float(score)) for one, score in zip(chosen, scores, strict=True)]
+        return sorted(found, key=lambda one: -one.score)
 
-        The _READ that share most of the question's rare words, and stand in the best passages, are read.
+    def candidates(self, question: str, passages: Sequence[Passage]) -> list[SourceSentence]:
+        """The _READ sentences that the reranker reads.
+
+        They share most of the question's rare words, and stand in the best passages.
         """
         asked = content_words(question)
         among = [(one, rank) for rank, passage in enumerate(passages) for one in self.of(passage) if one.words]
@@ -88,10 +95,7 @@ class SourceSentences:
         whole = sum(rarity.values()) or 1.0
         shared = [sum(rarity[word] for word in one.words & asked) / whole + _PLACE / (1 + rank) for one, rank in among]
         order = sorted(range(len(among)), key=lambda i: -shared[i])[:_READ]
-        chosen = [among[i][0] for i in order]
-        scores = self.reranker.score(question, [self._read(one) for one in chosen])
-        found = [Scored(one, float(score)) for one, score in zip(chosen, scores, strict=True)]
-        return sorted(found, key=lambda one: -one.score)
+        return [among[i][0] for i in order]
 
     def vectors(self, texts: list[str]) -> Vector:
         """Unit vectors of shape (len(texts), dimensions)."""
@@ -99,8 +103,8 @@ class SourceSentences:
         rows /= np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9)
         return rows
 
-    def _read(self, one: SourceSentence) -> str:
-        """A sentence as the reranker was taught to read it: with what goes before it."""
+    def read(self, one: SourceSentence) -> str:
+        """A sentence as the reranker reads it: before its title and the sentence before it."""
         earlier = self.of(one.passage)[one.place - 1].text if one.place else ""
         return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}. {earlier[-_BEFORE:]}"
 

