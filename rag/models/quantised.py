@@ -38,12 +38,12 @@ class QuantisedModel:
         return self._dequantised(self._matrices[layer]).T
 
     def put_matrix(self, layer: str, weights: Values) -> None:
-        """Replace the weights of a linear layer, of shape (out, in)."""
+        """Replace the weights of a linear layer, of shape (out, in), with a scale for each row."""
         name = self._matrices[layer]
-        scale = np.float32(np.abs(weights).max() / 127)
-        self._put(f"{name}_quantized", np.round(weights.T / scale).astype(np.int8))
-        self._put(f"{name}_zero_point", np.array(0, dtype=np.int8))
-        self._put(f"{name}_scale", np.array(scale, dtype=np.float32))
+        scales = np.maximum(np.abs(weights).max(axis=1) / 127, 1e-12).astype(np.float32)
+        self._put(f"{name}_quantized", np.round(weights.T / scales).astype(np.int8))
+        self._put(f"{name}_zero_point", np.zeros(len(scales), dtype=np.int8))
+        self._put(f"{name}_scale", scales)
 
     def put_bias(self, layer: str, bias: Values) -> None:
         """Replace the bias of a linear layer."""
@@ -76,8 +76,7 @@ class QuantisedModel:
         return values
 
     def _put(self, name: str, values: Values) -> None:
-        held = self._held[name]
-        held.CopyFrom(self._from_array(values.reshape(tuple(held.dims)), name))
+        self._held[name].CopyFrom(self._from_array(values, name))
 
 
 def _layer(node: str) -> str:
