@@ -38,7 +38,7 @@ class QuantisedModel:
         return self._dequantised(self._matrices[layer]).T
 
     def put_matrix(self, layer: str, weights: Values) -> None:
-        """Replace the weights of a linear layer, of shape (out, in), with a scale for each row."""
+        """Replace the weights of a linear layer, of shape (out, in), scaled by row."""
         name = self._matrices[layer]
         scales = np.maximum(np.abs(weights).max(axis=1) / 127, 1e-12).astype(np.float32)
         self._put(f"{name}_quantized", np.round(weights.T / scales).astype(np.int8))
