@@ -1,5 +1,6 @@
 """What the model reads: the sentences that may answer, with their neighbours."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,9 @@ from rag.types import Hit, Passage
 
 PASSAGES_FACTOR = 2
 """So many times the passages of the settings are looked through."""
-_WORDS = {Kind.FACT: 150, Kind.YES_NO: 150, Kind.QUOTATION: 150}
-"""Words that are read for a question of this kind."""
-_WORDS_OF_MANY = 300
+_SURE, _WORDS_IF_SURE, _WORDS = 0.9, 60, 130
+"""Words that are read for a question of one answer: fewer if one sentence has this share of the odds of all."""
+_WORDS_OF_MANY = 280
 """The same where several sentences answer."""
 _TO_SUMMARISE = 12
 """Sentences that are read for a summary, and at least twice as many as it is to have."""
@@ -77,9 +78,17 @@ def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], wording: Wording, 
         text, sources = _fitting(read, titled, room)
         return Context(text, sources, [], reading.sentences, tuple(extract))
     ranked = reading.sentences.ranked(wording.searched, [hit.passage for hit in hits])
-    chosen = _chosen(ranked, reading.sentences, _WORDS.get(kind, _WORDS_OF_MANY))
+    chosen = _chosen(ranked, reading.sentences, _words(kind, ranked))
     text, sources = _fitting(chosen, titled, room)
     return Context(text, sources, ranked, reading.sentences)
+
+
+def _words(kind: Kind, ranked: Sequence[Scored]) -> int:
+    """How many words to read: the more, the less sure it is which sentence answers."""
+    if kind not in {Kind.FACT, Kind.YES_NO, Kind.QUOTATION}:
+        return _WORDS_OF_MANY
+    odds = [math.exp(one.score - ranked[0].score) for one in ranked]
+    return _WORDS_IF_SURE if odds and odds[0] >= _SURE * sum(odds) else _WORDS
 
 
 def _documents(hits: Sequence[Hit]) -> list[str]:

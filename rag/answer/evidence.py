@@ -20,7 +20,7 @@ from rag.types import Citation, Passage, Span
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048
 """Passages whose sentences are kept."""
-_READ = 24
+_READ = 20
 """Sentences that the reranker reads for a question."""
 _PLACE = 0.5
 """The weight of a passage's place among the hits beside the share of the question's words."""

