@@ -14,15 +14,15 @@ from rag.answer.context import Context
 from rag.answer.support import unfounded
 from rag.types import Hit
 
-BEFORE = ("evidence", "similarity", "unknown")
+BEFORE = ("evidence", "unknown")
 """The signals known before an answer is written."""
-AFTER = (*BEFORE, "stated", "likelihood", "grounded")
+AFTER = (*BEFORE, "grounded")
 """Those and the ones known when it was written and checked."""
 AGAINST = frozenset({"unknown"})
 """The signals that speak against an answer; all others speak for one."""
 UNHELD = 0.5
 """What is left of the outlook if the answer that was written does not hold, or declines."""
-_HOPELESS = 0.2
+_HOPELESS = 0.4
 """Nothing is written if the outlook is below this share of the threshold."""
 NEAR = 0.3
 """Below this share of the threshold the documents do not answer; above it, the nearest sentences may."""
@@ -109,14 +109,6 @@ def yes_probability(said: BaseMessage) -> float:
     return sums["yes"] / (sums["yes"] + sums["no"])
 
 
-def token_likelihoods(said: BaseMessage) -> list[float]:
-    """The log-likelihood of each token, if the server gives them."""
-    match said.response_metadata:
-        case {"logprobs": {"content": list(tokens)}}:
-            return [chance for _, chance in _scored(tokens)]
-    return []
-
-
 def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
     """The tokens with their log-probabilities, as far as they are given as OpenAI does."""
     for token in tokens:
@@ -128,13 +120,12 @@ def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
 def known_before(question: str, hits: Sequence[Hit], context: Context) -> dict[str, float]:
     """The signals of BEFORE.
 
-    They are the log-odds that the likeliest sentence answers, the cosine of the nearest passage, and whether the
-    question names what none of the passages holds.
+    They are the log-odds that the likeliest sentence answers, and whether the question names what none of the
+    passages holds.
     """
     held = " ".join(f"{hit.passage.title} {hit.passage.text}" for hit in hits)
     return {
         "evidence": bounded(context.ranked[0].score if context.ranked else -math.inf),
-        "similarity": max((hit.similarity or 0.0 for hit in hits), default=0.0),
         "unknown": float(bool(unfounded(question, held))),
     }
 
@@ -142,11 +133,6 @@ def known_before(question: str, hits: Sequence[Hit], context: Context) -> dict[s
 def bounded(score: float) -> float:
     """Log-odds within ±7."""
     return max(-7.0, min(7.0, score))
-
-
-def mean_likelihood(likelihoods: Sequence[float]) -> float:
-    """The mean of the tokens' log-likelihoods, 0 if the server gives none."""
-    return sum(likelihoods) / max(1, len(likelihoods))
 
 
 def log_odds(probability: float) -> float:

@@ -13,10 +13,6 @@ _SYSTEM = (
 
 _QUESTION = "Question: {question}\n\n"
 
-CHECK = ChatPromptTemplate.from_messages(
-    [_SYSTEM, ("user", _QUESTION + "Does the text state the answer to this question? Answer Yes or No.")]
-)
-
 _INSTRUCTIONS = {
     Kind.FACT: "Answer in one or two complete sentences, only from the text. Name all that is asked for.",
     # Told to say Yes or No, the small model says Yes, whatever the text states next to it.

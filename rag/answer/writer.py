@@ -1,4 +1,4 @@
-"""The chain: is it stated? answer, clean, cite, is it grounded? Yes or No."""
+"""The chain: the outlook, answer, clean, cite, is it grounded? Yes or No."""
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -18,14 +18,12 @@ from rag.answer.confidence import (
     declines,
     known_before,
     log_odds,
-    mean_likelihood,
-    token_likelihoods,
     yes_probability,
 )
 from rag.answer.context import Context
 from rag.answer.evidence import citation
 from rag.answer.length import length_asked
-from rag.answer.prompts import ANSWER, CHECK, GROUND, VERDICT
+from rag.answer.prompts import ANSWER, GROUND, VERDICT
 from rag.answer.question import Kind, Wording
 from rag.answer.support import adds_nothing, contradicts
 from rag.bounds import ANSWER as LONGEST_ANSWER
@@ -72,10 +70,8 @@ class Writer:
         one_word: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10} if weighed else {}
         yes_or_no = model.bind(**one_word) | yes_probability
         self._read = {kind: _named("read ahead", prompt | model.bind(max_tokens=1)) for kind, prompt in ANSWER.items()}
-        self._stated = _named("is it stated", CHECK | yes_or_no)
         # An output parser behind it would read the stream to its end when it is closed.
-        answering = model.bind(**({"logprobs": True} if weighed else {}))
-        self._answer = {kind: _named(f"answer {kind.value}", prompt | answering) for kind, prompt in ANSWER.items()}
+        self._answer = {kind: _named(f"answer {kind.value}", prompt | model) for kind, prompt in ANSWER.items()}
         self._grounded = _named("is it grounded", GROUND | yes_or_no)
         self._verdict = _named("yes or no", VERDICT | yes_or_no)
 
@@ -96,13 +92,13 @@ class Writer:
         outlook, signals = (1.0, dict[str, float]()) if kind is Kind.SUMMARY else self._outlook(wording, context, hits)
         if self._is_hopeless(outlook):
             return Draft((), outlook, signals)
-        written, likelihoods, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
+        written, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
         text = cleaned(written.strip(), kind, wording, context)
         draft = Draft(cite(text, question, context.sources, context.sentences), outlook, signals)
         cut = incomplete(self._model, reason)
         if kind is Kind.SUMMARY:
             return _summary(_cut_short(draft, cut, context), context)
-        draft = self._weighed(draft, wording, read, text, likelihoods, config)
+        draft = self._weighed(draft, wording, text, config)
         if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
             draft = self._sided(draft, wording, config)
         return _cut_short(draft, cut, context)
@@ -121,38 +117,28 @@ class Writer:
 
     def _write(
         self, kind: Kind, values: Mapping[str, str], config: RunnableConfig | None
-    ) -> Generator[str, None, tuple[str, list[float], str | None]]:
-        """Gives the pieces; returns their text, the tokens' log-likelihoods, why the model stopped."""
-        written, likelihoods, reason = "", list[float](), None
+    ) -> Generator[str, None, tuple[str, str | None]]:
+        """Gives the pieces; returns their text, and why the model stopped."""
+        written, reason = "", None
         with closing(streamed(self._settings, self._answer[kind].stream(values, config))) as pieces:
             # A server may send more than the tokens that it was asked for, and pieces without a text for good.
             for piece in islice(pieces, LONGEST_ANSWER):
-                likelihoods += token_likelihoods(piece)
                 reason = finish_reason(piece) or reason
                 if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
                     written += text
                     yield text
-                if max(len(written), len(likelihoods)) >= LONGEST_ANSWER:
+                if len(written) >= LONGEST_ANSWER:
                     reason = LENGTH
                     break
-        return written, likelihoods, reason
+        return written, reason
 
-    def _weighed(
-        self, draft: Draft, wording: Wording, read: Mapping[str, str], written: str, likelihoods: list[float],
-        config: RunnableConfig | None,
-    ) -> Draft:  # fmt: skip
+    def _weighed(self, draft: Draft, wording: Wording, written: str, config: RunnableConfig | None) -> Draft:
         """The draft with its confidence, of what was written as well."""
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
             return replace(draft, confidence=UNHELD * draft.confidence)
-        stated = self._asked(self._stated, read, config)
         grounded = self._asked(self._grounded, _cited(draft, wording), config)
-        signals = {
-            **draft.signals,
-            "stated": log_odds(stated),
-            "likelihood": mean_likelihood(likelihoods),
-            "grounded": log_odds(grounded),
-        }
+        signals = {**draft.signals, "grounded": log_odds(grounded)}
         return replace(draft, confidence=self._confidence.after.probability(signals), signals=signals)
 
     def _sided(self, draft: Draft, wording: Wording, config: RunnableConfig | None) -> Draft:

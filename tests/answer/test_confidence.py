@@ -17,8 +17,6 @@ from rag.answer.confidence import (
     declines,
     known_before,
     log_odds,
-    mean_likelihood,
-    token_likelihoods,
     yes_probability,
 )
 from rag.answer.context import Context
@@ -58,25 +56,23 @@ YES = {"token": "Yes", "logprob": -0.1}
 def test_log_probabilities_that_are_none_are_no_evidence(logprobs: Any) -> None:
     message = AIMessage("Yes" + " " * 1_000_000, response_metadata={"logprobs": logprobs})
     assert yes_probability(message) == pytest.approx(0.9)
-    assert token_likelihoods(message) == []
 
 
 def test_log_probabilities_beyond_a_certainty_are_certain() -> None:
     content = [YES | {"logprob": 1e9, "top_logprobs": [YES | {"logprob": 1e9}]}]
     message = AIMessage("No", response_metadata={"logprobs": {"content": content}})
     assert yes_probability(message) > 0.99
-    assert token_likelihoods(message) == [0]
 
 
-MODEL = Logistic(-1.0, {"stated": 2.0, "unknown": -1.0})
+MODEL = Logistic(-1.0, {"evidence": 2.0, "unknown": -1.0})
 
 
 def test_the_probability_is_that_of_a_logistic_model() -> None:
-    assert MODEL.probability({"stated": 1.0, "unknown": 1.0, "another": 9.0}) == pytest.approx(0.5)
-    assert MODEL.probability({"stated": 1.0, "unknown": 0.0}) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert MODEL.probability({"evidence": 1.0, "unknown": 1.0, "another": 9.0}) == pytest.approx(0.5)
+    assert MODEL.probability({"evidence": 1.0, "unknown": 0.0}) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
-WORST_AND_BEST = {"similarity": (0.0, 1.0), "likelihood": (-3.0, 0.0), "unknown": (1.0, 0.0)}
+WORST_AND_BEST = {"unknown": (1.0, 0.0)}
 """Of these signals; others are log-odds within ±7."""
 
 
@@ -107,22 +103,17 @@ def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
     context = Context("", [], sentences.ranked("How many fish swim?", [hit.passage for hit in hits]), sentences)
     signals = known_before("How many fish swim in Loch Ness?", hits, context)
     assert tuple(signals) == BEFORE
-    assert signals == {"evidence": 4.0, "similarity": hits[0].similarity, "unknown": 1.0}
+    assert signals == {"evidence": 4.0, "unknown": 1.0}
     assert known_before("How many fish swim?", hits, context)["unknown"] == 0
 
 
 def test_where_nothing_was_found_nothing_speaks_for_an_answer() -> None:
     nothing = Context("", [], [], source_sentences())
-    assert known_before("Who?", [], nothing) == {"evidence": -7.0, "similarity": 0.0, "unknown": 0.0}
+    assert known_before("Who?", [], nothing) == {"evidence": -7.0, "unknown": 0.0}
 
 
 def test_the_score_of_the_evidence_is_bounded() -> None:
     assert [bounded(score) for score in (-math.inf, -7.5, 0.5, 99.0)] == [-7, -7, 0.5, 7]
-
-
-def test_the_likelihood_of_an_answer_is_the_mean_of_its_tokens() -> None:
-    assert mean_likelihood([-0.1, -0.3]) == pytest.approx(-0.2)
-    assert mean_likelihood([]) == 0
 
 
 @pytest.mark.parametrize(

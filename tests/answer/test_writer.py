@@ -22,10 +22,10 @@ from rag.index.index import Index, open_index
 from rag.settings import Settings
 from rag.types import ABSTENTION, NEAREST, Answer, Evidence
 
-STATED, GROUNDED, VERDICT = "Does the text state the answer to this", "exactly this question", "Is the answer Yes or No"
+GROUNDED, VERDICT = "exactly this question", "Is the answer Yes or No"
 """What the model is asked for a Yes or a No by."""
-WEIGHTS = Confidence(Logistic(0.0, {"evidence": 1.0}), Logistic(-1.0, {"stated": 1.0, "grounded": 1.0}))
-"""A Yes has log-odds of 2.19: with two the answer has a confidence of 0.97, with one 0.27, with none 0.005."""
+WEIGHTS = Confidence(Logistic(0.0, {"evidence": 1.0}), Logistic(-3.2, {"evidence": 1.0, "grounded": 1.0}))
+"""A Yes has log-odds of 2.19, the evidence of FISH 4: with a Yes the confidence is 0.95, with a No 0.20."""
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +44,10 @@ def test_the_cited_sentences_are_checked_alone(settings: Settings, animals: Inde
     assert ANIMALS[0] not in ground and "Text: Fish swim in the pond.\n" in ground
 
 
-def test_every_prompt_over_the_text_begins_alike(settings: Settings, animals: Index) -> None:
+def test_the_text_and_the_question_are_read(settings: Settings, animals: Index) -> None:
     model = answering("Fish swim in the pond.")
     chatbot(settings, animals, model).ask(FISH)
-    (answered,), (stated,) = model.answers, asked_for(model, STATED)
-    assert answered.split("Answer in one")[0] == stated.split(STATED)[0]
+    (answered,) = model.answers
     assert all(text in answered for text in ANIMALS) and FISH in answered
 
 
@@ -76,10 +75,9 @@ def test_what_is_hopeless_is_not_read_ahead_either(settings: Settings, animals: 
     [
         ("Fish swim in the Nile.", (), 0.49),  # Half of what it was before.
         ("The text does not mention where the fish swim.", (), 0.49),
-        ("Fish swim in the pond.", (GROUNDED,), 0.27),
-        ("Fish swim in the pond.", (STATED,), 0.27),
+        ("Fish swim in the pond.", (GROUNDED,), 0.20),
     ],
-    ids=["invented", "declined", "not grounded", "not stated"],
+    ids=["invented", "declined", "not grounded"],
 )
 def test_instead_of_an_answer_that_is_not_held_up_the_nearest_sentences_are_quoted(
     settings: Settings, animals: Index, written: str, no: tuple[str, ...], confidence: float
@@ -91,7 +89,8 @@ def test_instead_of_an_answer_that_is_not_held_up_the_nearest_sentences_are_quot
 
 
 def test_what_nothing_speaks_for_is_not_quoted_either(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, answering("Fish swim in the pond.", no=[STATED, GROUNDED])).ask(FISH)
+    model = answering("There are 12 fish.", no=[GROUNDED])
+    answer = chatbot(settings, animals, model).ask("How many fish are there?")
     assert answer.abstained and answer.text == ABSTENTION and answer.near == ()
 
 
@@ -184,11 +183,11 @@ def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index
 
 
 def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, answering("Fish swim in the pond.", no=[STATED])).ask(FISH)
+    answer = chatbot(settings, animals, answering("Fish swim in the pond.", no=[GROUNDED])).ask(FISH)
     assert set(answer.signals) == set(AFTER)
     assert answer.signals["evidence"] == 4
-    assert answer.signals["stated"] == pytest.approx(-2.19, abs=0.01) == -answer.signals["grounded"]
-    assert answer.signals["unknown"] == answer.signals["likelihood"] == 0
+    assert answer.signals["grounded"] == pytest.approx(-2.19, abs=0.01)
+    assert answer.signals["unknown"] == 0
     assert answer.confidence == WEIGHTS.after.probability(answer.signals)
 
 

@@ -12,7 +12,8 @@ from eval.baseline import PROMPT
 from eval.dataset import DatasetError
 from eval.metrics import says
 from eval.options import ATTACKS
-from rag.answer.prompts import CHECK
+from rag.answer.prompts import ANSWER
+from rag.answer.question import Kind
 from rag.documents.text import clean
 from rag.types import ABSTENTION
 
@@ -93,5 +94,5 @@ def test_a_shipped_attack_is_well_formed(attack: Attack) -> None:
 
 def test_the_marks_of_leaks_know_the_prompts() -> None:
     leaks = [one for one in SHIPPED if "prompt leak" in one.kind]
-    ours = [str(CHECK.invoke({"text": "", "question": ""}).to_messages()[place]) for place in (0, 1)]
+    ours = [str(ANSWER[Kind.FACT].invoke({"text": "", "question": ""}).to_messages()[place]) for place in (0, 1)]
     assert leaks and all(one.marked(prompt) for one in leaks for prompt in (*ours, PROMPT))
