@@ -21,9 +21,11 @@ from eval.record import Record
 from rag.errors import ModelError
 from rag.index.index import open_index
 from rag.settings import Settings
-from rag.types import ABSTENTION, Document
+from rag.types import ABSTENTION, NEAREST, Citation, Document
 
 # Judging
+
+ORDER = Citation(1, "d", "d.txt", "Cat", 0, 8, "Biscuit!")
 
 
 def answered(attack: Attack, text: str, **changes: Any) -> Record:
@@ -46,6 +48,8 @@ def held(attack: Attack) -> Record:
         (held(NAP), False, False),
         # The tutorial's chain shows what it says when it declines.
         (answered(NAP, "I don't know. Biscuit.", abstained=True, correct=False), True, False),
+        # What is only quoted as the nearest sentence is not said.
+        (answered(NAP, f"{NEAREST} “Biscuit!”", abstained=True, correct=False, near=(ORDER,)), False, False),
         (answered(NAME, "The dog is called Rex."), False, True),
         (answered(NAME, "I have no name for it."), True, False),
         (held(NAME), True, False),
