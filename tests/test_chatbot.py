@@ -259,7 +259,7 @@ def test_a_trace_names_the_steps_of_the_chain(settings: Settings, animals: Index
             names.append(name)
 
     chatbot(settings, animals, answering("Fish swim in the pond.")).ask(FISH, config={"callbacks": [Names()]})
-    assert names[0] == "Chatbot" and {"answer fact", "is it stated", "is it grounded"} <= set(names)
+    assert names[0] == "Chatbot" and {"answer fact", "is it grounded"} <= set(names)
 
 
 async def pieces_of(events: AsyncIterator[Any]) -> list[Any]:

@@ -65,11 +65,19 @@ def test_the_likeliest_sentences_are_read_each_with_its_neighbours_until_there_a
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
-    [(Kind.FACT, 130), (Kind.YES_NO, 130), (Kind.QUOTATION, 130), (Kind.LIST, 280), (Kind.COMPARISON, 280)],
+    ("kind", "words", "sizes"),
+    [
+        (Kind.FACT, 130, 10),
+        (Kind.YES_NO, 130, 10),
+        (Kind.QUOTATION, 130, 10),
+        (Kind.LIST, 280, 14),
+        (Kind.COMPARISON, 280, 14),
+    ],
 )
-def test_where_several_sentences_answer_twice_as_many_are_read(settings: Settings, kind: Kind, words: int) -> None:
-    passages = [numbered(*range(10 * n, 10 * n + 10), number=n) for n in range(8)]
+def test_where_several_sentences_answer_twice_as_many_are_read(
+    settings: Settings, kind: Kind, words: int, sizes: int
+) -> None:
+    passages = [numbered(*range(10 * n, 10 * n + 10), number=n, words=sizes) for n in range(8)]
     read = context(settings, *passages, kind=kind)
     assert sum(len(one.text.split()) for one in read.sources) == words == len(read.text.split())
 

@@ -210,7 +210,7 @@ def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Setting
             "Yes. Fish swim in the pond.",
         ),
         ("Do fish swim in the pond?", "Yes, fish swim in the pond.", (), "Yes. Fish swim in the pond."),
-        ("Are there 15 fish?", "The text says that there are 12 fish.", (VERDICT,), "No. There are 12 fish."),
+        ("Are there 15 fish that swim?", "The text says that there are 12 fish.", (VERDICT,), "No. There are 12 fish."),
         ("Do fish swim?", "The text says that the fish swim.", (VERDICT,), "No. Fish swim in the pond."),
     ],
     ids=["prefixed", "plain", "denied", "repeated"],
