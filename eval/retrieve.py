@@ -1,4 +1,4 @@
-"""`python -m eval retrieve`: how often each way of searching finds the evidence."""
+"""`python -m eval retrieve`: how often searching and ranking find the evidence."""
 
 import argparse
 import json
@@ -7,7 +7,9 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from time import perf_counter
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from eval import options as defaults
@@ -30,16 +32,22 @@ from eval.results import make_folder
 from eval.statistics import share
 from eval.table import Rows, aligned
 from rag import read_settings
+from rag.answer.context import PASSAGES_FACTOR
+from rag.answer.evidence import SourceSentences
 from rag.answer.question import stand_alone
 from rag.index.index import Index, open_index
 from rag.index.retriever import POOL, HybridRetriever
 from rag.models.embedder import embedder_name, make_embedder
+from rag.models.reranker import make_reranker
 from rag.settings import Settings
 
 Asked = tuple[Question, tuple[Evidence, ...]]
 """A question with the places of its evidence."""
 Find = Callable[..., list[int]]
 """From one wording, or two, to ids of passages, best first."""
+
+FIRST = (1, 2, 4)
+"""Of the likeliest sentences, so many are looked at."""
 
 
 class _Once(Embeddings):
@@ -66,14 +74,56 @@ def main(options: argparse.Namespace) -> int:
     for folder in options.data or [None]:
         rows += _set_rows(folder, settings, embedder, k, options)
     print(aligned(rows, 4))
+    print(
+        f"\nA sentence with evidence among the likeliest, and the seconds to rank them:\n{aligned(_ranked(options), 2)}"
+    )
     return 0
+
+
+def _ranked(options: argparse.Namespace) -> Rows:
+    """A row for each set: how often one of the first sentences has evidence, and the median and p95 of the time."""
+    settings = read_settings()
+    embedder, reranker = make_embedder(settings), make_reranker()
+    rows = [["set", "questions", *(f"first {n}" for n in FIRST), "p50", "p95"]]
+    for folder in options.data or [None]:
+        made = build(folder, settings, options.out) if folder else settings
+        index = open_index(made.index, embedder_name(made))
+        retriever = HybridRetriever(index=index, embedder=embedder, k=PASSAGES_FACTOR * settings.passages)
+        title = folder.resolve().name if folder else defaults.QUESTIONS.name
+        sentences = SourceSentences(embedder, reranker)
+        rows.append([title, *ranking_row(_asked(folder, index, options), retriever, sentences)])
+    return rows
+
+
+def ranking_row(asked: Sequence[Asked], retriever: HybridRetriever, sentences: SourceSentences) -> list[str]:
+    """How many questions, how often the first 1, 2, 4 sentences have evidence, and seconds."""
+    firsts, seconds = [], []
+    for question, evidence in asked:
+        searched, other = _wordings(question)
+        began = perf_counter()
+        passages = [hit.passage for hit in retriever.search(searched, also=[other])]
+        ranked = [one.sentence for one in sentences.ranked(searched, passages)]
+        seconds.append(perf_counter() - began)
+        places = [Place(one.passage.doc_id, one.span.start, one.span.end) for one in ranked]
+        firsts.append([any(covered(places[:n], evidence)) for n in FIRST])
+    shares = ["–" if (value := share(column)) is None else f"{value:.3f}" for column in zip(*firsts, strict=True)]
+    times = [f"{np.quantile(seconds, q):.2f}" for q in (0.5, 0.95)] if seconds else ["–", "–"]
+    return [str(len(asked)), *(shares or ["–"] * len(FIRST)), *times]
+
+
+def _asked(folder: Path | None, index: Index, options: argparse.Namespace) -> list[Asked]:
+    """The chosen questions with evidence that is in the index."""
+    questions = load(question_file(folder) if folder else defaults.QUESTIONS)
+    chosen = {question.id for question in choose(questions, options)}
+    known = mapped(questions, folder, index.documents) if folder else questions
+    check_evidence(known, index.documents)
+    asked = [(one, locate(one, index.documents)) for one in known if one.id in chosen and one.evidence]
+    return [one for one in asked if one[1]]
 
 
 def _set_rows(
     folder: Path | None, settings: Settings, embedder: Embeddings, k: list[int], options: argparse.Namespace
 ) -> Rows:
-    questions = load(question_file(folder) if folder else defaults.QUESTIONS)
-    chosen = {question.id for question in choose(questions, options)}
     indexes = {"": build(folder, settings, options.out) if folder else settings}
     if options.untitled:
         indexes[", untitled"] = build(_untitled(folder, options.out), settings, options.out)
@@ -81,10 +131,7 @@ def _set_rows(
     rows = []
     for name, made in indexes.items():
         index = open_index(made.index, embedder_name(made))
-        known = mapped(questions, folder, index.documents) if folder else questions
-        check_evidence(known, index.documents)
-        asked = [(one, locate(one, index.documents)) for one in known if one.id in chosen and one.evidence]
-        found = rows_of([one for one in asked if one[1]], index, embedder, k, options.documents, name)
+        found = rows_of(_asked(folder, index, options), index, embedder, k, options.documents, name)
         rows += [[title, *row] for row in found]
     return rows
 

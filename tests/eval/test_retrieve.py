@@ -5,12 +5,13 @@ from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
-from fakes import EMBEDDER, TopicEmbedder, publish, write
+from fakes import EMBEDDER, TopicEmbedder, TopicReranker, publish, source_sentences, write
 
 from eval.__main__ import main
 from eval.dataset import Question, locate
-from eval.retrieve import rows_of
+from eval.retrieve import ranking_row, rows_of
 from rag.index.index import Index, open_index
+from rag.index.retriever import HybridRetriever
 from rag.settings import Settings
 
 
@@ -48,6 +49,15 @@ def test_follow_ups_are_asked_in_both_ways(animals: Index) -> None:
     assert len(found) == 7
 
 
+def test_the_ranking_of_sentences_has_its_figures(animals: Index) -> None:
+    retriever = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=3)
+    questions = [ask("Where do the fish swim?", "Fish swim"), ask("Where do the fish swim?", "There are 12 fish")]
+    asked = [(one, locate(one, animals.documents)) for one in questions]
+    count, *shares, median, p95 = ranking_row(asked, retriever, source_sentences())
+    assert (count, shares) == ("2", ["0.500", "1.000", "1.000"]) and 0 <= float(median) <= float(p95)
+    assert ranking_row([], retriever, source_sentences()) == ["0", "–", "–", "–", "–", "–"]
+
+
 @pytest.mark.slow
 def test_documents_are_ranked_by_their_first_passage(tmp_path: Path) -> None:
     long = " ".join(f"The dog number {number} eats bones with {number} other dogs." for number in range(12))
@@ -61,8 +71,9 @@ def test_documents_are_ranked_by_their_first_passage(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_measures_sets_with_titles_and_without(
-    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("eval.retrieve.make_reranker", TopicReranker)
     documents = [
         {"id": "a", "title": "Zebras", "text": "They sleep standing."},
         {"id": "b", "title": "Dogs", "text": "They bark."},
@@ -74,7 +85,8 @@ def test_the_command_measures_sets_with_titles_and_without(
     for name, lines in (("corpus", documents), ("questions", questions)):
         write(tmp_path / "set", {f"{name}.jsonl": "\n".join(map(json.dumps, lines))})
     assert main(["retrieve", "--data", "set", "--k", "1", "--untitled", "--out", "out"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines, ranking = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
+    assert ranking[-1].split()[:2] == ["set", "1"]
     assert lines[0].split() == ["set", "questions", "asked", "found", "by", "recall@1", "MRR@1"]
     found = {" ".join(line.split()[4:-2]): line.split()[-2] for line in lines[1:]}
     assert (found["words"], found["words, untitled"]) == ("1.000", "0.000")
