@@ -77,7 +77,7 @@ def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], wording: Wording, 
         extract, read = choose(count), choose(max(_TO_SUMMARISE, 2 * count))
         text, sources = _fitting(read, titled, room)
         return Context(text, sources, [], reading.sentences, tuple(extract))
-    ranked = reading.sentences.ranked(wording.searched, [hit.passage for hit in hits])
+    ranked = reading.sentences.ranked(wording.searched, [hit.passage for hit in hits], wording.typed)
     chosen = _chosen(ranked, reading.sentences, _words(kind, ranked))
     text, sources = _fitting(chosen, titled, room)
     return Context(text, sources, ranked, reading.sentences)

@@ -76,10 +76,16 @@ class SourceSentences:
                 self._known.popitem(last=False)
             return self._known[passage]
 
-    def ranked(self, question: str, passages: Sequence[Passage]) -> list[Scored]:
-        """Those of the passages, given best first, that may answer; the likeliest first."""
+    def ranked(self, question: str, passages: Sequence[Passage], typed: str = "") -> list[Scored]:
+        """Those of the passages, given best first, that may answer; the likeliest first.
+
+        A sentence answers a follow-up if it answers it as it was `typed`, or with what it leans on.
+        """
         chosen = self.candidates(question, passages)
-        scores = self.reranker.score(question, [self.read(one) for one in chosen])
+        texts = [self.read(one) for one in chosen]
+        scores = self.reranker.score(question, texts)
+        if typed and typed != question:
+            scores = np.maximum(scores, self.reranker.score(typed, texts))
         found = [Scored(one, float(score)) for one, score in zip(chosen, scores, strict=True)]
         return sorted(found, key=lambda one: -one.score)
 

@@ -98,7 +98,7 @@ class Writer:
         cut = incomplete(self._model, reason)
         if kind is Kind.SUMMARY:
             return _summary(_cut_short(draft, cut, context), context)
-        draft = self._weighed(draft, wording, text, config)
+        draft = self._weighed(draft, kind, wording, text, config)
         if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
             draft = self._sided(draft, wording, config)
         return _cut_short(draft, cut, context)
@@ -132,11 +132,15 @@ class Writer:
                     break
         return written, reason
 
-    def _weighed(self, draft: Draft, wording: Wording, written: str, config: RunnableConfig | None) -> Draft:
+    def _weighed(
+        self, draft: Draft, kind: Kind, wording: Wording, written: str, config: RunnableConfig | None
+    ) -> Draft:
         """The draft with its confidence, of what was written as well."""
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
             return replace(draft, confidence=UNHELD * draft.confidence)
+        if kind is Kind.YES_NO:  # The small model takes the check for the question, and says No to what is denied.
+            return draft
         grounded = self._asked(self._grounded, _cited(draft, wording), config)
         signals = {**draft.signals, "grounded": log_odds(grounded)}
         return replace(draft, confidence=self._confidence.after.probability(signals), signals=signals)
