@@ -104,3 +104,10 @@ def test_documents_are_kept_apart_by_their_passages() -> None:
     same = [divided(document, number)[0] for number, document in enumerate(documents_of(["A cat.", "A cat."]))]
     ranked = source_sentences().ranked("cat?", same)
     assert [one.sentence.passage.doc_id for one in ranked] == ["d0", "d1"]
+
+
+def test_a_follow_up_is_ranked_as_typed_and_with_what_it_leans_on() -> None:
+    sentences = SourceSentences(TopicEmbedder(), TopicReranker())
+    ranked = sentences.ranked("The dog. Where do they swim?", [passage_of(ANIMALS[2])], "Do fish swim?")
+    assert [one.score for one in ranked] == [4.0, 0.0]
+    assert [one.score for one in sentences.ranked("The dog.", [passage_of(ANIMALS[2])])] == [-4.0, -4.0]

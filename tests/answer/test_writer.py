@@ -244,10 +244,15 @@ def test_what_denies_the_question_is_a_no(settings: Settings) -> None:
 
 
 def test_an_answer_that_is_not_given_needs_no_yes_or_no(settings: Settings, animals: Index) -> None:
-    for written in ("The text says that fish swim in the Nile.", "The text says that fish swim in the pond."):
-        model = answering(written, no=[GROUNDED])
-        assert chatbot(settings, animals, model).ask("Do fish swim in the Nile?").abstained
-        assert model.prompts and not asked_for(model, VERDICT)
+    model = answering("The text says that fish swim in the Nile.")
+    assert chatbot(settings, animals, model).ask("Do fish swim in the Nile?").abstained
+    assert model.prompts and not asked_for(model, VERDICT)
+
+
+def test_a_question_of_yes_or_no_is_not_checked_by_another(settings: Settings, animals: Index) -> None:
+    model = answering("The text says that fish swim in the pond.", no=[GROUNDED])
+    assert chatbot(settings, animals, model).ask("Do fish swim in the pond?").text == "Yes. Fish swim in the pond."
+    assert not asked_for(model, GROUNDED)
 
 
 def test_nothing_written_is_no_answer_to_a_question_of_yes_or_no(settings: Settings, animals: Index) -> None:
