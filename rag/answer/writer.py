@@ -25,6 +25,7 @@ from rag.answer.evidence import citation
 from rag.answer.length import length_asked
 from rag.answer.prompts import ANSWER, GROUND, VERDICT
 from rag.answer.question import Kind, Wording
+from rag.answer.summary import topic_of
 from rag.answer.support import adds_nothing, contradicts
 from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete, streamed
@@ -97,7 +98,7 @@ class Writer:
         draft = Draft(cite(text, question, context.sources, context.sentences), outlook, signals)
         cut = incomplete(self._model, reason)
         if kind is Kind.SUMMARY:
-            return _summary(_cut_short(draft, cut, context), context)
+            return _summary(_cut_short(draft, cut, context), wording, context)
         draft = self._weighed(draft, kind, wording, text, config)
         if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
             draft = self._sided(draft, wording, config)
@@ -173,11 +174,15 @@ def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
     return sentences if draft.incomplete or any(one.supported for one in sentences) else ()
 
 
-def _summary(draft: Draft, context: Context) -> Draft:
-    """The summary, with the share of its sentences that hold; the extract if few do."""
+def _summary(draft: Draft, wording: Wording, context: Context) -> Draft:
+    """The summary, with the share of its sentences that hold; the extract if few do.
+
+    An extract is no answer to a question that names what is not in it.
+    """
     supported = sum(sentence.supported for sentence in draft.sentences)
     share = supported / max(1, len(draft.sentences))
-    if share >= _HOLDING or not context.extract:
+    said = frozenset[str]().union(*(one.words for one in context.extract))
+    if share >= _HOLDING or not topic_of(wording.typed) <= said or not said:
         return replace(draft, confidence=share)
     sentences = tuple(
         Sentence(one.text, (citation(number, one),), True) for number, one in enumerate(context.extract, 1)

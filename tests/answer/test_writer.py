@@ -129,6 +129,12 @@ def test_of_a_summary_that_does_not_hold_the_extract_is_given(settings: Settings
     assert (answer.confidence, answer.incomplete) == (1.0, "")
 
 
+def test_an_extract_is_no_answer_about_what_it_does_not_name(settings: Settings, animals: Index) -> None:
+    model = answering("Max is 13. Rex is 5. Fish swim in the pond.")
+    answer = chatbot(settings, animals, model).ask("Summarise what is said about zebras")
+    assert answer.abstained and [one.quote for one in answer.near] != []
+
+
 def test_of_a_summary_that_was_cut_the_last_sentence_does_not_count(settings: Settings, animals: Index) -> None:
     answer = chatbot(settings, animals, ending(f"{SUMMARY}The dog", finish_reason="length")).ask("Summarise it")
     assert answer.incomplete == "length" and answer.confidence == pytest.approx(2 / 3)
