@@ -64,6 +64,7 @@ class Chatbot:
         self._writer = Writer(settings, model)
         self._answers: OrderedDict[Hashable, tuple[Evidence, Answer]] = OrderedDict()
         self._reads_ahead = False
+        self._drafted: str | None = None
         self._asked = 0
         self._lock = threading.Lock()
         self._engine = threading.Lock()
@@ -151,8 +152,9 @@ class Chatbot:
     def read_ahead(self, draft: str, history: History = (), documents: Sequence[str] = ()) -> None:
         """Let the idle engine read for a question while it is typed.
 
-        A question that is asked meanwhile waits for the end of this and goes on from there. Nothing happens while
-        any is being answered, or if the model is not the one inside this process. Raises like `ask`.
+        A question that is asked meanwhile waits for the end of this and goes on from there. So nothing is read that
+        the draft before would not have had read too, nor while any question is being answered, nor if the model is
+        not the one inside this process. Raises like `ask`.
         """
         if not self._reads_ahead or self._asked or not self._engine.acquire(blocking=False):
             return
@@ -161,7 +163,8 @@ class Chatbot:
             reading, ranked = self._finder.find(wording.searched, [other], documents)
             kind = self._kinds.kind_of(wording.typed)
             context = gather(kind, reading, ranked, wording, self.settings)
-            if not self._asked:
+            is_settled, self._drafted = context.text == self._drafted, context.text
+            if is_settled and not self._asked:
                 self._writer.read_ahead(kind, wording, context, ranked)
         finally:
             self._engine.release()

@@ -458,7 +458,9 @@ def opened(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, 
 def test_what_is_read_ahead_is_what_the_answer_begins_with(embedded: Chatbot, engine: Engine) -> None:
     engine.go_on.set()
     assert embedded.reads_ahead
-    embedded.read_ahead(FISH, [("Who is Rex?", "A dog.")], list(embedded.documents)[1:])
+    for _ in range(2):
+        assert engine.prompts == []  # Only what two drafts would have read is read.
+        embedded.read_ahead(FISH, [("Who is Rex?", "A dog.")], list(embedded.documents)[1:])
     (read,) = engine.prompts
     assert (
         embedded.ask(FISH, [("Who is Rex?", "A dog.")], list(embedded.documents)[1:]).text == "Fish swim in the pond."
@@ -486,6 +488,7 @@ def test_a_question_waits_for_what_is_being_read_ahead(embedded: Chatbot, engine
             lock.release()
 
     lock = embedded._engine
+    embedded.read_ahead(FISH)
     embedded._engine = Lock()  # type: ignore[assignment]
     with ThreadPoolExecutor(2) as side:
         reading = side.submit(embedded.read_ahead, FISH)
@@ -512,6 +515,7 @@ def test_nothing_is_read_ahead_while_a_question_is_answered(
     assert engine.log == ["answers"]
     stream.close()
     embedded.read_ahead("Which dog eats?")
+    embedded.read_ahead("Which dog eats?")
     assert engine.log == ["answers", "reads", "has read"]
 
 
@@ -525,6 +529,7 @@ def test_a_question_that_comes_while_passages_are_looked_for_is_read_first(
         embedded._asked += 1
         return find(*args)
 
+    embedded.read_ahead(FISH)
     monkeypatch.setattr(embedded._finder, "find", asked_meanwhile)
     embedded.read_ahead(FISH)
     assert engine.log == []
@@ -553,6 +558,7 @@ def test_a_draft_that_cannot_be_asked_leaves_the_engine_free(embedded: Chatbot, 
     engine.go_on.set()
     with pytest.raises(QuestionError):
         embedded.read_ahead(" ")
+    embedded.read_ahead(FISH)
     embedded.read_ahead(FISH)
     assert embedded.ask(FISH).text == "Fish swim in the pond."
     assert engine.log == ["reads", "has read", "answers"]

@@ -66,6 +66,8 @@ def test_what_is_hopeless_is_not_read_ahead_either(settings: Settings, animals: 
     bot = chatbot(settings, animals, model)
     bot._reads_ahead = True
     for question, prompts in (("How old is Max?", 0), (FISH, 1), ("Summarise it", 2)):
+        bot._drafted = None
+        bot.read_ahead(question)
         bot.read_ahead(question)
         assert len(model.answers) == prompts
 
