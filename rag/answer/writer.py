@@ -11,15 +11,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from rag.answer.citations import cite
 from rag.answer.cleanup import cleaned
-from rag.answer.confidence import (
-    NEAR,
-    UNHELD,
-    Confidence,
-    declines,
-    known_before,
-    log_odds,
-    yes_probability,
-)
+from rag.answer.confidence import NEAR, UNHELD, Confidence, declines, known_before, log_odds, yes_probability
 from rag.answer.context import Context
 from rag.answer.evidence import citation
 from rag.answer.length import length_asked
