@@ -91,7 +91,7 @@ def topics(text: str) -> set[str]:
 
 
 class ScriptedModel(FakeListChatModel):
-    """Says the next of `responses`, letter by letter, and remembers the prompts."""
+    """Writes the next of `responses`, letter by letter, and remembers the prompts."""
 
     prompts: list[str] = Field(default_factory=list)
 
@@ -104,41 +104,12 @@ class ScriptedModel(FakeListChatModel):
         yield from super()._stream(messages, *args, **kwargs)
 
 
-class AnsweringModel(ScriptedModel):
-    """Says the next of `responses`, but where it is asked for a Yes or a No it says Yes, or No to the parts in `no`."""
-
-    no: Sequence[str] = ()
-
-    def _call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
-        if word := self._word(messages):
-            return word
-        return super()._call(messages, *args, **kwargs)
-
-    def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        if word := self._word(messages):
-            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
-        else:
-            yield from super()._stream(messages, *args, **kwargs)
-
-    def _word(self, messages: Any) -> str:
-        prompt = str(messages[-1].content)
-        if "Yes or No" not in prompt:
-            return ""
-        self.prompts.append("\n".join(str(message.content) for message in messages))
-        return "No" if any(part in prompt for part in self.no) else "Yes"
-
-    @property
-    def answers(self) -> list[str]:
-        """The prompts to which it had to write an answer."""
-        return [one for one in self.prompts if "Yes or No" not in one]
+def answering(*responses: str) -> ScriptedModel:
+    """A model that writes these in turn."""
+    return ScriptedModel(responses=list(responses))
 
 
-def answering(*responses: str, no: Sequence[str] = ()) -> AnsweringModel:
-    """A model that writes these in turn, and holds everything to be stated but what is in `no`."""
-    return AnsweringModel(responses=list(responses), no=no)
-
-
-class EndingModel(AnsweringModel):
+class EndingModel(ScriptedModel):
     """Ends its streams as `ending` says, the metadata of the last piece; without one they break off."""
 
     ending: dict[str, str]

@@ -11,7 +11,6 @@ from fakes import (
     ANIMALS,
     FISH,
     WAIT,
-    AnsweringModel,
     ScriptedModel,
     TopicEmbedder,
     TopicReranker,
@@ -83,7 +82,7 @@ def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settin
     model = answering("A dog eats two bones.")
     answer = chatbot(settings, animals, model).ask("What does he eat?", [("Who is Rex?", "The dog is called Rex.")])
     assert answer.question == "Who is Rex? The dog is called Rex. What does he eat?"
-    assert "What does he eat? (This was asked after: Who is Rex? The dog is called Rex.)" in model.answers[0]
+    assert "What does he eat? (This was asked after: Who is Rex? The dog is called Rex.)" in model.prompts[0]
     assert answer.hits[0].passage.text == ANIMALS[1]
 
 
@@ -106,7 +105,7 @@ def test_a_question_that_cannot_be_asked_is_refused(settings: Settings, animals:
 def test_closing_the_stream_stops_the_model(settings: Settings, animals: Index) -> None:
     closed: list[bool] = []
 
-    class Endless(AnsweringModel):
+    class Endless(ScriptedModel):
         def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
             try:
                 while True:
@@ -143,7 +142,7 @@ def test_only_the_chosen_documents_are_read_and_cited(settings: Settings, animal
     answer = chatbot(settings, animals, model).ask(FISH, documents=[cat, fish])
     assert {hit.passage.doc_id for hit in answer.hits} == {cat, fish}
     assert [citation.doc_id for citation in answer.citations] == [fish]
-    assert ANIMALS[0] in model.answers[0] and ANIMALS[1] not in model.answers[0]
+    assert ANIMALS[0] in model.prompts[0] and ANIMALS[1] not in model.prompts[0]
     *_, answer = chatbot(settings, animals, answering("No.")).stream(FISH, (), [dog])
     assert isinstance(answer, Answer) and answer.abstained
     assert [hit.passage.doc_id for hit in answer.hits] == [dog]
@@ -191,7 +190,7 @@ def test_a_trace_shows_one_tree(settings: Settings, animals: Index) -> None:
     roots = [run_id for _, run_id, parent in seen.runs if parent is None]
     assert len(roots) == 1 and all(parent in ids for _, _, parent in seen.runs if parent)
     kinds = [kind for kind, _, _ in seen.runs]
-    assert kinds.count("retriever") == 1 and kinds.count("model") >= 2
+    assert kinds.count("retriever") == kinds.count("model") == 1
     assert [parent for kind, _, parent in seen.runs if kind == "retriever"] == roots
 
 
@@ -246,9 +245,9 @@ def test_any_retriever_of_langchain_takes_the_place_of_the_index(settings: Setti
         assert answer.hits[0].passage.text == ANIMALS[2] and len(answer.hits) == bot.passages == 2
         assert [bool(sentence.why) for sentence in answer.sentences] == [False, True]
         bot.refresh()
-        assert isinstance(bot.model, AnsweringModel)
+        assert isinstance(bot.model, ScriptedModel)
         bot.ask(FISH)
-        assert len(bot.model.answers) == 2  # It may find something else each time.
+        assert len(bot.model.prompts) == 2  # It may find something else each time.
 
 
 def test_a_trace_names_the_steps_of_the_chain(settings: Settings, animals: Index) -> None:
@@ -259,7 +258,7 @@ def test_a_trace_names_the_steps_of_the_chain(settings: Settings, animals: Index
             names.append(name)
 
     chatbot(settings, animals, answering("Fish swim in the pond.")).ask(FISH, config={"callbacks": [Names()]})
-    assert names[0] == "Chatbot" and {"answer fact", "is it grounded"} <= set(names)
+    assert names[0] == "Chatbot" and "answer fact" in names
 
 
 async def pieces_of(events: AsyncIterator[Any]) -> list[Any]:
@@ -281,7 +280,7 @@ def test_a_runnable_streams_to_asynchronous_code_too(settings: Settings, animals
 def test_who_leaves_an_asynchronous_stream_stops_the_model(settings: Settings, animals: Index) -> None:
     begun, go_on, stopped = threading.Event(), threading.Event(), threading.Event()
 
-    class Slow(AnsweringModel):
+    class Slow(ScriptedModel):
         def _stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
             try:
                 for piece in super()._stream(*args, **kwargs):
@@ -346,9 +345,9 @@ def test_the_same_question_is_answered_from_memory(settings: Settings, animals: 
     again = bot.ask(f" {FISH} ")
     assert model.prompts == prompts and again.timings.first_token is not None
     for other in ((FISH, [("Who is Rex?", "A dog.")]), (FISH, (), list(animals.documents)[2:]), (f"{FISH}?",)):
-        before = len(model.answers)
+        before = len(model.prompts)
         bot.ask(*other)
-        assert len(model.answers) == before + 1
+        assert len(model.prompts) == before + 1
 
 
 def test_of_a_history_only_what_the_question_can_lean_on_is_remembered(settings: Settings, animals: Index) -> None:
@@ -358,7 +357,7 @@ def test_of_a_history_only_what_the_question_can_lean_on_is_remembered(settings:
     bot.ask(FISH, [turn])
     bot.ask(FISH, [("x" * 20_000, "y" * 20_000), turn])
     bot.ask(FISH, [("Who is Rex?", "The dog is called Rex. " + "He eats. " * 2_000)])
-    assert len(model.answers) == 1
+    assert len(model.prompts) == 1
     assert sum(len(repr(key)) for key in bot._answers) < 1_000
 
 
@@ -368,7 +367,7 @@ def test_an_abstention_is_remembered_without_a_piece(settings: Settings, animals
     *_, answer = timeless(bot.stream(FISH))
     assert isinstance(answer, Answer) and answer.abstained
     assert [type(event) for event in bot.stream(FISH)] == [list, Evidence, Answer]
-    assert timeless(bot.stream(FISH))[-1] == answer and len(model.answers) == 1
+    assert timeless(bot.stream(FISH))[-1] == answer and len(model.prompts) == 1
 
 
 def test_after_a_publication_the_same_question_is_answered_anew(settings: Settings, animals: Index) -> None:
@@ -378,7 +377,7 @@ def test_after_a_publication_the_same_question_is_answered_anew(settings: Settin
     write(settings.data, {"new.txt": "Fish swim in the lake."})
     publish(settings.index, settings.data)
     assert bot.ask(FISH).text == bot.ask(FISH).text == "Fish swim in the lake."
-    assert len(model.answers) == 2
+    assert len(model.prompts) == 2
 
 
 @pytest.mark.parametrize("written", ["There are 12 fish. Fish swim in the", "Rex", " "])
@@ -387,7 +386,7 @@ def test_an_answer_that_broke_off_is_not_remembered(settings: Settings, animals:
     bot = chatbot(settings, animals, model)
     for times in (1, 2):
         bot.ask(FISH)
-        assert len(model.answers) == times
+        assert len(model.prompts) == times
 
 
 def test_the_answers_given_last_are_remembered(
@@ -398,11 +397,11 @@ def test_the_answers_given_last_are_remembered(
     bot = chatbot(settings, animals, model)
     for question, answered in ((FISH, 1), (FISH, 1), ("Which fish swim?", 2), (FISH, 3)):
         bot.ask(question)
-        assert len(model.answers) == answered
+        assert len(model.prompts) == answered
 
 
 def test_what_the_model_could_not_answer_is_not_remembered(settings: Settings, animals: Index) -> None:
-    class Failing(AnsweringModel):
+    class Failing(ScriptedModel):
         def _stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
             if not self.prompts:
                 self.prompts.append("failed")
@@ -418,7 +417,7 @@ def test_what_the_model_could_not_answer_is_not_remembered(settings: Settings, a
 # Reading ahead
 
 
-class Engine(AnsweringModel):
+class Engine(ScriptedModel):
     """Says in `log` when it reads ahead and when it answers; reading ends when the test lets it."""
 
     log: list[str] = Field(default_factory=list)
@@ -426,7 +425,7 @@ class Engine(AnsweringModel):
     go_on: Any = Field(default_factory=threading.Event)
 
     def _call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
-        if kwargs.get("max_tokens") != 1 or "Yes or No" in str(messages[-1].content):
+        if kwargs.get("max_tokens") != 1:
             return super()._call(messages, *args, **kwargs)
         self.log.append("reads")
         self.begun.set()
@@ -465,7 +464,7 @@ def test_what_is_read_ahead_is_what_the_answer_begins_with(embedded: Chatbot, en
     assert (
         embedded.ask(FISH, [("Who is Rex?", "A dog.")], list(embedded.documents)[1:]).text == "Fish swim in the pond."
     )
-    assert engine.answers == [read, read] and engine.log == ["reads", "has read", "answers"]
+    assert engine.prompts == [read, read] and engine.log == ["reads", "has read", "answers"]
 
 
 def test_a_question_waits_for_what_is_being_read_ahead(embedded: Chatbot, engine: Engine) -> None:

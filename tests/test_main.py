@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import ANIMALS, AnsweringModel, FakeBot, chatbot, ending
+from fakes import ANIMALS, FakeBot, ScriptedModel, chatbot, ending
 
 from rag import __main__ as terminal
 from rag.chatbot import Chatbot
@@ -21,7 +21,7 @@ def written(settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch)
     """Lets the terminal open a chatbot whose model writes this; it may be changed."""
     responses = ["Fish swim in the pond."]
     monkeypatch.setattr(
-        Chatbot, "open", lambda *_, **__: chatbot(settings, animals, AnsweringModel(responses=responses))
+        Chatbot, "open", lambda *_, **__: chatbot(settings, animals, ScriptedModel(responses=responses))
     )
     return responses
 

@@ -7,7 +7,7 @@ from rag.answer.context import Context
 from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
 from rag.answer.question import Kind, Wording, is_choice
-from rag.answer.support import OPENING, YES_OR_NO, adds_nothing, contradicts, denies, quotes
+from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes
 from rag.documents.splitter import sentence_spans
 
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
@@ -16,8 +16,6 @@ _ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MU
 """Before a part of a list; on its own it would pass for a sentence."""
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""
-_SAYS = re.compile(rf"^(?:{YES_OR_NO})?(?:the \w+ (?:says|states) that )?(?=\S)", re.IGNORECASE)
-"""What the answer to a question of yes or no may begin with, before what the text says."""
 
 _NEAR = 4
 """Of the likeliest sentences, those among which a quotation is looked for."""
@@ -30,9 +28,6 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     quotation if the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
-    if kind is Kind.YES_NO:
-        plain = _SAYS.sub("", plain)
-        plain = plain[:1].upper() + plain[1:]
     plain = _BULLET.sub(_sentence, plain)
     if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
         plain = _ENUMERATED.sub("", plain)

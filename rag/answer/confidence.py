@@ -6,18 +6,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
 from typing import Self
 
 from langchain_core.messages import BaseMessage
 
 from rag.answer.context import Context
+from rag.answer.prompts import NOT_STATED
 from rag.answer.support import unfounded
 from rag.types import Hit
 
 BEFORE = ("evidence", "unknown")
 """The signals known before an answer is written."""
-AFTER = (*BEFORE, "grounded")
-"""Those and the ones known when it was written and checked."""
+AFTER = (*BEFORE, "stated")
+"""Those, and what the model says with its first word."""
 AGAINST = frozenset({"unknown"})
 """The signals that speak against an answer; all others speak for one."""
 UNHELD = 0.5
@@ -27,9 +29,13 @@ _HOPELESS = 0.4
 NEAR = 0.3
 """Below this share of the threshold the documents do not answer; above it, the nearest sentences may."""
 _TYPICAL = 0.9
-"""The probability of a Yes, from a model that gives none."""
-_FIRST = 100
-"""Characters of a reply in which a Yes or a No is looked for."""
+"""The probability that the text answers, from a model that gives none."""
+_REFUSAL = NOT_STATED.rstrip(".").lower()
+_FIRST_WORD = _REFUSAL.split()[0]
+_PIECES = 50
+"""Of a stream that says nothing, so many pieces are waited for."""
+_LONGEST_TOKEN = 100
+"""Characters."""
 
 # An answer declines if it says one of these:
 #   it does not know; it cannot answer or determine it; the context (text, article, passage ...) does not mention
@@ -92,21 +98,38 @@ def declines(answer: str) -> bool:
     return bool(_DECLINES.search(answer.replace("’", "'").lower()))
 
 
-def yes_probability(said: BaseMessage) -> float:
-    """The probability of Yes against No; a typical one if the model gives none."""
-    match said.response_metadata:
-        case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}}:
-            pass
-        case _:
-            return 1 - _TYPICAL if str(said.text)[:_FIRST].strip().lower().startswith("no") else _TYPICAL
-    sums = {"yes": 1e-9, "no": 1e-9}
-    for token, chance in _scored(likely):
-        word = token.strip().lower()
-        if word in sums:
-            sums[word] += math.exp(chance)
-    if max(sums.values()) < 0.001:  # It would have said something else, a thought perhaps: no evidence either way.
-        return _TYPICAL
-    return sums["yes"] / (sums["yes"] + sums["no"])
+def opening(pieces: Iterator[BaseMessage]) -> tuple[list[BaseMessage], float]:
+    """The pieces of a stream until it is told whether the text answers, and how probable that is (0..1).
+
+    It is the probability that the model does not begin with NOT_STATED; a typical one if it gives none.
+    """
+    read: list[BaseMessage] = []
+    said = ""
+    stated = None
+    for piece in islice(pieces, _PIECES):
+        read.append(piece)
+        said += str(piece.text)
+        if stated is None:
+            stated = _stated(piece)
+        if (begun := said.strip().lower()) and not _REFUSAL.startswith(begun):
+            break
+    if stated is None:
+        stated = 1 - _TYPICAL if refuses(read) else _TYPICAL
+    return read, stated
+
+
+def refuses(read: Sequence[BaseMessage]) -> bool:
+    """Whether what was said begins with NOT_STATED."""
+    return "".join(str(piece.text) for piece in read).strip().lower().startswith(_REFUSAL)
+
+
+def _stated(piece: BaseMessage) -> float | None:
+    """The probability that this first word is another than that of NOT_STATED; None if the piece tells none."""
+    match piece.response_metadata:
+        case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}} if known := list(_scored(likely)):
+            first = (math.exp(chance) for token, chance in known if token.strip().lower() == _FIRST_WORD)
+            return 1 - min(1.0, sum(first))
+    return None
 
 
 def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
@@ -114,7 +137,7 @@ def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
     for token in tokens:
         match token:
             case {"token": str(text), "logprob": int() | float() as chance} if math.isfinite(chance):
-                yield text[:_FIRST], min(0.0, chance)
+                yield text[:_LONGEST_TOKEN], min(0.0, chance)
 
 
 def known_before(question: str, hits: Sequence[Hit], context: Context) -> dict[str, float]:

@@ -1,32 +1,29 @@
-"""The chain: the outlook, answer, clean, cite, is it grounded? Yes or No."""
+"""The chain: the outlook, is it stated? the answer, cleaned and cited."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from rag.answer.citations import cite
 from rag.answer.cleanup import cleaned
-from rag.answer.confidence import NEAR, UNHELD, Confidence, declines, known_before, log_odds, yes_probability
+from rag.answer.confidence import NEAR, UNHELD, Confidence, declines, known_before, log_odds, opening, refuses
 from rag.answer.context import Context
 from rag.answer.evidence import citation
 from rag.answer.length import length_asked
-from rag.answer.prompts import ANSWER, GROUND, VERDICT
+from rag.answer.prompts import ANSWER, SUMMARY
 from rag.answer.question import Kind, Wording
 from rag.answer.summary import topic_of
-from rag.answer.support import adds_nothing, contradicts
 from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete, streamed
 from rag.settings import Settings
 from rag.types import Citation, Evidence, Hit, Incomplete, Sentence
 
-_AFFIRMED, _DENIED = 1.75, -0.3
-"""A Yes or a No is said if the log-odds of the model's Yes to the cited sentences are beyond these; it says Yes too
-readily."""
 _HOLDING = 0.6
 """The share of a summary's sentences that must hold; else the extract is given."""
 _SHOWN = 2
@@ -59,41 +56,48 @@ class Writer:
         self._settings = settings
         self._model = model
         self._confidence = Confidence.shipped()
-        weighed = LOGPROBS in (model.tags or [])
-        one_word: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 10} if weighed else {}
-        yes_or_no = model.bind(**one_word) | yes_probability
-        self._read = {kind: _named("read ahead", prompt | model.bind(max_tokens=1)) for kind, prompt in ANSWER.items()}
+        weighed: dict[str, Any] = {"logprobs": True, "top_logprobs": 10} if LOGPROBS in (model.tags or []) else {}
+        prompts = {kind: SUMMARY if kind is Kind.SUMMARY else ANSWER for kind in Kind}
+        self._read = {kind: _named("read ahead", one | model.bind(max_tokens=1)) for kind, one in prompts.items()}
         # An output parser behind it would read the stream to its end when it is closed.
-        self._answer = {kind: _named(f"answer {kind.value}", prompt | model) for kind, prompt in ANSWER.items()}
-        self._grounded = _named("is it grounded", GROUND | yes_or_no)
-        self._verdict = _named("yes or no", VERDICT | yes_or_no)
+        self._answer = {
+            kind: _named(f"answer {kind.value}", one | model.bind(**weighed)) for kind, one in prompts.items()
+        }
 
     def read_ahead(self, kind: Kind, wording: Wording, context: Context, hits: Sequence[Hit]) -> None:
         """Let the engine read what an answer would begin with. Raises ModelError."""
         if kind is Kind.SUMMARY or not self._is_hopeless(self._outlook(wording, context, hits)[0]):
             with explained(self._settings):
-                self._read[kind].invoke(_values(wording, context) | {"question": wording.asked})
+                self._read[kind].invoke(_values(wording, context))
 
     def draft(
         self, kind: Kind, wording: Wording, context: Context, hits: list[Hit], config: RunnableConfig | None = None
     ) -> Generator[str, None, Draft]:
         """Gives the pieces of the answer as they are written, and returns the draft.
 
-        Nothing is written if it is hopeless. Raises ModelError.
+        Nothing is written if it is hopeless, or if the model begins to say that the text does not answer.
+        Raises ModelError.
         """
-        question, read = wording.searched, _values(wording, context)
-        outlook, signals = (1.0, dict[str, float]()) if kind is Kind.SUMMARY else self._outlook(wording, context, hits)
+        is_summary = kind is Kind.SUMMARY
+        outlook, signals = (1.0, dict[str, float]()) if is_summary else self._outlook(wording, context, hits)
         if self._is_hopeless(outlook):
             return Draft((), outlook, signals)
-        written, reason = yield from self._write(kind, read | {"question": wording.asked}, config)
+        with closing(streamed(self._settings, self._answer[kind].stream(_values(wording, context), config))) as pieces:
+            begun, stated = opening(pieces)
+            if not is_summary:
+                signals = {**signals, "stated": log_odds(stated)}
+                outlook = self._confidence.after.probability(signals)
+                if refuses(begun) or outlook < self._settings.abstain_below:
+                    return Draft((), outlook, signals)
+            written, reason = yield from _written(chain(begun, pieces))
         text = cleaned(written.strip(), kind, wording, context)
-        draft = Draft(cite(text, question, context.sources, context.sentences), outlook, signals)
+        draft = Draft(cite(text, wording.searched, context.sources, context.sentences), outlook, signals)
         cut = incomplete(self._model, reason)
-        if kind is Kind.SUMMARY:
+        if is_summary:
             return _summary(_cut_short(draft, cut, context), wording, context)
-        draft = self._weighed(draft, kind, wording, text, config)
-        if kind is Kind.YES_NO and draft.citations and draft.confidence >= self._settings.abstain_below:
-            draft = self._sided(draft, wording, config)
+        # That somebody in the text "gave no details" is an answer.
+        if not draft.citations or (declines(text) and not any(declines(c.quote) for c in draft.citations)):
+            draft = replace(draft, confidence=UNHELD * outlook)
         return _cut_short(draft, cut, context)
 
     def _outlook(self, wording: Wording, context: Context, hits: Sequence[Hit]) -> tuple[float, dict[str, float]]:
@@ -103,56 +107,6 @@ class Writer:
 
     def _is_hopeless(self, outlook: float) -> bool:
         return self._confidence.is_hopeless(outlook, self._settings.abstain_below)
-
-    def _asked(self, chain: Runnable[Any, float], values: Mapping[str, str], config: RunnableConfig | None) -> float:
-        with explained(self._settings):
-            return chain.invoke(values, config)
-
-    def _write(
-        self, kind: Kind, values: Mapping[str, str], config: RunnableConfig | None
-    ) -> Generator[str, None, tuple[str, str | None]]:
-        """Gives the pieces; returns their text, and why the model stopped."""
-        written, reason = "", None
-        with closing(streamed(self._settings, self._answer[kind].stream(values, config))) as pieces:
-            # A server may send more than the tokens that it was asked for, and pieces without a text for good.
-            for piece in islice(pieces, LONGEST_ANSWER):
-                reason = finish_reason(piece) or reason
-                if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
-                    written += text
-                    yield text
-                if len(written) >= LONGEST_ANSWER:
-                    reason = LENGTH
-                    break
-        return written, reason
-
-    def _weighed(
-        self, draft: Draft, kind: Kind, wording: Wording, written: str, config: RunnableConfig | None
-    ) -> Draft:
-        """The draft with its confidence, of what was written as well."""
-        # That somebody in the text "gave no details" is an answer.
-        if not draft.citations or (declines(written) and not any(declines(c.quote) for c in draft.citations)):
-            return replace(draft, confidence=UNHELD * draft.confidence)
-        if kind is Kind.YES_NO:  # The small model takes the check for the question, and says No to what is denied.
-            return draft
-        grounded = self._asked(self._grounded, _cited(draft, wording), config)
-        signals = {**draft.signals, "grounded": log_odds(grounded)}
-        return replace(draft, confidence=self._confidence.after.probability(signals), signals=signals)
-
-    def _sided(self, draft: Draft, wording: Wording, config: RunnableConfig | None) -> Draft:
-        """Puts Yes or No in front if the cited sentences clearly say so.
-
-        Without a Yes a sentence that only repeats the question is replaced by the first that it cites.
-        """
-        first, *others = draft.sentences
-        if not first.supported:
-            return draft
-        odds = log_odds(self._asked(self._verdict, _cited(draft, wording), config))
-        denied = odds <= _DENIED or contradicts(wording.typed, first.text)
-        text = first.text
-        if (denied or odds < _AFFIRMED) and adds_nothing(text, wording.searched):
-            text = first.citations[0].quote
-        side = "No. " if denied else "Yes. " if odds >= _AFFIRMED else ""
-        return replace(draft, sentences=(replace(first, text=f"{side}{text}"), *others))
 
 
 def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
@@ -197,7 +151,7 @@ def nearest(draft: Draft, evidence: Evidence, settings: Settings) -> tuple[Citat
 
 def _values(wording: Wording, context: Context) -> dict[str, str]:
     """What every prompt over the text is filled with."""
-    return {"text": context.text, "question": wording.searched, "length": length_asked(wording.typed).wording}
+    return {"text": context.text, "question": wording.asked, "length": length_asked(wording.typed).wording}
 
 
 def _named(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
@@ -205,8 +159,18 @@ def _named(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return chain.with_config(run_name=name)
 
 
-def _cited(draft: Draft, wording: Wording) -> dict[str, str]:
-    return {"cited": " ".join(citation.quote for citation in draft.citations), "question": wording.searched}
+def _written(pieces: Iterable[BaseMessage]) -> Generator[str, None, tuple[str, str | None]]:
+    """Gives the texts of the pieces; returns them as one, and why the model stopped."""
+    written, reason = "", None
+    # A server may send more than the tokens that it was asked for, and pieces without a text for good.
+    for piece in islice(pieces, LONGEST_ANSWER):
+        reason = finish_reason(piece) or reason
+        if text := str(piece.text)[: LONGEST_ANSWER - len(written)]:
+            written += text
+            yield text
+        if len(written) >= LONGEST_ANSWER:
+            return written, LENGTH
+    return written, reason
 
 
 def _cut_short(draft: Draft, cut: Incomplete, context: Context) -> Draft:

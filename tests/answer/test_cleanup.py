@@ -36,21 +36,6 @@ def test_lines_stay_apart() -> None:
     assert without_denied("Fish swim\nThere are 12 fish", context(ANIMALS[2])) == "Fish swim\nThere are 12 fish"
 
 
-@pytest.mark.parametrize(
-    ("written", "plain"),
-    [
-        ("No one was hurt.", "No one was hurt."),
-        ("No-one was hurt.", "No-one was hurt."),
-        ("Yes, the text says that 12 fish swim.", "12 fish swim."),
-        ("No – fish swim.", "Fish swim."),
-        ("The text states that fish swim.", "Fish swim."),
-    ],
-)
-def test_what_an_answer_of_yes_or_no_begins_with_is_taken_off(written: str, plain: str) -> None:
-    asked = "Was anybody hurt by the fish?"
-    assert cleaned(written, Kind.YES_NO, Wording(asked, ""), context(ANIMALS[2])) == plain
-
-
 SAID = "The dog eats bones. The dog said: “I eat every fish.” The cat sleeps."
 
 

@@ -5,7 +5,7 @@ import pytest
 from fakes import TopicEmbedder, source_sentences
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessageChunk
 
 from rag.answer.confidence import (
     AFTER,
@@ -17,7 +17,8 @@ from rag.answer.confidence import (
     declines,
     known_before,
     log_odds,
-    yes_probability,
+    opening,
+    refuses,
 )
 from rag.answer.context import Context
 from rag.index.index import Index
@@ -26,22 +27,39 @@ from rag.index.retriever import HybridRetriever
 share = st.floats(0, 1)
 
 
-def weighed(**likely: float) -> AIMessage:
-    """A Yes with the probabilities of what could have been said."""
+def piece(text: str, logprobs: Any = None) -> AIMessageChunk:
+    return AIMessageChunk(text, response_metadata={} if logprobs is None else {"logprobs": logprobs})
+
+
+def weighed(text: str, **likely: float) -> AIMessageChunk:
+    """A piece with the probabilities of what could have been said."""
     top = [{"token": token.replace("_", " "), "logprob": math.log(share)} for token, share in likely.items()]
-    return AIMessage("Yes", response_metadata={"logprobs": {"content": [{"top_logprobs": top}]}})
+    return piece(text, {"content": [{"top_logprobs": top}]})
 
 
-def test_the_yes_is_weighed_against_the_no_whatever_their_case() -> None:
-    assert yes_probability(weighed(Yes=0.3, _yes=0.3, No=0.2, Maybe=0.2)) == pytest.approx(0.75)
+def test_the_first_word_tells_whether_the_text_answers() -> None:
+    stream = [piece(""), weighed("Fish", Fish=0.5, Not=0.2, _not=0.1, No=0.2), weighed(" swim", Not=0.9)]
+    pieces = iter(stream)
+    assert opening(pieces) == (stream[:2], pytest.approx(0.7))
+    assert list(pieces) == stream[2:]
 
 
-@pytest.mark.parametrize(("said", "expected"), [("Yes.", 0.9), ("no", 0.1), (" No, it does not.", 0.1)])
-def test_a_model_without_log_probabilities_is_taken_at_its_word(said: str, expected: float) -> None:
-    assert yes_probability(AIMessage(said)) == pytest.approx(expected)
-
-
-YES = {"token": "Yes", "logprob": -0.1}
+@pytest.mark.parametrize(
+    ("said", "read", "refused"),
+    [
+        (["Fish", " swim"], 1, False),
+        (["Not", " stated", ".", " Sorry"], 3, True),
+        (["Not", " only", " fish"], 2, False),
+        (["N", "o", ", it does"], 3, False),
+        ([" ", "", "Yes"], 3, False),
+        ([], 0, False),
+        ([""] * 60, 50, False),
+    ],
+)
+def test_a_model_without_log_probabilities_is_taken_at_its_word(said: list[str], read: int, refused: bool) -> None:
+    begun, stated = opening(iter([piece(text) for text in said]))
+    assert len(begun) == read and refuses(begun) == refused
+    assert stated == pytest.approx(0.1 if refused else 0.9)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +72,13 @@ YES = {"token": "Yes", "logprob": -0.1}
     ],
 )  # fmt: skip
 def test_log_probabilities_that_are_none_are_no_evidence(logprobs: Any) -> None:
-    message = AIMessage("Yes" + " " * 1_000_000, response_metadata={"logprobs": logprobs})
-    assert yes_probability(message) == pytest.approx(0.9)
+    _, stated = opening(iter([piece("Yes" + " " * 1_000_000, logprobs)]))
+    assert stated == pytest.approx(0.9)
 
 
 def test_log_probabilities_beyond_a_certainty_are_certain() -> None:
-    content = [YES | {"logprob": 1e9, "top_logprobs": [YES | {"logprob": 1e9}]}]
-    message = AIMessage("No", response_metadata={"logprobs": {"content": content}})
-    assert yes_probability(message) > 0.99
+    content = [{"top_logprobs": [{"token": "Not", "logprob": 1e9}]}]
+    assert opening(iter([piece("Not", {"content": content})]))[1] == 0
 
 
 MODEL = Logistic(-1.0, {"evidence": 2.0, "unknown": -1.0})

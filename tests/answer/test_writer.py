@@ -3,7 +3,6 @@ from fakes import (
     ANIMALS,
     EMBEDDER,
     FISH,
-    AnsweringModel,
     answering,
     chatbot,
     divided,
@@ -22,10 +21,8 @@ from rag.index.index import Index, open_index
 from rag.settings import Settings
 from rag.types import ABSTENTION, NEAREST, Answer, Evidence
 
-GROUNDED, VERDICT = "exactly this question", "Is the answer Yes or No"
-"""What the model is asked for a Yes or a No by."""
-WEIGHTS = Confidence(Logistic(0.0, {"evidence": 1.0}), Logistic(-3.2, {"evidence": 1.0, "grounded": 1.0}))
-"""A Yes has log-odds of 2.19, the evidence of FISH 4: with a Yes the confidence is 0.95, with a No 0.20."""
+WEIGHTS = Confidence(Logistic(0.0, {"evidence": 1.0}), Logistic(-3.2, {"evidence": 1.0, "stated": 1.0}))
+"""An answer has log-odds of 2.19, the evidence of FISH 4: the confidence is 0.95, and 0.20 where it is refused."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,22 +30,33 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Confidence, "shipped", classmethod(lambda cls: WEIGHTS))
 
 
-def asked_for(model: AnsweringModel, part: str) -> list[str]:
-    return [prompt for prompt in model.prompts if part in prompt]
-
-
-def test_the_cited_sentences_are_checked_alone(settings: Settings, animals: Index) -> None:
-    model = answering("Fish swim in the pond.")
-    chatbot(settings, animals, model).ask(FISH)
-    (ground,) = asked_for(model, GROUNDED)
-    assert ANIMALS[0] not in ground and "Text: Fish swim in the pond.\n" in ground
-
-
 def test_the_text_and_the_question_are_read(settings: Settings, animals: Index) -> None:
     model = answering("Fish swim in the pond.")
     chatbot(settings, animals, model).ask(FISH)
-    (answered,) = model.answers
-    assert all(text in answered for text in ANIMALS) and FISH in answered
+    (prompt,) = model.prompts
+    assert all(text in prompt for text in ANIMALS) and prompt.endswith(f"Question: {FISH}")
+
+
+@pytest.mark.parametrize(("said", "share"), [("Not stated.", 0.20), (" not stated in the text, sadly.", 0.20)])
+def test_what_the_text_does_not_state_is_not_given(settings: Settings, animals: Index, said: str, share: float) -> None:
+    *found, answer = chatbot(settings, animals, answering(said)).stream(FISH)
+    assert len(found) == 2  # The hits and the evidence, no piece of an answer.
+    assert isinstance(answer, Answer) and answer.abstained and answer.citations == answer.sentences == ()
+    assert answer.confidence == pytest.approx(share, abs=0.01) and answer.near
+
+
+def test_an_answer_may_begin_like_a_refusal(settings: Settings, animals: Index) -> None:
+    said = "Notably, fish swim in the pond."
+    assert chatbot(settings, animals, answering(said)).ask(FISH).text == said
+
+
+def test_nothing_is_written_once_the_first_word_makes_an_answer_too_improbable(
+    settings: Settings, animals: Index
+) -> None:
+    strict = settings.model_copy(update={"abstain_below": 0.96})
+    *found, answer = chatbot(strict, animals, answering("Fish swim in the pond.")).stream(FISH)
+    assert len(found) == 2 and isinstance(answer, Answer)
+    assert answer.abstained and answer.text == f"{NEAREST} “Fish swim in the pond.” “There are 12 fish.”"
 
 
 def test_what_is_hopeless_is_not_written(settings: Settings, animals: Index) -> None:
@@ -69,31 +77,21 @@ def test_what_is_hopeless_is_not_read_ahead_either(settings: Settings, animals: 
         bot._drafted = None
         bot.read_ahead(question)
         bot.read_ahead(question)
-        assert len(model.answers) == prompts
+        assert len(model.prompts) == prompts
 
 
 @pytest.mark.parametrize(
-    ("written", "no", "confidence"),
-    [
-        ("Fish swim in the Nile.", (), 0.49),  # Half of what it was before.
-        ("The text does not mention where the fish swim.", (), 0.49),
-        ("Fish swim in the pond.", (GROUNDED,), 0.20),
-    ],
-    ids=["invented", "declined", "not grounded"],
+    "written",
+    ["Fish swim in the Nile.", "The text does not mention where the fish swim."],
+    ids=["invented", "declined"],
 )
 def test_instead_of_an_answer_that_is_not_held_up_the_nearest_sentences_are_quoted(
-    settings: Settings, animals: Index, written: str, no: tuple[str, ...], confidence: float
+    settings: Settings, animals: Index, written: str
 ) -> None:
-    answer = chatbot(settings, animals, answering(written, no=no)).ask(FISH)
+    answer = chatbot(settings, animals, answering(written)).ask(FISH)
     assert answer.abstained and answer.text == f"{NEAREST} “Fish swim in the pond.” “There are 12 fish.”"
     assert [one.number for one in answer.near] == [1, 2] and answer.citations == answer.sentences == ()
-    assert answer.confidence == pytest.approx(confidence, abs=0.01)
-
-
-def test_what_nothing_speaks_for_is_not_quoted_either(settings: Settings, animals: Index) -> None:
-    model = answering("There are 12 fish.", no=[GROUNDED])
-    answer = chatbot(settings, animals, model).ask("How many fish are there?")
-    assert answer.abstained and answer.text == ABSTENTION and answer.near == ()
+    assert answer.confidence == pytest.approx(0.476, abs=0.001)  # Half of what it was with the first word.
 
 
 def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index) -> None:
@@ -191,10 +189,10 @@ def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index
 
 
 def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
-    answer = chatbot(settings, animals, answering("Fish swim in the pond.", no=[GROUNDED])).ask(FISH)
+    answer = chatbot(settings, animals, answering("Fish swim in the pond.")).ask(FISH)
     assert set(answer.signals) == set(AFTER)
     assert answer.signals["evidence"] == 4
-    assert answer.signals["grounded"] == pytest.approx(-2.19, abs=0.01)
+    assert answer.signals["stated"] == pytest.approx(2.19, abs=0.01)
     assert answer.signals["unknown"] == 0
     assert answer.confidence == WEIGHTS.after.probability(answer.signals)
 
@@ -208,62 +206,7 @@ def test_what_somebody_in_the_text_could_not_tell_is_an_answer(settings: Setting
     assert bot.ask("What about the fish that swim were the police unable to determine?").text == said
 
 
-@pytest.mark.parametrize(
-    ("question", "written", "no", "given"),
-    [
-        (
-            "Do fish swim in the pond?",
-            "The text says that fish swim in the pond.",
-            (),
-            "Yes. Fish swim in the pond.",
-        ),
-        ("Do fish swim in the pond?", "Yes, fish swim in the pond.", (), "Yes. Fish swim in the pond."),
-        ("Are there 15 fish that swim?", "The text says that there are 12 fish.", (VERDICT,), "No. There are 12 fish."),
-        ("Do fish swim?", "The text says that the fish swim.", (VERDICT,), "No. Fish swim in the pond."),
-    ],
-    ids=["prefixed", "plain", "denied", "repeated"],
-)
-def test_a_yes_or_a_no_is_what_the_cited_sentences_say(
-    settings: Settings, animals: Index, question: str, written: str, no: tuple[str, ...], given: str
-) -> None:
-    model = answering(written, no=no)
-    answer = chatbot(settings, animals, model).ask(question)
-    assert answer.text == given
-    assert all(citation.quote in ANIMALS[2] for citation in answer.citations)
-    assert "beginning with “The text says that”" in model.answers[0]
-    assert len(asked_for(model, VERDICT)) == 1
-
-
-def test_without_a_sure_yes_or_no_what_the_text_says_must_do(
-    settings: Settings, animals: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rag.answer.writer._AFFIRMED", 7)
-    for written in ("The text says that fish swim in the pond.", "The text says that the fish swim."):
-        assert chatbot(settings, animals, answering(written)).ask("Do fish swim?").text == "Fish swim in the pond."
-
-
-@pytest.mark.slow
-def test_what_denies_the_question_is_a_no(settings: Settings) -> None:
-    write(settings.data, {"fish.txt": "The fish do not swim in the pond at night."})
-    publish(settings.index, settings.data)
-    model = answering("The text says that the fish do not swim in the pond at night.")
-    bot = chatbot(settings, open_index(settings.index, EMBEDDER), model)
-    assert bot.ask("Do fish swim in the pond?").text == "No. The fish do not swim in the pond at night."
-
-
-def test_an_answer_that_is_not_given_needs_no_yes_or_no(settings: Settings, animals: Index) -> None:
-    model = answering("The text says that fish swim in the Nile.")
-    assert chatbot(settings, animals, model).ask("Do fish swim in the Nile?").abstained
-    assert model.prompts and not asked_for(model, VERDICT)
-
-
-def test_a_question_of_yes_or_no_is_not_checked_by_another(settings: Settings, animals: Index) -> None:
-    model = answering("The text says that fish swim in the pond.", no=[GROUNDED])
-    assert chatbot(settings, animals, model).ask("Do fish swim in the pond?").text == "Yes. Fish swim in the pond."
-    assert not asked_for(model, GROUNDED)
-
-
-def test_nothing_written_is_no_answer_to_a_question_of_yes_or_no(settings: Settings, animals: Index) -> None:
+def test_nothing_written_is_no_answer(settings: Settings, animals: Index) -> None:
     assert chatbot(settings, animals, answering(" ")).ask("Do fish swim in the pond?").abstained
 
 
