@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from eval.statistics import SEED, auc, figure, interval, share
 from eval.table import Rows, aligned
-from rag.answer.confidence import AFTER, AGAINST, BEFORE, Logistic
+from rag.answer.confidence import AFTER, BEFORE, Logistic
 
 STAGES = {"before": BEFORE, "after": AFTER}
 """The signals of each model: those known before the answer is written, and all."""
@@ -43,19 +43,18 @@ def fit(examples: Sequence[Example], names: Sequence[str]) -> Logistic:
     """The model of the signals `names`, of examples that have them all and are not all of one side.
 
     The penalty is on the weights of standardised signals, so that no unit matters; the
-    standardisation is then folded into the weights. No signal may count against its
-    meaning: with few examples chance would have it so, and what it says is known. The one
+    standardisation is then folded into the weights. No signal may speak against an
+    answer: with few examples chance would have it so, and what it says is known. The one
     that does so most gets the weight 0, until none does.
     """
     values = np.array([[one.signals[name] for name in names] for one in examples], dtype=np.float64)
     labels, weights = [one.answerable for one in examples], balanced(examples)
-    meaning = np.array([-1.0 if name in AGAINST else 1.0 for name in names])
     while True:
         scaler = StandardScaler().fit(values, sample_weight=weights)
         model = LogisticRegression(tol=1e-8, max_iter=2000).fit(scaler.transform(values), labels, weights)
         slopes = model.coef_[0]
-        worst = int(np.argmin(slopes * meaning))
-        if slopes[worst] * meaning[worst] >= -1e-9:
+        worst = int(np.argmin(slopes))
+        if slopes[worst] >= -1e-9:
             break
         values[:, worst] = 0.0
     slopes = slopes / scaler.scale_

@@ -165,7 +165,7 @@ class Chatbot:
             context = gather(kind, reading, ranked, wording, self.settings)
             is_settled, self._drafted = context.text == self._drafted, context.text
             if is_settled and not self._asked:
-                self._writer.read_ahead(kind, wording, context, ranked)
+                self._writer.read_ahead(kind, wording, context)
         finally:
             self._engine.release()
 
@@ -234,7 +234,7 @@ class Chatbot:
         clock.mark("evidence")
         yield evidence
         with self._answering():
-            draft = yield from self._writer.draft(kind, wording, context, ranked, config)
+            draft = yield from self._writer.draft(kind, wording, context, config)
         answer = self._answer(draft, evidence, wording.searched, ranked, clock)
         if key and not draft.incomplete:
             self._remember(key, evidence, answer)

@@ -13,18 +13,14 @@ from langchain_core.messages import BaseMessage
 
 from rag.answer.context import Context
 from rag.answer.prompts import NOT_STATED
-from rag.answer.support import unfounded
-from rag.types import Hit
 
-BEFORE = ("evidence", "unknown")
+BEFORE = ("evidence",)
 """The signals known before an answer is written."""
 AFTER = (*BEFORE, "stated")
 """Those, and what the model says with its first word."""
-AGAINST = frozenset({"unknown"})
-"""The signals that speak against an answer; all others speak for one."""
 UNHELD = 0.5
 """What is left of the outlook if the answer that was written does not hold, or declines."""
-_HOPELESS = 0.4
+_HOPELESS = 0.2
 """Nothing is written if the outlook is below this share of the threshold."""
 NEAR = 0.3
 """Below this share of the threshold the documents do not answer; above it, the nearest sentences may."""
@@ -140,17 +136,9 @@ def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
                 yield text[:_LONGEST_TOKEN], min(0.0, chance)
 
 
-def known_before(question: str, hits: Sequence[Hit], context: Context) -> dict[str, float]:
-    """The signals of BEFORE.
-
-    They are the log-odds that the likeliest sentence answers, and whether the question names what none of the
-    passages holds.
-    """
-    held = " ".join(f"{hit.passage.title} {hit.passage.text}" for hit in hits)
-    return {
-        "evidence": bounded(context.ranked[0].score if context.ranked else -math.inf),
-        "unknown": float(bool(unfounded(question, held))),
-    }
+def known_before(context: Context) -> dict[str, float]:
+    """The signals of BEFORE: the log-odds that the likeliest sentence answers."""
+    return {"evidence": bounded(context.ranked[0].score if context.ranked else -math.inf)}
 
 
 def bounded(score: float) -> float:

@@ -21,7 +21,9 @@ Vector = npt.NDArray[np.float32]
 _KEPT = 2048
 """Passages whose sentences are kept."""
 _READ = 20
-"""Sentences that the reranker reads for a question."""
+"""Sentences that the reranker reads for a question; as many more if none of these is _LIKELY to answer."""
+_LIKELY = 0.0
+"""Log-odds."""
 _PLACE = 0.5
 """The weight of a passage's place among the hits beside the share of the question's words."""
 _LONGEST, _BEFORE = 600, 200
@@ -82,15 +84,20 @@ class SourceSentences:
         A sentence answers a follow-up if it answers it as it was `typed`, or with what it leans on.
         """
         chosen = self.candidates(question, passages)
+        found = self._scored(question, chosen[:_READ], typed)
+        if chosen[_READ:] and all(one.score < _LIKELY for one in found):
+            found += self._scored(question, chosen[_READ:], typed)
+        return sorted(found, key=lambda one: -one.score)
+
+    def _scored(self, question: str, chosen: Sequence[SourceSentence], typed: str) -> list[Scored]:
         texts = [self.read(one) for one in chosen]
         scores = self.reranker.score(question, texts)
         if typed and typed != question:
             scores = np.maximum(scores, self.reranker.score(typed, texts))
-        found = [Scored(one, float(score)) for one, score in zip(chosen, scores, strict=True)]
-        return sorted(found, key=lambda one: -one.score)
+        return [Scored(one, float(score)) for one, score in zip(chosen, scores, strict=True)]
 
     def candidates(self, question: str, passages: Sequence[Passage]) -> list[SourceSentence]:
-        """The _READ sentences that the reranker reads.
+        """The sentences that the reranker may read, in the order in which it does.
 
         They share most of the question's rare words, and stand in the best passages.
         """
@@ -100,7 +107,7 @@ class SourceSentences:
         rarity = {word: math.log1p((len(among) - counts[word] + 0.5) / (counts[word] + 0.5)) for word in asked}
         whole = sum(rarity.values()) or 1.0
         shared = [sum(rarity[word] for word in one.words & asked) / whole + _PLACE / (1 + rank) for one, rank in among]
-        order = sorted(range(len(among)), key=lambda i: -shared[i])[:_READ]
+        order = sorted(range(len(among)), key=lambda i: -shared[i])[: 2 * _READ]
         return [among[i][0] for i in order]
 
     def vectors(self, texts: list[str]) -> Vector:

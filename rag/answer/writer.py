@@ -1,6 +1,6 @@
 """The chain: the outlook, is it stated? the answer, cleaned and cited."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -22,7 +22,7 @@ from rag.answer.summary import topic_of
 from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete, streamed
 from rag.settings import Settings
-from rag.types import Citation, Evidence, Hit, Incomplete, Sentence
+from rag.types import Citation, Evidence, Incomplete, Sentence
 
 _HOLDING = 0.6
 """The share of a summary's sentences that must hold; else the extract is given."""
@@ -64,14 +64,14 @@ class Writer:
             kind: _named(f"answer {kind.value}", one | model.bind(**weighed)) for kind, one in prompts.items()
         }
 
-    def read_ahead(self, kind: Kind, wording: Wording, context: Context, hits: Sequence[Hit]) -> None:
+    def read_ahead(self, kind: Kind, wording: Wording, context: Context) -> None:
         """Let the engine read what an answer would begin with. Raises ModelError."""
-        if kind is Kind.SUMMARY or not self._is_hopeless(self._outlook(wording, context, hits)[0]):
+        if kind is Kind.SUMMARY or not self._is_hopeless(self._outlook(context)[0]):
             with explained(self._settings):
                 self._read[kind].invoke(_values(wording, context))
 
     def draft(
-        self, kind: Kind, wording: Wording, context: Context, hits: list[Hit], config: RunnableConfig | None = None
+        self, kind: Kind, wording: Wording, context: Context, config: RunnableConfig | None = None
     ) -> Generator[str, None, Draft]:
         """Gives the pieces of the answer as they are written, and returns the draft.
 
@@ -79,7 +79,7 @@ class Writer:
         Raises ModelError.
         """
         is_summary = kind is Kind.SUMMARY
-        outlook, signals = (1.0, dict[str, float]()) if is_summary else self._outlook(wording, context, hits)
+        outlook, signals = (1.0, dict[str, float]()) if is_summary else self._outlook(context)
         if self._is_hopeless(outlook):
             return Draft((), outlook, signals)
         with closing(streamed(self._settings, self._answer[kind].stream(_values(wording, context), config))) as pieces:
@@ -100,9 +100,9 @@ class Writer:
             draft = replace(draft, confidence=UNHELD * outlook)
         return _cut_short(draft, cut, context)
 
-    def _outlook(self, wording: Wording, context: Context, hits: Sequence[Hit]) -> tuple[float, dict[str, float]]:
+    def _outlook(self, context: Context) -> tuple[float, dict[str, float]]:
         """The probability that the documents answer, before an answer is written, and its signals."""
-        signals = known_before(wording.typed, hits, context)
+        signals = known_before(context)
         return self._confidence.before.probability(signals), signals
 
     def _is_hopeless(self, outlook: float) -> bool:

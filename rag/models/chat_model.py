@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from rag.models.weights import find_weights
 from rag.settings import Settings
 from rag.types import Incomplete
 
+ADAPTER = "answering.gguf"
+"""Low-rank weights for the attention of the default model, with which it answers from a short text or says that the
+text does not answer (Hu et al., LoRA, 2021). Made by `python -m eval train-answering`."""
 SLOTS = 2
 """Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""
 LOGPROBS = "logprobs"
@@ -46,14 +50,16 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
         yield _remote(settings)
         return
     key = secrets.token_urlsafe(24)
-    server = _engine(settings, find_weights(settings, progress), key)
+    # The adapter was trained for the default model.
+    adapter = None if settings.model else str(files("rag.models").joinpath(ADAPTER))
+    server = _engine(settings, find_weights(settings, progress), adapter, key)
     try:
         yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
     finally:
         del server  # Ends its threads and frees the weights.
 
 
-def _engine(settings: Settings, weights: Path, key: str) -> Any:
+def _engine(settings: Settings, weights: Path, adapter: str | None, key: str) -> Any:
     """An OpenAI-compatible server inside this process, which asks for `key`."""
     try:
         import xllamacpp
@@ -73,6 +79,10 @@ def _engine(settings: Settings, weights: Path, key: str) -> Any:
     params.cache_ram_mib = 512
     params.ui = False
     params.verbosity = -1
+    if adapter:
+        lora = xllamacpp.CommonAdapterLoraInfo()
+        lora.path, lora.scale = adapter, 1.0
+        params.lora_adapters = [lora]
     try:
         server = xllamacpp.Server(params)
         # One token, so that its loop runs: a server that is ended before hangs for good.

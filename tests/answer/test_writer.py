@@ -193,7 +193,6 @@ def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals
     assert set(answer.signals) == set(AFTER)
     assert answer.signals["evidence"] == 4
     assert answer.signals["stated"] == pytest.approx(2.19, abs=0.01)
-    assert answer.signals["unknown"] == 0
     assert answer.confidence == WEIGHTS.after.probability(answer.signals)
 
 
