@@ -7,7 +7,7 @@ from importlib import import_module
 from eval.options import parse
 from rag.errors import RagError, with_detail
 
-EXTRA = {"jinja2", "langchain_chroma", "langchain_text_splitters", "matplotlib", "sklearn"}
+EXTRA = {"gguf", "jinja2", "langchain_chroma", "langchain_text_splitters", "matplotlib", "sklearn"}
 """What the extra "eval" brings; only the commands that need it import it."""
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "kinds": "tell the kinds of labelled wordings, and count how many are told rightly",
     "fit-kinds": "fit what tells the kinds to labelled wordings, and print how good it is",
     "train-reranker": "train the reranker's adapter on our own articles and on sets; wants a CUDA device",
+    "train-answering": "train the chat model's adapter on our own articles and on sets; wants a CUDA device",
     "feedback": "write the ratings given in the page as a question set",
 }
 
@@ -155,6 +156,15 @@ def _train_reranker(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, metavar="S", help="another seed draws others (default: 0)")
 
 
+def _train_answering(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    marked = "sets that mark evidence, beside the articles"
+    add("--data", nargs="+", default=[], type=Path, metavar="FOLDER", help=marked)
+    add("--out", type=Path, default=Path("answering.gguf"), metavar="FILE", help="the adapter, overwritten")
+    add("--epochs", type=_count, default=2, metavar="N", help="default: 2")
+    add("--seed", type=int, default=0, metavar="S", help="another seed draws others (default: 0)")
+
+
 def _feedback(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--store", type=Path, metavar="FOLDER", help="the page's folder (default: RAG_STORE)")
@@ -164,7 +174,7 @@ def _feedback(parser: argparse.ArgumentParser) -> None:
 _ADD = {
     RUN: _run, "report": _report, "compare": _compare, "retrieve": _retrieve, "draft": _draft, "fit": _fit,
     "bench": _bench, "attack": _attack, "kinds": _kinds, "fit-kinds": _fit_kinds,
-    "train-reranker": _train_reranker, "feedback": _feedback,
+    "train-reranker": _train_reranker, "train-answering": _train_answering, "feedback": _feedback,
 }  # fmt: skip
 
 

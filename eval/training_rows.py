@@ -40,6 +40,9 @@ class Asked:
     q: str
     a: str | None
     evidence: tuple[str, ...]
+    kind: str = ""
+    before: tuple[str, ...] = ()
+    """The question and answer that it leans on."""
 
 
 @dataclass(frozen=True)

@@ -75,15 +75,15 @@ def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], wording: Wording, 
         choose = partial(key_sentences, reading.index, reading.sentences, _documents(hits), wording.searched)
         count = length_asked(wording.typed).sentences
         extract, read = choose(count), choose(max(_TO_SUMMARISE, 2 * count))
-        text, sources = _fitting(read, titled, room)
+        text, sources = fitting(read, titled, room)
         return Context(text, sources, [], reading.sentences, tuple(extract))
     ranked = reading.sentences.ranked(wording.searched, [hit.passage for hit in hits], wording.typed)
-    chosen = _chosen(ranked, reading.sentences, _words(kind, ranked))
-    text, sources = _fitting(chosen, titled, room)
+    read = chosen(ranked, reading.sentences, words_to_read(kind, ranked))
+    text, sources = fitting(read, titled, room)
     return Context(text, sources, ranked, reading.sentences)
 
 
-def _words(kind: Kind, ranked: Sequence[Scored]) -> int:
+def words_to_read(kind: Kind, ranked: Sequence[Scored]) -> int:
     """How many words to read: the more, the less sure it is which sentence answers."""
     if kind not in {Kind.FACT, Kind.YES_NO, Kind.QUOTATION} or (ranked and ranked[0].score < 0):
         return _WORDS_OF_MANY
@@ -101,7 +101,7 @@ def tokens(text: str) -> int:
     return cheap // 3 + len(text) - cheap
 
 
-def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) -> list[SourceSentence]:
+def chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) -> list[SourceSentence]:
     """The likeliest sentences, each before its neighbours, of so many words."""
     taken: dict[tuple[Passage, int], SourceSentence] = {}
     for one in ranked:
@@ -119,7 +119,7 @@ def _chosen(ranked: Sequence[Scored], sentences: SourceSentences, words: int) ->
     return list(taken.values())
 
 
-def _fitting(sources: Sequence[SourceSentence], titled: bool, room: int) -> tuple[str, list[SourceSentence]]:
+def fitting(sources: Sequence[SourceSentence], titled: bool, room: int) -> tuple[str, list[SourceSentence]]:
     """The text of as many as there is room for, and these in their order."""
     count = len(sources)
     while True:
