@@ -11,8 +11,8 @@ from eval.plots import Plot, reliability, risk_coverage, svg
 from eval.record import Record
 from eval.results import Result, make_folder, read, write
 from eval.statistics import auc, figure
-from eval.trial import Example, Tried, brier, columns, fit, having, of_set, report, sets_of, stages_of, tried, ways
-from rag.answer.confidence import BEFORE
+from eval.trial import Example, Tried, brier, columns, fit, having, of_set, report, sets_of, tried, ways
+from rag.answer.confidence import SIGNALS
 from rag.errors import RagError
 
 LEFT_OUT = ("underspecified", "conversational")
@@ -28,10 +28,10 @@ def main(options: argparse.Namespace) -> int:
     """Fit, print how good the fit is, and write the weights. Raises RagError."""
     examples = examples_of([read(path) for path in options.results])
     _check(examples)
-    tries = {way: {stage: tried(examples, stage, way) for stage in stages_of(examples)} for way in ways(examples)}
+    tries = {way: tried(examples, way) for way in ways(examples)}
     print(f"{report(examples, tries)}\n")
     if options.plots:
-        _draw(options.plots, plots(examples, list(next(iter(tries.values())).values())[-1]))
+        _draw(options.plots, plots(examples, next(iter(tries.values()))))
     shipped = weights(examples, next(iter(tries.values())))
     write(options.out, json.dumps(shipped, ensure_ascii=False, indent=1) + "\n")
     print(f"Weights: {options.out}")
@@ -50,7 +50,7 @@ def examples_of(results: Sequence[Result]) -> list[Example]:
     """The questions of the chatbot's chain, each once: of those in several results the last.
 
     Left out are the kinds of LEFT_OUT, questions that failed, and answers without the
-    signals of BEFORE. Raises FitError if results were made with a threshold or hold no
+    SIGNALS. Raises FitError if results were made with a threshold or hold no
     signals.
     """
     found: dict[tuple[object, ...], Example] = {}
@@ -64,13 +64,9 @@ def examples_of(results: Sequence[Result]) -> list[Example]:
 
 
 def _check(examples: Sequence[Example]) -> None:
-    for stage, names in stages_of(examples).items():
-        labels = [one.answerable for one in having(examples, names)]
-        if min(sum(labels), len(labels) - sum(labels)) < 2:
-            raise FitError(
-                f"Fewer than two answerable or two unanswerable questions have the signals of {stage!r}; "
-                "name results of more questions."
-            )
+    labels = [one.answerable for one in having(examples, SIGNALS)]
+    if min(sum(labels), len(labels) - sum(labels)) < 2:
+        raise FitError("There are fewer than two answerable or unanswerable questions; name results of more questions.")
 
 
 def _usable(result: Result) -> list[Record]:
@@ -80,13 +76,12 @@ def _usable(result: Result) -> list[Record]:
             f"{name!r} was made with RAG_ABSTAIN_BELOW={below:g}, so that answers are missing in it; "
             f"measure that set again with: {MEASURE}"
         )
-    needed = BEFORE
     records = [one for one in result.chains.get("chat", ()) if one.error is None and one.question.kind not in LEFT_OUT]
     if not records:
         raise FitError(f"{name!r} has no answer of the chatbot to fit to; measure that set again with: {MEASURE}")
-    known = [one for one in records if set(needed) <= one.signals.keys()]
+    known = [one for one in records if set(SIGNALS) <= one.signals.keys()]
     if not known:
-        lacking = [one for one in needed if not any(one in record.signals for record in records)] or needed
+        lacking = [one for one in SIGNALS if not any(one in record.signals for record in records)] or SIGNALS
         raise FitError(
             f"{name!r} lacks the signals {', '.join(lacking)}; measure that set again, with this version: {MEASURE}"
         )
@@ -95,29 +90,25 @@ def _usable(result: Result) -> list[Record]:
     return known
 
 
-def weights(examples: Sequence[Example], of: Mapping[str, Tried]) -> dict[str, Any]:
-    """The content of the file: the models, fitted to all examples, and what they were fitted to.
+def weights(examples: Sequence[Example], of: Tried) -> dict[str, Any]:
+    """The content of the file: the model, fitted to all examples, and what they were fitted to.
 
     AUC and Brier score there are those of `of`, on questions that the models had not seen.
     """
-    models = {stage: fit(having(examples, names), names) for stage, names in stages_of(examples).items()}
+    model = fit(having(examples, SIGNALS), SIGNALS)
     sets = {name: [one.answerable for one in examples if one.set == name] for name in sets_of(examples)}
-    figures: dict[str, dict[str, dict[str, float | None]]] = {"auc": {}, "brier": {}}
-    for name in sets:
-        some = {stage: columns(of_set(one, name)) for stage, one in of.items()}
-        figures["auc"][name] = {stage: _short(figure(auc, *one)) for stage, one in some.items()}
-        figures["brier"][name] = {stage: _short(brier(*one)) for stage, one in some.items()}
+    seen = {name: columns(of_set(of, name)) for name in sets}
     fitted = {
-        name: {"answerable": sum(labels), "unanswerable": len(labels) - sum(labels)} for name, labels in sets.items()
-    }
-    shipped = {
-        stage: {
-            "bias": _short(one.bias),
-            "weights": {name: short for name, value in one.weights.items() if (short := _short(value))},
+        name: {
+            "answerable": sum(labels),
+            "unanswerable": len(labels) - sum(labels),
+            "auc": _short(figure(auc, *seen[name])),
+            "brier": _short(brier(*seen[name])),
         }
-        for stage, one in models.items()
+        for name, labels in sets.items()
     }
-    return {**shipped, "fitted": {"sets": fitted, **figures}}
+    shipped = {name: short for name, value in model.weights.items() if (short := _short(value))}
+    return {"bias": _short(model.bias), "weights": shipped, "fitted": fitted}
 
 
 def _short(value: float | None) -> float | None:

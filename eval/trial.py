@@ -12,10 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from eval.statistics import SEED, auc, figure, interval, share
 from eval.table import Rows, aligned
-from rag.answer.confidence import AFTER, BEFORE, Logistic
+from rag.answer.confidence import SIGNALS, Confidence
 
-STAGES = {"before": BEFORE, "after": AFTER}
-"""The signals of each model: those known before the answer is written, and all."""
 LEAVE_ONE_OUT = "each set by a model of the other sets"
 TEN_FOLDS = "each tenth by a model of the other nine"
 FOLDS = 10
@@ -39,7 +37,7 @@ Tried = Sequence[tuple[Example, float]]
 """Examples with the probabilities that models gave them which had not seen them."""
 
 
-def fit(examples: Sequence[Example], names: Sequence[str]) -> Logistic:
+def fit(examples: Sequence[Example], names: Sequence[str]) -> Confidence:
     """The model of the signals `names`, of examples that have them all and are not all of one side.
 
     The penalty is on the weights of standardised signals, so that no unit matters; the
@@ -59,7 +57,7 @@ def fit(examples: Sequence[Example], names: Sequence[str]) -> Logistic:
         values[:, worst] = 0.0
     slopes = slopes / scaler.scale_
     bias = float(model.intercept_[0] - slopes @ scaler.mean_)
-    return Logistic(bias, dict(zip(names, map(float, slopes), strict=True)))
+    return Confidence(bias, dict(zip(names, map(float, slopes), strict=True)))
 
 
 def balanced(examples: Sequence[Example]) -> list[float]:
@@ -78,11 +76,6 @@ def having(examples: Sequence[Example], names: Sequence[str]) -> list[Example]:
     return [one for one in examples if all(name in one.signals for name in names)]
 
 
-def stages_of(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
-    """Those of STAGES that any example has all signals of."""
-    return {stage: names for stage, names in STAGES.items() if having(examples, names)}
-
-
 def sets_of(examples: Sequence[Example]) -> list[str]:
     """The names of their sets."""
     return list(dict.fromkeys(one.set for one in examples))
@@ -93,13 +86,13 @@ def ways(examples: Sequence[Example]) -> list[str]:
     return [LEAVE_ONE_OUT, TEN_FOLDS] if len(sets_of(examples)) > 1 else [TEN_FOLDS]
 
 
-def tried(examples: Sequence[Example], stage: str, way: str, without: str = "") -> Tried:
-    """The examples that have the signals of `stage`, by models of these signals but `without`.
+def tried(examples: Sequence[Example], way: str, without: str = "") -> Tried:
+    """The examples that have the SIGNALS, by models of these but `without`.
 
     Left out is what is left to try if nothing can be fitted to the others, all of one side.
     """
-    known = having(examples, STAGES[stage])
-    names = [name for name in STAGES[stage] if name != without]
+    known = having(examples, SIGNALS)
+    names = [name for name in SIGNALS if name != without]
     groups = [one.set for one in known] if way == LEAVE_ONE_OUT else folds(known)
     found: dict[int, float] = {}
     for others, held_out in LeaveOneGroupOut().split(known, groups=groups):
@@ -122,32 +115,28 @@ def folds(examples: Sequence[Example]) -> list[int]:
 # The tables
 
 
-def report(examples: Sequence[Example], tries: Mapping[str, Mapping[str, Tried]]) -> str:
+def report(examples: Sequence[Example], tries: Mapping[str, Tried]) -> str:
     """The tables, with a line above each."""
     parts = [
         *(f"{way.capitalize()}:\n{aligned(score_rows(examples, of), 2)}" for way, of in tries.items()),
         "The Brier score and the expected calibration error (ECE) are over the questions as they are in the set; "
         "the models take as many to be answerable as not.",
         f"AUC of each signal alone (below 0.5: it speaks against an answer):\n{aligned(signal_rows(examples), 1)}",
-        *(
-            f"AUC of the last model without one signal, {way}:\n{aligned(without_rows(examples, way), 1)}"
-            for way in tries
-        ),
+        *(f"AUC of the model without one signal, {way}:\n{aligned(without_rows(examples, way), 1)}" for way in tries),
     ]
     return "\n\n".join(parts)
 
 
-def score_rows(examples: Sequence[Example], of: Mapping[str, Tried]) -> Rows:
-    """A row for each set and stage, and for all together if there are several sets."""
-    rows = [["set", "signals", "n", "answerable", "AUC (95% interval)", "Brier", "ECE"]]
+def score_rows(examples: Sequence[Example], of: Tried) -> Rows:
+    """A row for each set, and for all together if there are several sets."""
+    rows = [["set", "n", "answerable", "AUC (95% interval)", "Brier", "ECE"]]
     sets = sets_of(examples)
     for name in [*sets, *([""] if len(sets) > 1 else [])]:
-        for stage, every in of.items():
-            found, labels = columns(of_set(every, name) if name else every)
-            ends = interval(auc, found, labels)
-            area = _cell(figure(auc, found, labels)) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else "")
-            errors = [_cell(brier(found, labels)), _cell(calibration_error(found, labels))]
-            rows.append([name or "all", stage, str(len(labels)), str(sum(labels)), area, *errors])
+        found, labels = columns(of_set(of, name) if name else of)
+        ends = interval(auc, found, labels)
+        area = _cell(figure(auc, found, labels)) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else "")
+        errors = [_cell(brier(found, labels)), _cell(calibration_error(found, labels))]
+        rows.append([name or "all", str(len(labels)), str(sum(labels)), area, *errors])
     return rows
 
 
@@ -178,16 +167,14 @@ def calibration_error(confidences: Sequence[float], true: Sequence[bool]) -> flo
 def signal_rows(examples: Sequence[Example]) -> Rows:
     """The AUC of each signal by itself in each set, and the mean over the sets."""
     sets = sets_of(examples)
-    names = list(stages_of(examples).values())[-1]
-    alone = {name: [(one, one.signals[name]) for one in having(examples, [name])] for name in names}
+    alone = {name: [(one, one.signals[name]) for one in having(examples, [name])] for name in SIGNALS}
     return [["signal", *sets, "mean"], *([name, *_areas(some, sets)] for name, some in alone.items())]
 
 
 def without_rows(examples: Sequence[Example], way: str) -> Rows:
-    """The AUC in each set with all signals of the last stage, and without each in turn."""
+    """The AUC in each set with all signals, and without each in turn."""
     sets = sets_of(examples)
-    stage, names = list(stages_of(examples).items())[-1]
-    rows = [[name or "none", *_areas(tried(examples, stage, way, name), sets)] for name in ("", *names)]
+    rows = [[name or "none", *_areas(tried(examples, way, name), sets)] for name in ("", *SIGNALS)]
     return [["without", *sets, "mean"], *rows]
 
 

@@ -14,14 +14,13 @@ from langchain_core.messages import BaseMessage
 from rag.answer.context import Context
 from rag.answer.prompts import NOT_STATED
 
-BEFORE = ("evidence",)
-"""The signals known before an answer is written."""
-AFTER = (*BEFORE, "stated")
-"""Those, and what the model says with its first word."""
+SIGNALS = ("evidence", "stated")
+"""What the confidence is made of: the log-odds that the likeliest sentence answers, as the reranker sees it, and those
+that the text does, by the first word of the chat model."""
+_LEAST, _MOST = -3.0, 4.0
+"""Beyond these the reranker's log-odds say nothing more: it misses what is worded in another way."""
 UNHELD = 0.5
-"""What is left of the outlook if the answer that was written does not hold, or declines."""
-_HOPELESS = 0.2
-"""Nothing is written if the outlook is below this share of the threshold."""
+"""What is left of the confidence if the answer that was written does not hold, or declines."""
 NEAR = 0.3
 """Below this share of the threshold the documents do not answer; above it, the nearest sentences may."""
 _TYPICAL = 0.9
@@ -55,38 +54,25 @@ _DECLINES = re.compile(
 
 
 @dataclass(frozen=True)
-class Logistic:
-    """A bias, and a weight in log-odds for each unit of a signal."""
+class Confidence:
+    """A logistic model: a bias, and a weight in log-odds for each unit of a signal."""
 
     bias: float
     weights: Mapping[str, float]
 
+    @classmethod
+    def shipped(cls) -> Self:
+        """The model fitted by `python -m eval fit`.
+
+        It is kept in rag/answer/confidence.json, with the sets it was fitted to and how good it is on questions
+        that it had not seen.
+        """
+        values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))
+        return cls(values["bias"], values["weights"])
+
     def probability(self, signals: Mapping[str, float]) -> float:
         """The probability (0..1) that the documents answer; `signals` may hold others as well."""
         return _logistic(self.bias + sum(weight * signals[name] for name, weight in self.weights.items()))
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """The probability that the documents answer, `before` an answer is written and `after` that.
-
-    Both are logistic models fitted by `python -m eval fit` and kept in rag/answer/confidence.json,
-    with the sets they were fitted on and how good they are on questions they had not seen.
-    """
-
-    before: Logistic
-    after: Logistic
-
-    @classmethod
-    def shipped(cls) -> Self:
-        """The fitted models that come with this package."""
-        values = json.loads(files("rag.answer").joinpath("confidence.json").read_text(encoding="utf-8"))
-        before, after = (Logistic(values[name]["bias"], values[name]["weights"]) for name in ("before", "after"))
-        return cls(before, after)
-
-    def is_hopeless(self, outlook: float, threshold: float) -> bool:
-        """Whether an answer is so improbable before it is written that none needs to be."""
-        return outlook < _HOPELESS * threshold
 
 
 def declines(answer: str) -> bool:
@@ -136,14 +122,10 @@ def _scored(tokens: Sequence[object]) -> Iterator[tuple[str, float]]:
                 yield text[:_LONGEST_TOKEN], min(0.0, chance)
 
 
-def known_before(context: Context) -> dict[str, float]:
-    """The signals of BEFORE: the log-odds that the likeliest sentence answers."""
-    return {"evidence": bounded(context.ranked[0].score if context.ranked else -math.inf)}
-
-
-def bounded(score: float) -> float:
-    """Log-odds within ±7."""
-    return max(-7.0, min(7.0, score))
+def evidence_of(context: Context) -> float:
+    """The signal "evidence"."""
+    best = context.ranked[0].score if context.ranked else _LEAST
+    return max(_LEAST, min(_MOST, best))
 
 
 def log_odds(probability: float) -> float:

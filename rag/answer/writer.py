@@ -1,4 +1,4 @@
-"""The chain: the outlook, is it stated? the answer, cleaned and cited."""
+"""The chain: is it stated? the answer, cleaned and cited."""
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from rag.answer.citations import cite
 from rag.answer.cleanup import cleaned
-from rag.answer.confidence import NEAR, UNHELD, Confidence, declines, known_before, log_odds, opening, refuses
+from rag.answer.confidence import NEAR, UNHELD, Confidence, declines, evidence_of, log_odds, opening, refuses
 from rag.answer.context import Context
 from rag.answer.evidence import citation
 from rag.answer.length import length_asked
@@ -66,47 +66,37 @@ class Writer:
 
     def read_ahead(self, kind: Kind, wording: Wording, context: Context) -> None:
         """Let the engine read what an answer would begin with. Raises ModelError."""
-        if kind is Kind.SUMMARY or not self._is_hopeless(self._outlook(context)[0]):
-            with explained(self._settings):
-                self._read[kind].invoke(_values(wording, context))
+        with explained(self._settings):
+            self._read[kind].invoke(_values(wording, context))
 
     def draft(
         self, kind: Kind, wording: Wording, context: Context, config: RunnableConfig | None = None
     ) -> Generator[str, None, Draft]:
         """Gives the pieces of the answer as they are written, and returns the draft.
 
-        Nothing is written if it is hopeless, or if the model begins to say that the text does not answer.
-        Raises ModelError.
+        Nothing is written if there is nothing to read, or if the model begins to say that the text does not
+        answer. Raises ModelError.
         """
-        is_summary = kind is Kind.SUMMARY
-        outlook, signals = (1.0, dict[str, float]()) if is_summary else self._outlook(context)
-        if self._is_hopeless(outlook):
-            return Draft((), outlook, signals)
+        if not context.text:
+            return Draft((), 0.0, {})
+        is_summary, sure, signals = kind is Kind.SUMMARY, 1.0, dict[str, float]()
         with closing(streamed(self._settings, self._answer[kind].stream(_values(wording, context), config))) as pieces:
             begun, stated = opening(pieces)
             if not is_summary:
-                signals = {**signals, "stated": log_odds(stated)}
-                outlook = self._confidence.after.probability(signals)
-                if refuses(begun) or outlook < self._settings.abstain_below:
-                    return Draft((), outlook, signals)
+                signals = {"evidence": evidence_of(context), "stated": log_odds(stated)}
+                sure = self._confidence.probability(signals)
+                if refuses(begun) or sure < self._settings.abstain_below:
+                    return Draft((), sure, signals)
             written, reason = yield from _written(chain(begun, pieces))
         text = cleaned(written.strip(), kind, wording, context)
-        draft = Draft(cite(text, wording.searched, context.sources, context.sentences), outlook, signals)
+        draft = Draft(cite(text, wording.searched, context.sources, context.sentences), sure, signals)
         cut = incomplete(self._model, reason)
         if is_summary:
             return _summary(_cut_short(draft, cut, context), wording, context)
         # That somebody in the text "gave no details" is an answer.
         if not draft.citations or (declines(text) and not any(declines(c.quote) for c in draft.citations)):
-            draft = replace(draft, confidence=UNHELD * outlook)
+            draft = replace(draft, confidence=UNHELD * sure)
         return _cut_short(draft, cut, context)
-
-    def _outlook(self, context: Context) -> tuple[float, dict[str, float]]:
-        """The probability that the documents answer, before an answer is written, and its signals."""
-        signals = known_before(context)
-        return self._confidence.before.probability(signals), signals
-
-    def _is_hopeless(self, outlook: float) -> bool:
-        return self._confidence.is_hopeless(outlook, self._settings.abstain_below)
 
 
 def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:

@@ -8,13 +8,10 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
 from rag.answer.confidence import (
-    AFTER,
-    BEFORE,
+    SIGNALS,
     Confidence,
-    Logistic,
-    bounded,
     declines,
-    known_before,
+    evidence_of,
     log_odds,
     opening,
     refuses,
@@ -80,7 +77,7 @@ def test_log_probabilities_beyond_a_certainty_are_certain() -> None:
     assert opening(iter([piece("Not", {"content": content})]))[1] == 0
 
 
-MODEL = Logistic(-1.0, {"evidence": 2.0, "stated": -1.0})
+MODEL = Confidence(-1.0, {"evidence": 2.0, "stated": -1.0})
 
 
 def test_the_probability_is_that_of_a_logistic_model() -> None:
@@ -88,20 +85,12 @@ def test_the_probability_is_that_of_a_logistic_model() -> None:
     assert MODEL.probability({"evidence": 1.0, "stated": 0.0}) == pytest.approx(1 / (1 + math.exp(-1)))
 
 
-def test_the_shipped_models_trust_the_signals_the_right_way_round() -> None:
+def test_the_shipped_model_trusts_the_signals_the_right_way_round() -> None:
     shipped = Confidence.shipped()
-    for model, names in ((shipped.before, BEFORE), (shipped.after, AFTER)):
-        assert model.weights and set(model.weights) <= set(names)
-        assert all(weight > 0 for weight in model.weights.values())
-    bad, good = (dict.fromkeys(AFTER, value) for value in (-7.0, 7.0))
-    assert shipped.after.probability(good) > 0.8 and shipped.after.probability(bad) < 0.2
-    assert not shipped.is_hopeless(shipped.before.probability(good), 0.5)
-    assert shipped.is_hopeless(shipped.before.probability(bad), 0.5)
-
-
-def test_what_is_hopeless_depends_on_the_threshold() -> None:
-    shipped = Confidence.shipped()
-    assert [shipped.is_hopeless(0.05, threshold) for threshold in (0.0, 0.2, 0.4)] == [False, False, True]
+    assert set(shipped.weights) == set(SIGNALS) and all(weight > 0 for weight in shipped.weights.values())
+    bad, good = (shipped.probability(dict.fromkeys(SIGNALS, value)) for value in (-3.0, 4.0))
+    assert good > 0.8 and bad < 0.2
+    assert shipped.probability({"evidence": -3.0, "stated": 4.0}) > 0.5  # The model reads better than the reranker.
 
 
 @given(share)
@@ -109,19 +98,12 @@ def test_log_odds_are_finite_and_grow(probability: float) -> None:
     assert -7 < log_odds(0.0) <= log_odds(probability) <= log_odds(1.0) < 7
 
 
-def test_what_is_known_before_an_answer_is_written(animals: Index) -> None:
-    hits = HybridRetriever(index=animals, embedder=TopicEmbedder(), k=2).search("How many fish swim?")
+def test_the_best_score_counts_within_bounds(animals: Index) -> None:
     sentences = source_sentences()
-    context = Context("", [], sentences.ranked("How many fish swim?", [hit.passage for hit in hits]), sentences)
-    assert known_before(context) == {"evidence": 4.0}
-
-
-def test_where_nothing_was_found_nothing_speaks_for_an_answer() -> None:
-    assert known_before(Context("", [], [], source_sentences())) == {"evidence": -7.0}
-
-
-def test_the_score_of_the_evidence_is_bounded() -> None:
-    assert [bounded(score) for score in (-math.inf, -7.5, 0.5, 99.0)] == [-7, -7, 0.5, 7]
+    passages = [hit.passage for hit in HybridRetriever(index=animals, embedder=TopicEmbedder(), k=2).search("fish")]
+    for question, signal in (("Who?", -3.0), ("Are there fish?", 0.0), ("Do black fish swim and eat?", 4.0)):
+        assert evidence_of(Context("", [], sentences.ranked(question, passages), sentences)) == signal
+    assert evidence_of(Context("", [], [], sentences)) == -3.0
 
 
 @pytest.mark.parametrize(

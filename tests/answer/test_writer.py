@@ -13,15 +13,16 @@ from fakes import (
     write,
 )  # fmt: skip
 
-from rag.answer.confidence import AFTER, Confidence, Logistic
+from rag.answer.confidence import SIGNALS, Confidence
 from rag.answer.context import Context
 from rag.answer.evidence import Scored
-from rag.answer.writer import Draft, likeliest, nearest
+from rag.answer.question import Kind, Wording
+from rag.answer.writer import Draft, Writer, likeliest, nearest
 from rag.index.index import Index, open_index
 from rag.settings import Settings
 from rag.types import ABSTENTION, NEAREST, Answer, Evidence
 
-WEIGHTS = Confidence(Logistic(0.0, {"evidence": 1.0}), Logistic(-3.2, {"evidence": 1.0, "stated": 1.0}))
+WEIGHTS = Confidence(-3.2, {"evidence": 1.0, "stated": 1.0})
 """An answer has log-odds of 2.19, the evidence of FISH 4: the confidence is 0.95, and 0.20 where it is refused."""
 
 
@@ -59,25 +60,22 @@ def test_nothing_is_written_once_the_first_word_makes_an_answer_too_improbable(
     assert answer.abstained and answer.text == f"{NEAREST} “Fish swim in the pond.” “There are 12 fish.”"
 
 
-def test_what_is_hopeless_is_not_written(settings: Settings, animals: Index) -> None:
-    model = answering("Rex is 5.")
-    hits, evidence, answer = chatbot(settings, animals, model).stream("How old is Max?")
+def test_what_is_not_stated_is_refused_however_it_is_asked(settings: Settings, animals: Index) -> None:
+    hits, evidence, answer = chatbot(settings, animals, answering("Not stated.")).stream("How old is Max?")
     assert isinstance(answer, Answer) and isinstance(evidence, Evidence)
     assert answer.abstained and answer.text == ABSTENTION and answer.near == ()
     assert answer.sentences == answer.citations == ()
     assert list(answer.hits) == hits != []
-    assert answer.timings.first_token is None and model.prompts == []
+    assert answer.timings.first_token is None
 
 
-def test_what_is_hopeless_is_not_read_ahead_either(settings: Settings, animals: Index) -> None:
+def test_of_nothing_nothing_is_written(settings: Settings, animals: Index) -> None:
     model = answering("Fish swim in the pond.")
-    bot = chatbot(settings, animals, model)
-    bot._reads_ahead = True
-    for question, prompts in (("How old is Max?", 0), (FISH, 1), ("Summarise it", 2)):
-        bot._drafted = None
-        bot.read_ahead(question)
-        bot.read_ahead(question)
-        assert len(model.prompts) == prompts
+    writer = Writer(settings, model)
+    pieces = writer.draft(Kind.FACT, Wording(FISH, ""), Context("", [], [], source_sentences()))
+    with pytest.raises(StopIteration) as ended:
+        next(pieces)
+    assert ended.value.value == Draft((), 0.0, {}) and model.prompts == []
 
 
 @pytest.mark.parametrize(
@@ -190,10 +188,10 @@ def test_exact_words_are_quoted_from_the_text(settings: Settings, animals: Index
 
 def test_the_signals_behind_the_confidence_are_given(settings: Settings, animals: Index) -> None:
     answer = chatbot(settings, animals, answering("Fish swim in the pond.")).ask(FISH)
-    assert set(answer.signals) == set(AFTER)
+    assert set(answer.signals) == set(SIGNALS)
     assert answer.signals["evidence"] == 4
     assert answer.signals["stated"] == pytest.approx(2.19, abs=0.01)
-    assert answer.confidence == WEIGHTS.after.probability(answer.signals)
+    assert answer.confidence == WEIGHTS.probability(answer.signals)
 
 
 @pytest.mark.slow

@@ -18,7 +18,6 @@ from eval.results import Result, save
 from eval.summary import summarise
 from eval.trial import (
     LEAVE_ONE_OUT,
-    STAGES,
     TEN_FOLDS,
     Example,
     balanced,
@@ -31,7 +30,7 @@ from eval.trial import (
     ways,
     without_rows,
 )  # fmt: skip
-from rag.answer.confidence import AFTER, BEFORE, Logistic
+from rag.answer.confidence import SIGNALS, Confidence
 from rag.settings import read_settings
 
 
@@ -72,7 +71,7 @@ def test_no_unit_matters_and_a_constant_weighs_nothing() -> None:
 
 
 def test_a_probability_beyond_the_floats_is_one_or_zero() -> None:
-    model = Logistic(0.0, {"x": 1.0})
+    model = Confidence(0.0, {"x": 1.0})
     assert (model.probability({"x": 1e6}), model.probability({"x": -1e6})) == (1, 0)
 
 
@@ -103,14 +102,14 @@ def test_a_signal_that_counts_against_its_meaning_weighs_nothing() -> None:
 
 
 def test_what_is_held_out_is_not_fitted_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(STAGES, "x", ("x",))
+    monkeypatch.setattr("eval.trial.SIGNALS", ("x",))
     other = [example(False, 0, "b"), example(True, 1, "b")]
-    found = tried([*TWO, *other], "x", LEAVE_ONE_OUT)
+    found = tried([*TWO, *other], LEAVE_ONE_OUT)
     assert [one for one, _ in found] == [*TWO, *other]
     assert found[0][1] == fit(other, ["x"]).probability({"x": 10})
     assert found[3][1] == fit(TWO, ["x"]).probability({"x": 1})
     # Without the set "a" there is no unanswerable question left.
-    assert [one.set for one, _ in tried([*TWO, other[1]], "x", LEAVE_ONE_OUT)] == ["b"]
+    assert [one.set for one, _ in tried([*TWO, other[1]], LEAVE_ONE_OUT)] == ["b"]
 
 
 def test_calibration_error_is_the_mean_distance_from_the_diagonal() -> None:
@@ -127,7 +126,7 @@ def test_brier() -> None:
 
 def answer(number: int, answerable: bool) -> Record:
     """An answer of which every signal is 1 more where the question is answerable; a third decimal tells them apart."""
-    signals = {name: answerable + number / 1000 + place for place, name in enumerate(AFTER)}
+    signals = {name: answerable + number / 1000 + place for place, name in enumerate(SIGNALS)}
     question = replace(FACT if answerable else OUTSIDE, id=f"{number}")
     return record(question, correct=answerable, signals=signals)
 
@@ -160,21 +159,22 @@ def test_what_tells_nothing_about_answerability_is_left_out() -> None:
 
 
 def test_a_question_counts_once_in_its_set() -> None:
-    again = replace(RECORDS[0], signals={**RECORDS[0].signals, BEFORE[0]: 9.0})
+    again = replace(RECORDS[0], signals={**RECORDS[0].signals, SIGNALS[0]: 9.0})
     found = examples_of([result(RECORDS), result([again])])
     assert len(found) == len(RECORDS)
-    assert found[0].signals[BEFORE[0]] == 9
+    assert found[0].signals[SIGNALS[0]] == 9
     assert len(examples_of([result(RECORDS), result(RECORDS, "two")])) == 2 * len(RECORDS)
 
 
-def test_each_model_takes_the_answers_that_have_its_signals(capsys: pytest.CaptureFixture[str]) -> None:
-    early = replace(RECORDS[0], signals={name: RECORDS[0].signals[name] for name in BEFORE})
+def test_answers_without_the_signals_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    early = replace(RECORDS[0], signals={SIGNALS[0]: 1.0})
     none = replace(RECORDS[1], signals={})
     found = examples_of([result([early, none, *RECORDS[2:]])])
-    assert capsys.readouterr().err == "Left out: 1 of 12 answers in 'one.json' lack signals.\n"
-    of = {stage: tried(found, stage, TEN_FOLDS) for stage in ("before", "after")}
-    assert {stage: len(one) for stage, one in of.items()} == {"before": 11, "after": 10}
-    assert weights(found, of)["fitted"]["sets"] == {"one": {"answerable": 6, "unanswerable": 5}}
+    assert capsys.readouterr().err == "Left out: 2 of 12 answers in 'one.json' lack signals.\n"
+    of = tried(found, TEN_FOLDS)
+    assert len(of) == 10
+    fitted = weights(found, of)["fitted"]["one"]
+    assert (fitted["answerable"], fitted["unanswerable"]) == (5, 5)
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_each_model_takes_the_answers_that_have_its_signals(capsys: pytest.Captu
     [
         (result(RECORDS, abstain_below=0.65), r"'one.json' was made with RAG_ABSTAIN_BELOW=0.65, so that answers are "
          r"missing in it; measure that set again with: RAG_ABSTAIN_BELOW=0 python -m eval"),
-        (result([replace(one, signals={}) for one in RECORDS]), rf"lacks the signals {', '.join(BEFORE)}; measure"),
-        (result([replace(one, signals=dict.fromkeys(AFTER[1:], 0.0)) for one in RECORDS]),
-         rf"lacks the signals {BEFORE[0]}; measure"),
+        (result([replace(one, signals={}) for one in RECORDS]), rf"lacks the signals {', '.join(SIGNALS)}; measure"),
+        (result([replace(one, signals=dict.fromkeys(SIGNALS[1:], 0.0)) for one in RECORDS]),
+         rf"lacks the signals {SIGNALS[0]}; measure"),
         (result([FAILED]), "has no answer of the chatbot to fit to"),
         (replace(result([]), chains={"baseline": RECORDS}), "has no answer of the chatbot to fit to"),
     ],
@@ -201,13 +201,13 @@ def test_one_set_is_tried_by_folds_alone() -> None:
 
 
 def test_signals_have_an_area_alone_and_are_left_out_in_turn() -> None:
-    turned = [replace(one, signals={**one.signals, AFTER[0]: -one.signals[AFTER[0]]}) for one in RECORDS]
+    turned = [replace(one, signals={**one.signals, SIGNALS[0]: -one.signals[SIGNALS[0]]}) for one in RECORDS]
     examples = examples_of([result(RECORDS), result(turned, "two")])
     rows = signal_rows(examples)
     assert rows[:3] == [
-        ["signal", "one", "two", "mean"], [AFTER[0], "1.000", "0.000", "0.500"], [AFTER[1], "1.000", "1.000", "1.000"],
+        ["signal", "one", "two", "mean"], [SIGNALS[0], "1.000", "0.000", "0.500"], [SIGNALS[1], "1.000", "1.000", "1.000"],
     ]  # fmt: skip
-    assert [row[0] for row in without_rows(examples, TEN_FOLDS)] == ["without", "none", *AFTER]
+    assert [row[0] for row in without_rows(examples, TEN_FOLDS)] == ["without", "none", *SIGNALS]
 
 
 @pytest.mark.slow
@@ -223,18 +223,16 @@ def test_the_command_prints_tables_and_writes_weights_and_plots(
         texts.append(Path("weights.json").read_bytes())
     assert printed[0] == printed[1] and texts[0] == texts[1]
     out, text = printed[0], texts[0]
-    assert out.startswith("Each set by a model of the other sets:\nset  signals")
+    assert out.startswith("Each set by a model of the other sets:\nset ")
     assert out.count("Each tenth by a model of the other nine:") == 1
-    assert "one  before   12           6  1.000 (1.000–1.000)" in out and "all  after " in out
+    assert "one  12           6  1.000 (1.000–1.000)" in out and "\nall  20 " in out
     plots = "Plot: plots/reliability.svg\nPlot: plots/risk-coverage.svg\n"
     assert out.endswith(f"{plots}Weights: weights.json\n")
     written = json.loads(text)
-    assert all(set(written[stage]["weights"]) <= set(STAGES[stage]) for stage in STAGES)
-    assert all(value for stage in STAGES for value in written[stage]["weights"].values())
-    assert written["fitted"]["sets"]["two"] == {"answerable": 4, "unanswerable": 4}
-    assert written["fitted"]["auc"]["one"] == dict.fromkeys(STAGES, 1.0)
-    assert 0 < written["fitted"]["brier"]["two"]["after"] < 0.25
-    numbers = [written["after"]["bias"], *written["after"]["weights"].values()]
+    assert set(written["weights"]) <= set(SIGNALS) and all(written["weights"].values())
+    two = written["fitted"]["two"]
+    assert (two["answerable"], two["unanswerable"], two["auc"]) == (4, 4, 1.0) and 0 < two["brier"] < 0.25
+    numbers = [written["bias"], *written["weights"].values()]
     assert all(number == round(number, 4) for number in numbers)
     for name in ("reliability", "risk-coverage"):
         root = ElementTree.parse(f"plots/{name}.svg").getroot()
@@ -248,9 +246,7 @@ def test_the_command_ends_with_a_sentence(tmp_path: Path, capsys: pytest.Capture
     assert not (tmp_path / "weights.json").exists()
     few = saved(tmp_path / "2", "one", RECORDS[::2])
     assert main(["fit", few, "--out", str(tmp_path / "weights.json")]) == 1
-    assert "Fewer than two answerable or two unanswerable questions have the signals of 'before'" in (
-        capsys.readouterr().err
-    )
+    assert "There are fewer than two answerable or unanswerable questions" in (capsys.readouterr().err)
     sound = saved(tmp_path / "3", "one", RECORDS[:4])
     assert main(["fit", sound, "--out", str(tmp_path / "weights.json"), "--plots", sound]) == 1
     assert "name another --plots folder." in capsys.readouterr().err
