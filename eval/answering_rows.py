@@ -89,7 +89,8 @@ def articles_of_set(folder: Path) -> list[Article]:
     asked: dict[str, list[Asked]] = {}
     for one in load(question_file(folder)):
         about = next(iter((*one.doc_ids, *one.near_doc_ids)), None)
-        if about and bool(one.answers) == bool(one.evidence):
+        text = next((each.text for each in corpus if each.id == about), "")
+        if about and bool(one.answers) == bool(one.evidence) and all(part in text for part in one.evidence):
             answer = one.answers[0] if one.answers else None
             asked.setdefault(about, []).append(Asked(one.question, answer, one.evidence))
     return [Article(one.title, one.text, tuple(asked.get(one.id, ()))) for one in corpus]
@@ -113,7 +114,8 @@ class Exchanges:
             passages = cut(document, passage_spans(article.text, self._words))
             near = self._sentences.vectors([one.text for one in passages])
             for one in article.questions:
-                similarity = (self._sentences.vectors([one.q]) @ near.T)[0]
+                searched = Wording(one.q, " ".join(one.before)).searched
+                similarity = (self._sentences.vectors([searched]) @ near.T)[0]
                 best = [passages[i] for i in (-similarity).argsort(kind="stable")][:NEAREST]
                 yield from self._of(one, article, best, whole)
 
@@ -144,7 +146,7 @@ class Exchanges:
         holding = [text for text, holds in texts if holds]
         if holding and self._drawn.random() < WITHOUT:
             text = holding[0].replace(one.evidence[0], "").strip()
-            if text and one.evidence[0] not in text:
+            if text and one.evidence[0] in holding[0]:
                 yield _exchange(article, text, wording, NOT_STATED)
         if self._drawn.random() < ELSEWHERE:
             about, text = self._drawn.choice(self._texts)

@@ -58,7 +58,7 @@ def examples_of(results: Sequence[Result]) -> list[Example]:
         for record in _usable(result):
             question = record.question
             found[result.questions, question.id, question.question, question.history] = Example(
-                result.questions, record.signals, question.answerable, record.right
+                result.questions, record.signals, question.answerable, record.right, not record.abstained
             )
     return list(found.values())
 
@@ -121,9 +121,11 @@ def plots(examples: Sequence[Example], last: Tried) -> dict[str, Plot]:
     trust, risk = {}, {}
     for name in sets_of(examples):
         probabilities, labels = columns(of_set(last, name))
-        right = [one.right for one, _ in of_set(last, name)]
         trust[name] = reliability(probabilities, labels)
-        risk[name] = risk_coverage(probabilities, right, sum(one.set == name for one in examples))
+        given = [(sure, one.right) for one, sure in of_set(last, name) if one.given]
+        risk[name] = risk_coverage(
+            [sure for sure, _ in given], [right for _, right in given], sum(one.set == name for one in examples)
+        )
     return {
         "reliability.svg": Plot(
             "Reliability", "confidence", "share answerable", "On the diagonal the confidence is a true probability.",

@@ -223,6 +223,6 @@ def run_key(settings: Settings, chain: str, questions: Sequence[Question], doc_i
     parts = [bearing, where, chain, [asdict(question) for question in questions], sorted(doc_ids)]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     for folder in (Path(rag.__path__[0]), Path(__file__).parent):
-        for file in sorted(one for one in folder.rglob("*") if one.suffix in {".py", ".json"}):
+        for file in sorted(one for one in folder.rglob("*") if one.suffix in {".py", ".json", ".npz", ".gguf"}):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -109,6 +109,11 @@ class Calls(BaseCallbackHandler):
         began = self._began.pop(run_id, ended)
         self.ended.append(Call(began, ended, usage.get("input_tokens"), cached, usage.get("output_tokens")))
 
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
+        """Keep a call that was stopped; what it read and wrote is not told."""
+        ended = self._clock()
+        self.ended.append(Call(self._began.pop(run_id, ended), ended, None, None, None))
+
     def take(self) -> tuple[Call, ...]:
         """Those that ended since the last time."""
         taken, self.ended = tuple(self.ended), []

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from eval.dataset import DatasetError, Place, Question, build, load, load_items, locate, mapped, question_file
 from rag.answer.context import PASSAGES_FACTOR
-from rag.answer.evidence import SourceSentences
-from rag.answer.question import stand_alone
+from rag.answer.evidence import READ, SourceSentences
+from rag.answer.question import Wording, stand_alone
 from rag.documents.splitter import cut, passage_spans
 from rag.index.index import open_index
 from rag.index.retriever import HybridRetriever
@@ -40,7 +40,6 @@ class Asked:
     q: str
     a: str | None
     evidence: tuple[str, ...]
-    kind: str = ""
     before: tuple[str, ...] = ()
     """The question and answer that it leans on."""
 
@@ -112,9 +111,10 @@ def rows_of_articles(articles: Sequence[Article], sources: SourceSentences, word
     for article in articles:
         document = Document(article.title, article.title, article.title, article.text)
         passages = cut(document, passage_spans(article.text, words))
-        near = sources.vectors([one.q for one in article.questions]) @ sources.vectors([one.text for one in passages]).T
-        for one, similarity in zip(article.questions, near, strict=True):
-            question = Question("", "", one.q, () if one.a is None else (one.a,), evidence=one.evidence)
+        asked = [Wording(one.q, " ".join(one.before)).searched for one in article.questions]
+        near = sources.vectors(asked) @ sources.vectors([one.text for one in passages]).T
+        for one, searched, similarity in zip(article.questions, asked, near, strict=True):
+            question = Question("", "", searched, () if one.a is None else (one.a,), evidence=one.evidence)
             best_first = [passages[i] for i in (-similarity).argsort(kind="stable")]
             yield from _row(OWN, question, best_first, {document.doc_id: document}, sources)
 
@@ -149,7 +149,7 @@ def _row(
     """The row of a question; none if it is answerable and no sentence that is read for it answers."""
     places = [place for places in locate(question, documents) for place in places]
     candidates = []
-    for one in sources.candidates(question.question, passages):
+    for one in sources.candidates(question.question, passages)[:READ]:
         own = Place(one.passage.doc_id, one.span.start, one.span.end)
         candidates.append(Candidate(sources.read(one), any(own.overlaps(place) for place in places)))
     if candidates and any(one.gold for one in candidates) == question.answerable:

@@ -23,14 +23,15 @@ FOLDS = 10
 class Example:
     """An answered question.
 
-    The set it is of, its signals by name, whether the documents answer it, and whether the
-    answer is right.
+    The set it is of, its signals by name, whether the documents answer it, whether the reply is right, and
+    whether it is an answer.
     """
 
     set: str
     signals: Mapping[str, float]
     answerable: bool
     right: bool
+    given: bool = True
 
 
 Tried = Sequence[tuple[Example, float]]

@@ -164,7 +164,7 @@ class Chatbot:
             kind = self._kinds.kind_of(wording.typed)
             context = gather(kind, reading, ranked, wording, self.settings)
             is_settled, self._drafted = context.text == self._drafted, context.text
-            if is_settled and not self._asked:
+            if is_settled and context.text and not self._asked:
                 self._writer.read_ahead(kind, wording, context)
         finally:
             self._engine.release()

@@ -148,7 +148,7 @@ class Evidence:
 class Sentence:
     """A sentence of the answer with the spans that say it.
 
-    Without any, `supported` is False, and `why` says why.
+    Without any, `supported` is False, and `why` says why, unless it says what the documents lack.
     """
 
     text: str
@@ -173,7 +173,7 @@ class Answer:
     """What `Chatbot.ask` returns.
 
     `question` is the question as searched, after any rewriting. `confidence` is the
-    estimated probability (0..1) that the passages answer it. When `abstained`, `sentences` and
+    estimated probability (0..1) that what was read answers it. When `abstained`, `sentences` and
     `citations` are empty; then `text` is ABSTENTION, or, where the confidence is middling, NEAREST with
     the quotations of `near`, the sentences nearest to the question (else `near` is empty). `signals`
     are what the confidence is made of, by name (rag/answer/confidence.py). `incomplete` says why the

@@ -58,7 +58,7 @@ def test_what_the_article_does_not_say_is_not_said(bot: Chatbot, question: str) 
 def test_a_yes_or_no_question_gets_no_yes_that_the_article_denies(bot: Chatbot) -> None:
     answer = bot.ask("Does Germany support giving Ukraine immediate entry into the alliance?")
     assert not answer.text.startswith("Yes") and "in direct conflict with Russia" in answer.text
-    assert bot.ask("Was the plan presented to Ukrainian lawmakers?").text.startswith("Yes. ")
+    assert bot.ask("Was the plan presented to Ukrainian lawmakers?").text.startswith("Yes")
 
 
 def test_a_follow_up_keeps_its_thread(bot: Chatbot) -> None:

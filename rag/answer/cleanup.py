@@ -6,6 +6,7 @@ from rag.answer.citations import SENTENCES, likeness
 from rag.answer.context import Context
 from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
+from rag.answer.prompts import NOT_STATED
 from rag.answer.question import Kind, Wording, is_choice
 from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes
 from rag.documents.splitter import sentence_spans
@@ -14,6 +15,8 @@ _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
 """The small model writes "U. S." for "U.S."."""
 _ENUMERATED = re.compile(r"(?:^|(?<=[.:;]\s))(\d{1,2})\. +(?=[A-Z“\"])", re.MULTILINE)
 """Before a part of a list; on its own it would pass for a sentence."""
+_REFUSED = re.compile(rf"(?:^|(?<=\s)){re.escape(NOT_STATED)}")
+"""The refusal of a part; by itself it is no sentence about the text."""
 _BULLET = re.compile(r"^[ \t]*[-*•][ \t]+(\S.*)$", re.MULTILINE)
 """Each becomes a sentence, that is checked by itself."""
 
@@ -28,6 +31,7 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     quotation if the exact words were asked for and none are given.
     """
     plain = without_links(prose(_SPACED_INITIALS.sub(r"\1.", written)), context.text)
+    plain = _REFUSED.sub("", plain).strip()
     plain = _BULLET.sub(_sentence, plain)
     if [found[1] for found in _ENUMERATED.finditer(plain)][:2] == ["1", "2"]:
         plain = _ENUMERATED.sub("", plain)
@@ -35,6 +39,9 @@ def cleaned(written: str, kind: Kind, wording: Wording, context: Context) -> str
     near: list[str] = []
     if kind is Kind.QUOTATION and not quotes(held):
         near = [one.text for one in context.nearest(_NEAR) if quotes(one.text)]
+    elif (opened := OPENING.match(held)) and opened.end() == len(held):
+        # What is no question of yes or no is not answered by one.
+        return " ".join([held, *(one.text for one in context.nearest(1))]) if kind is Kind.YES_NO else ""
     elif kind is not Kind.YES_NO and not is_choice(wording.typed) and adds_nothing(held, wording.typed):
         near = [one.text for one in context.nearest(1)]
     return near[0] if near else held

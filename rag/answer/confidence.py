@@ -25,12 +25,15 @@ NEAR = 0.3
 """Below this share of the threshold the documents do not answer; above it, the nearest sentences may."""
 _TYPICAL = 0.9
 """The probability that the text answers, from a model that gives none."""
-_REFUSAL = NOT_STATED.rstrip(".").lower()
-_FIRST_WORD = _REFUSAL.split()[0]
+_AROUND = " \n\t\"'“”‘’*_#`>"
+"""Signs that a model may put before its first word."""
 _PIECES = 50
 """Of a stream that says nothing, so many pieces are waited for."""
 _LONGEST_TOKEN = 100
 """Characters."""
+
+_REFUSAL = NOT_STATED.rstrip(".").lower()
+_FIRST_WORD = _REFUSAL.split()[0]
 
 # An answer declines if it says one of these:
 #   it does not know; it cannot answer or determine it; the context (text, article, passage ...) does not mention
@@ -49,6 +52,7 @@ _DECLINES = re.compile(
     rf"|\b(?:is|are) not {_ADVERB}{_TELL}(?: (?:in|by|within) (?:the |this )?(?:\w+ ){{0,2}}{_TEXTS}\b|\s*(?:[.;]|$))"
     rf"|(?:^|[.;:] |\bthere (?:is|are) |\b{_TEXTS}\b(?: \w+){{0,3}} )"
     rf"no {_ADVERB}(?:specific |explicit |direct )?(?:information|mention|details?)\b"
+    rf"|(?:^|[.!?] ){_REFUSAL}\b"
     r"|\bi(?:'m| am) not sure\b|\bit(?:'s| is) (?:unclear|not clear)\b"
 )
 
@@ -91,18 +95,23 @@ def opening(pieces: Iterator[BaseMessage]) -> tuple[list[BaseMessage], float]:
     for piece in islice(pieces, _PIECES):
         read.append(piece)
         said += str(piece.text)
-        if stated is None:
+        begun = _begun(said)
+        if begun and stated is None:
             stated = _stated(piece)
-        if (begun := said.strip().lower()) and not _REFUSAL.startswith(begun):
+        if begun and not _REFUSAL.startswith(begun):
             break
-    if stated is None:
-        stated = 1 - _TYPICAL if refuses(read) else _TYPICAL
-    return read, stated
+    if refuses(read):
+        return read, min(1 - _TYPICAL, 1.0 if stated is None else stated)
+    return read, _TYPICAL if stated is None else stated
 
 
 def refuses(read: Sequence[BaseMessage]) -> bool:
     """Whether what was said begins with NOT_STATED."""
-    return "".join(str(piece.text) for piece in read).strip().lower().startswith(_REFUSAL)
+    return _begun("".join(str(piece.text) for piece in read)).startswith(_REFUSAL)
+
+
+def _begun(said: str) -> str:
+    return said.strip(_AROUND).lower()
 
 
 def _stated(piece: BaseMessage) -> float | None:

@@ -24,7 +24,9 @@ PASSAGES_FACTOR = 2
 _SURE, _WORDS_IF_SURE, _WORDS = 0.9, 60, 130
 """Words that are read for a question of one answer: fewer if one sentence has this share of the odds of all."""
 _WORDS_OF_MANY = 280
-"""The same where several sentences answer, or none is likelier to than not."""
+"""The same where several sentences answer, or none is likely to."""
+_UNLIKELY = -2.0
+"""Log-odds of the likeliest sentence."""
 _TO_SUMMARISE = 12
 """Sentences that are read for a summary, and at least twice as many as it is to have."""
 _DOCUMENTS = 4
@@ -85,7 +87,7 @@ def gather(kind: Kind, reading: Reading, hits: Sequence[Hit], wording: Wording, 
 
 def words_to_read(kind: Kind, ranked: Sequence[Scored]) -> int:
     """How many words to read: the more, the less sure it is which sentence answers."""
-    if kind not in {Kind.FACT, Kind.YES_NO, Kind.QUOTATION} or (ranked and ranked[0].score < 0):
+    if kind not in {Kind.FACT, Kind.YES_NO, Kind.QUOTATION} or (ranked and ranked[0].score < _UNLIKELY):
         return _WORDS_OF_MANY
     odds = [math.exp(one.score - ranked[0].score) for one in ranked]
     return _WORDS_IF_SURE if odds and odds[0] >= _SURE * sum(odds) else _WORDS

@@ -20,7 +20,7 @@ from rag.types import Citation, Passage, Span
 Vector = npt.NDArray[np.float32]
 _KEPT = 2048
 """Passages whose sentences are kept."""
-_READ = 20
+READ = 20
 """Sentences that the reranker reads for a question; as many more if none of these is _LIKELY to answer."""
 _LIKELY = 0.0
 """Log-odds."""
@@ -84,9 +84,9 @@ class SourceSentences:
         A sentence answers a follow-up if it answers it as it was `typed`, or with what it leans on.
         """
         chosen = self.candidates(question, passages)
-        found = self._scored(question, chosen[:_READ], typed)
-        if chosen[_READ:] and all(one.score < _LIKELY for one in found):
-            found += self._scored(question, chosen[_READ:], typed)
+        found = self._scored(question, chosen[:READ], typed)
+        if chosen[READ:] and all(one.score < _LIKELY for one in found):
+            found += self._scored(question, chosen[READ:], typed)
         return sorted(found, key=lambda one: -one.score)
 
     def _scored(self, question: str, chosen: Sequence[SourceSentence], typed: str) -> list[Scored]:
@@ -107,7 +107,7 @@ class SourceSentences:
         rarity = {word: math.log1p((len(among) - counts[word] + 0.5) / (counts[word] + 0.5)) for word in asked}
         whole = sum(rarity.values()) or 1.0
         shared = [sum(rarity[word] for word in one.words & asked) / whole + _PLACE / (1 + rank) for one, rank in among]
-        order = sorted(range(len(among)), key=lambda i: -shared[i])[: 2 * _READ]
+        order = sorted(range(len(among)), key=lambda i: -shared[i])[: 2 * READ]
         return [among[i][0] for i in order]
 
     def vectors(self, texts: list[str]) -> Vector:

@@ -38,9 +38,8 @@ _REACH = 8
 """Words after a negation that it is taken to negate."""
 _FAR = 200
 """Characters in which they are looked for."""
-YES_OR_NO = r"(yes|no)\b(?:[.,:;!–—]+|\s+[-–—]+|$)\s*"
-"""Only with a mark after it: "No one came" begins with neither."""
-OPENING = re.compile(rf"^{YES_OR_NO}", re.IGNORECASE)
+OPENING = re.compile(r"^(yes|no)\b(?:[.,:;!–—]+|\s+[-–—]+|$)\s*", re.IGNORECASE)
+"""A Yes or a No, only with a mark after it: "No one came" begins with neither."""
 _LONGER_BEFORE = re.compile(r"[\w.,]")
 _LONGER_AFTER = re.compile(r"\w|[.,]\d")
 _QUOTED = re.compile(r"[“\"]([^“”\"]{3,})[”\"]")
@@ -63,7 +62,8 @@ def why_unsupported(
     if not sources or alike < _ALIKE:
         return "No sentence of the documents is like it."
     # What only repeats the question, a Yes for instance, must be in the sources itself.
-    own = content_words(OPENING.sub("", text))
+    stated = OPENING.sub("", text)
+    own = content_words(stated)
     missing = words - held - asked if own - asked else own - held
     if len(missing) > (1 - _COVERED) * len(own):
         lacking = [word for word in _WORD.findall(text) if content_words(word) & missing]
@@ -74,7 +74,7 @@ def why_unsupported(
     unknown = unfounded(text, f"{said} {question}") or sorted(_numbers(plain) - _numbers(_plain(said)))
     if unknown := unknown or [one for one in strange if _occurs(one, plain)]:
         return f"The documents lack {_listed(unknown)}."
-    if any(contradicts(text, source.text) or contradicts(source.text, text) for source in sources):
+    if any(contradicts(stated, source.text) or contradicts(source.text, stated) for source in sources):
         return "A source says the opposite."
     if misattributed(text, [(source.text, source.before) for source in sources]):
         return "A source lets somebody else say it."

@@ -1,5 +1,6 @@
 """The chain: is it stated? the answer, cleaned and cited."""
 
+from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -56,47 +57,58 @@ class Writer:
         self._settings = settings
         self._model = model
         self._confidence = Confidence.shipped()
-        weighed: dict[str, Any] = {"logprobs": True, "top_logprobs": 10} if LOGPROBS in (model.tags or []) else {}
-        prompts = {kind: SUMMARY if kind is Kind.SUMMARY else ANSWER for kind in Kind}
-        self._read = {kind: _named("read ahead", one | model.bind(max_tokens=1)) for kind, one in prompts.items()}
-        # An output parser behind it would read the stream to its end when it is closed.
-        self._answer = {
-            kind: _named(f"answer {kind.value}", one | model.bind(**weighed)) for kind, one in prompts.items()
-        }
+        self._weighed: dict[str, Any] = {"logprobs": True, "top_logprobs": 10} if LOGPROBS in (model.tags or []) else {}
 
     def read_ahead(self, kind: Kind, wording: Wording, context: Context) -> None:
         """Let the engine read what an answer would begin with. Raises ModelError."""
         with explained(self._settings):
-            self._read[kind].invoke(_values(wording, context))
+            _told(kind, self._model.bind(max_tokens=1), "read ahead").invoke(_values(wording, context))
 
     def draft(
         self, kind: Kind, wording: Wording, context: Context, config: RunnableConfig | None = None
     ) -> Generator[str, None, Draft]:
         """Gives the pieces of the answer as they are written, and returns the draft.
 
-        Nothing is written if there is nothing to read, or if the model begins to say that the text does not
-        answer. Raises ModelError.
+        Nothing is given if there is nothing to read, if the model begins to say that the text does not answer, or
+        if its first word makes an answer too improbable. Raises ModelError.
         """
         if not context.text:
             return Draft((), 0.0, {})
-        is_summary, sure, signals = kind is Kind.SUMMARY, 1.0, dict[str, float]()
-        with closing(streamed(self._settings, self._answer[kind].stream(_values(wording, context), config))) as pieces:
+        is_summary = kind is Kind.SUMMARY
+        # An output parser behind the model would read its stream to the end when that is closed.
+        told = _told(kind, self._model.bind(**self._weighed), f"answer {kind.value}")
+        with closing(streamed(self._settings, told.stream(_values(wording, context), config))) as pieces:
             begun, stated = opening(pieces)
-            if not is_summary:
-                signals = {"evidence": evidence_of(context), "stated": log_odds(stated)}
-                sure = self._confidence.probability(signals)
-                if refuses(begun) or sure < self._settings.abstain_below:
-                    return Draft((), sure, signals)
+            signals = {} if is_summary else {"evidence": evidence_of(context), "stated": log_odds(stated)}
+            sure = 1.0 if is_summary else self._confidence.probability(signals)
+            if is_refused := refuses(begun):
+                deque(islice(pieces, LONGEST_ANSWER), maxlen=0)  # A stream that is not read to its end is an error.
+            if is_refused or sure < self._settings.abstain_below:
+                nothing = Draft((), sure, signals)
+                return _summary(nothing, wording, context) if is_summary else nothing
             written, reason = yield from _written(chain(begun, pieces))
         text = cleaned(written.strip(), kind, wording, context)
-        draft = Draft(cite(text, wording.searched, context.sources, context.sentences), sure, signals)
+        sentences = _excused(cite(text, wording.searched, context.sources, context.sentences))
+        draft = Draft(sentences, sure, signals)
         cut = incomplete(self._model, reason)
         if is_summary:
             return _summary(_cut_short(draft, cut, context), wording, context)
-        # That somebody in the text "gave no details" is an answer.
-        if not draft.citations or (declines(text) and not any(declines(c.quote) for c in draft.citations)):
+        if not draft.citations or _declined(sentences[0]):
             draft = replace(draft, confidence=UNHELD * sure)
         return _cut_short(draft, cut, context)
+
+
+def _declined(sentence: Sentence) -> bool:
+    """Whether it says that the text does not answer; that somebody in the text "gave no details" is an answer."""
+    return declines(sentence.text) and not any(declines(one.quote) for one in sentence.citations)
+
+
+def _excused(sentences: tuple[Sentence, ...]) -> tuple[Sentence, ...]:
+    """The sentences; what is said to be lacking after an answer needs no source."""
+    if not sentences or not sentences[0].supported:
+        return sentences
+    first, *others = sentences
+    return first, *(replace(one, supported=True, why="") if _declined(one) else one for one in others)
 
 
 def given(draft: Draft, settings: Settings) -> tuple[Sentence, ...]:
@@ -144,9 +156,9 @@ def _values(wording: Wording, context: Context) -> dict[str, str]:
     return {"text": context.text, "question": wording.asked, "length": length_asked(wording.typed).wording}
 
 
-def _named(name: str, chain: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """The chain under a name by which a trace shows it."""
-    return chain.with_config(run_name=name)
+def _told(kind: Kind, model: Runnable[Any, BaseMessage], name: str) -> Runnable[Any, BaseMessage]:
+    """The model behind its prompt, under a name by which a trace shows it."""
+    return ((SUMMARY if kind is Kind.SUMMARY else ANSWER) | model).with_config(run_name=name)
 
 
 def _written(pieces: Iterable[BaseMessage]) -> Generator[str, None, tuple[str, str | None]]:

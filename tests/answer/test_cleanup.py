@@ -49,6 +49,8 @@ SAID = "The dog eats bones. The dog said: “I eat every fish.” The cat sleeps
         (Kind.FACT, "Which dog eats?", "The dog eats fish.", "The dog eats fish."),
         (Kind.YES_NO, "Does the dog eat?", "The dog eats.", "The dog eats."),
         (Kind.FACT, "Does the dog or the cat eat?", "The dog eats.", "The dog eats."),
+        (Kind.YES_NO, "Does the dog eat?", "Yes.", "Yes. The dog eats bones."),
+        (Kind.SEVERAL, "Who sleeps, and how old is it?", "The cat sleeps. Not stated.", "The cat sleeps."),
     ],
 )
 def test_a_sentence_of_the_text_stands_in_for_a_missing_quotation_and_for_a_repeated_question(

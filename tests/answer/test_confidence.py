@@ -40,12 +40,22 @@ def test_the_first_word_tells_whether_the_text_answers() -> None:
     assert list(pieces) == stream[2:]
 
 
+def test_a_blank_before_the_first_word_tells_nothing() -> None:
+    assert opening(iter([weighed("\n", blank=0.9, Not=0.01), weighed("Fish", Fish=0.6, Not=0.4)]))[1] == pytest.approx(
+        0.6
+    )
+    refused = [weighed("N", N=0.9, Not=0.1), weighed("ot", ot=1.0), weighed(" stated", Not=0.0001)]
+    assert opening(iter(refused))[1] == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     ("said", "read", "refused"),
     [
         (["Fish", " swim"], 1, False),
         (["Not", " stated", ".", " Sorry"], 3, True),
         (["Not", " only", " fish"], 2, False),
+        (["“", "Not", " stated", ".”", " Sorry"], 4, True),
+        (["**Not stated**", "."], 2, True),
         (["N", "o", ", it does"], 3, False),
         ([" ", "", "Yes"], 3, False),
         ([], 0, False),
@@ -109,6 +119,7 @@ def test_the_best_score_counts_within_bounds(animals: Index) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Not stated.",
         "I don't know.",
         "I don’t know the answer to that question.",
         "I do not have enough information to say.",

@@ -48,8 +48,15 @@ def test_of_many_sentences_those_that_share_words_with_the_question_are_read() -
     many = [passage_of(" ".join(f"Dogs run {number}." for number in range(30))), passage_of("It is a cat. Fish.", 1)]
     ranked = SourceSentences(TopicEmbedder(), reranker).ranked("Where is the cat?", many)
     ((_, read),) = reranker.seen
-    assert len(read) == len(ranked) == 20
+    assert len(read) == len(ranked) == 20  # One of them is likely.
     assert read[0].startswith("It is a cat.") and not any(one.startswith("Fish.") for one in read)
+
+
+def test_if_none_of_them_is_likely_as_many_more_are_read() -> None:
+    reranker = TopicReranker()
+    many = [passage_of(" ".join(f"The dog sleeps {number}." for number in range(50)))]
+    ranked = SourceSentences(TopicEmbedder(), reranker).ranked("Where is the cat?", many)
+    assert [len(read) for _, read in reranker.seen] == [20, 20] and len(ranked) == 40
 
 
 def test_a_rare_word_weighs_more_than_a_frequent_one_and_a_better_passage_more_than_a_worse() -> None:

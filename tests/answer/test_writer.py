@@ -1,8 +1,12 @@
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from fakes import (
     ANIMALS,
     EMBEDDER,
     FISH,
+    ScriptedModel,
     answering,
     chatbot,
     divided,
@@ -19,6 +23,7 @@ from rag.answer.evidence import Scored
 from rag.answer.question import Kind, Wording
 from rag.answer.writer import Draft, Writer, likeliest, nearest
 from rag.index.index import Index, open_index
+from rag.models.chat_model import LOGPROBS
 from rag.settings import Settings
 from rag.types import ABSTENTION, NEAREST, Answer, Evidence
 
@@ -38,12 +43,12 @@ def test_the_text_and_the_question_are_read(settings: Settings, animals: Index) 
     assert all(text in prompt for text in ANIMALS) and prompt.endswith(f"Question: {FISH}")
 
 
-@pytest.mark.parametrize(("said", "share"), [("Not stated.", 0.20), (" not stated in the text, sadly.", 0.20)])
-def test_what_the_text_does_not_state_is_not_given(settings: Settings, animals: Index, said: str, share: float) -> None:
+@pytest.mark.parametrize("said", ["Not stated.", " not stated in the text, sadly.", "“Not stated.”"])
+def test_what_the_text_does_not_state_is_not_given(settings: Settings, animals: Index, said: str) -> None:
     *found, answer = chatbot(settings, animals, answering(said)).stream(FISH)
     assert len(found) == 2  # The hits and the evidence, no piece of an answer.
     assert isinstance(answer, Answer) and answer.abstained and answer.citations == answer.sentences == ()
-    assert answer.confidence == pytest.approx(share, abs=0.01) and answer.near
+    assert answer.confidence == pytest.approx(0.20, abs=0.01) and answer.near
 
 
 def test_an_answer_may_begin_like_a_refusal(settings: Settings, animals: Index) -> None:
@@ -100,6 +105,32 @@ def test_a_sentence_without_support_is_marked(settings: Settings, animals: Index
     ]
 
 
+def test_what_is_lacking_may_be_said_after_an_answer(settings: Settings, animals: Index) -> None:
+    model = answering("Fish swim in the pond. The text does not say how deep it is.")
+    answer = chatbot(settings, animals, model).ask(FISH)
+    assert [(one.supported, one.why) for one in answer.sentences] == [(True, ""), (True, "")]
+    assert len(answer.citations) == 1 and answer.sentences[1].citations == ()
+
+
+def test_a_no_may_stand_before_what_the_text_says(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, answering("No, there are 12 fish.")).ask("Are there 15 fish that swim?")
+    assert answer.text == "No, there are 12 fish." and answer.sentences[0].supported
+
+
+def test_only_a_model_that_may_give_log_probabilities_is_asked_for_them(settings: Settings, animals: Index) -> None:
+    asked: list[dict[str, object]] = []
+
+    class Asked(ScriptedModel):
+        def _stream(self, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+            asked.append(kwargs)
+            yield from super()._stream(messages, *args, **kwargs)
+
+    for tags in ([LOGPROBS], []):
+        chatbot(settings, animals, Asked(responses=["Fish swim in the pond."], tags=tags)).ask(FISH)
+    assert asked[0]["logprobs"] is True and asked[0]["top_logprobs"] == 10
+    assert "logprobs" not in asked[1]
+
+
 SUMMARY = "The black cat sleeps all day. Fish swim in the pond. "
 
 
@@ -125,6 +156,11 @@ def test_of_a_summary_that_does_not_hold_the_extract_is_given(settings: Settings
     assert len(answer.sentences) == 2 and answer.citations == evidence.citations
     assert [one.text for one in answer.sentences] == [one.quote for one in evidence.citations]
     assert (answer.confidence, answer.incomplete) == (1.0, "")
+
+
+def test_of_a_summary_that_is_refused_the_extract_is_given(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, answering("Not stated.")).ask("Summarise it in two sentences")
+    assert len(answer.sentences) == 2 and not answer.abstained
 
 
 def test_an_extract_is_no_answer_about_what_it_does_not_name(settings: Settings, animals: Index) -> None:

@@ -93,7 +93,7 @@ def test_folds_have_their_share_of_either_side_of_every_set() -> None:
             assert [of.count(number) for number in range(3)] == [count] * 3
 
 
-def test_a_signal_that_counts_against_its_meaning_weighs_nothing() -> None:
+def test_a_signal_that_speaks_against_an_answer_weighs_nothing() -> None:
     both = [replace(one, signals={"x": one.signals["x"], "z": -one.signals["x"]}) for one in TWO]
     assert fit(both, ["x", "z"]).weights["z"] == 0
     assert fit(both, ["x", "z"]).probability(both[1].signals) == pytest.approx(
