@@ -31,7 +31,8 @@ def cite(
     held = sentences.vectors([one.text for one in sources]) if sources else np.zeros((0, 1), dtype=np.float32)
     alone = sentences.vectors(texts)
     asked = sentences.vectors([f"{question} {text}" for text in texts])
-    strange = unfounded(question, " ".join([*(one.text for one in sources), *{one.passage.title for one in sources}]))
+    passages = dict.fromkeys(one.passage for one in sources)
+    strange = unfounded(question, " ".join(f"{one.title} {one.text}" for one in passages))
     citations: dict[tuple[str, int], Citation] = {}
     made = []
     for text, *vectors in zip(texts, alone, asked, strict=True):

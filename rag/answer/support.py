@@ -29,6 +29,8 @@ _LONGEST_ENDING = max(map(len, _ENDINGS))
 _STEM = 5
 """Letters that two words have in common at least if only their endings differ."""
 _WORD = re.compile(r"[\w'-]+")
+_PART = re.compile(r"[\w']+")
+"""Of a word with hyphens."""
 _ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
 _NUMBER = re.compile(r"(?<![^\W\d_])(?:\d[\d.,]*\d|\d)")
 """Not a part of a name, such as O2."""
@@ -68,10 +70,11 @@ def why_unsupported(
     if len(missing) > (1 - _COVERED) * len(own):
         lacking = [word for word in _WORD.findall(text) if content_words(word) & missing]
         return f"Its sources lack {_listed(lacking)}."
-    # A name of the question may stand for the source's "he", but not be put into a text that lacks it.
-    # A number of the question may not: it can be the year of something else, or of the answer before.
+    # A name of the question, or of what stands before, may stand for the source's "he", but the question's not be put
+    # into a text that lacks it. A number may not: it can be the year of something else, or of the answer before.
     said, plain = " ".join(source.text for source in sources), _plain(text)
-    unknown = unfounded(text, f"{said} {question}") or sorted(_numbers(plain) - _numbers(_plain(said)))
+    earlier = " ".join(source.before for source in sources)
+    unknown = unfounded(text, f"{earlier} {said} {question}") or sorted(_numbers(plain) - _numbers(_plain(said)))
     if unknown := unknown or [one for one in strange if _occurs(one, plain)]:
         return f"The documents lack {_listed(unknown)}."
     if any(contradicts(stated, source.text) or contradicts(source.text, stated) for source in sources):
@@ -119,7 +122,7 @@ def unfounded(text: str, ground: str) -> list[str]:
     """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
     plain, held = _plain(text), _plain(ground)
     lowered = held.lower()
-    words = set(_WORD.findall(lowered)) | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
+    words = set(_WORD.findall(lowered)) | set(_PART.findall(lowered)) | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
     called = [found[0] for found in _NAME.finditer(plain) if content_words(found[0]) and not _opens(found)]
     numbers = sorted(_numbers(plain) - _numbers(held))
     said = [*_QUOTED.findall(plain), *addresses(plain)]

@@ -58,6 +58,7 @@ def test_nobody_is_said_to_have_said_what_another_said(answer: str, source: str,
         ("They met in China.", "NATO's chief met them.", ["China"]),
         ("Both Canada and Norway signed.", "Canada and Norway signed.", []),
         ("Does Canada sign?", "Canada signed.", []),
+        ("It found asteroids near Earth and near-Earth comets.", "The search for near-Earth objects.", []),
         ("They met in May.", "They met in June.", ["May"]),
         ("In 2013. Does Canada sign?", "In 2013 Canada signed.", []),
         ("The US tested it.", "U.S. officials tested it.", []),
@@ -128,3 +129,25 @@ def test_the_reason_is_given(sentence: str, why: str) -> None:
     (passage,) = divided(document, words=40)
     (cited,) = cite(sentence, "?", sentences.of(passage), sentences)
     assert cited.why == why and cited.supported is not bool(why)
+
+
+def test_a_name_may_stand_before_its_source() -> None:
+    (document,) = documents_of(
+        ["The hall was the idea of Anna Smith. She wants a park as well. Mark Brown is against it."]
+    )
+    sentences = source_sentences()
+    every = [one for passage in divided(document, words=100) for one in sentences.of(passage)]
+    for answer, supported in (("Anna Smith wants a park as well.", True), ("Olga Brown wants a park as well.", False)):
+        (sentence,) = cite(answer, "Who wants a park?", every, sentences)
+        assert sentence.supported is supported, sentence.why
+
+
+def test_a_name_of_the_question_may_stand_anywhere_in_the_passages_that_were_read_of() -> None:
+    (document,) = documents_of(["“It rains,” he said. The poet Anna Smith left. A dog ran."])
+    sentences = source_sentences()
+    read = [one for passage in divided(document, words=100) for one in sentences.of(passage)][:1]
+    asked = "What did Anna Smith say about the rain?"
+    (sentence,) = cite("“It rains,” said Smith.", asked, read, sentences)
+    assert "“Smith”" not in sentence.why
+    (sentence,) = cite("“It rains,” said Olga.", "What did Olga say?", read, sentences)
+    assert sentence.why == "The documents lack “Olga”."
