@@ -32,12 +32,13 @@ def cite(
     alone = sentences.vectors(texts)
     asked = sentences.vectors([f"{question} {text}" for text in texts])
     passages = dict.fromkeys(one.passage for one in sources)
-    strange = unfounded(question, " ".join(f"{one.title} {one.text}" for one in passages))
+    read = " ".join(f"{one.title} {one.text}" for one in passages)
+    strange = unfounded(question, read)
     citations: dict[tuple[str, int], Citation] = {}
     made = []
     for text, *vectors in zip(texts, alone, asked, strict=True):
         aligned, alike = align(text, question, vectors, sources, held)
-        why = why_unsupported(text, question, aligned, alike, strange)
+        why = why_unsupported(text, question, aligned, alike, strange, read)
         cited = () if why else tuple(_numbered(source, citations) for source in aligned)
         made.append(Sentence(text, cited, not why, why))
     return tuple(made)
@@ -64,8 +65,9 @@ def align(
     chosen = [best]
     left = words - sources[best].words - content_words(question)
     for i in others:
-        gain = len(left & sources[i].words)
-        if len(chosen) < SOURCES and gain >= _NEW and gain >= len(words) / 6:
+        new = left & sources[i].words
+        tells = len(new) >= _NEW and len(new) >= len(words) / 6
+        if len(chosen) < SOURCES and (tells or any(word[:1].isdigit() for word in new)):
             chosen.append(i)
             left -= sources[i].words
     return [sources[i] for i in sorted(chosen)], float(alike[best])

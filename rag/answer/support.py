@@ -29,8 +29,8 @@ _LONGEST_ENDING = max(map(len, _ENDINGS))
 _STEM = 5
 """Letters that two words have in common at least if only their endings differ."""
 _WORD = re.compile(r"[\w'-]+")
-_PART = re.compile(r"[\w']+")
-"""Of a word with hyphens."""
+_PART = re.compile(r"\w+")
+"""Of a word with hyphens, or in the possessive."""
 _ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
 _NUMBER = re.compile(r"(?<![^\W\d_])(?:\d[\d.,]*\d|\d)")
 """Not a part of a name, such as O2."""
@@ -52,12 +52,13 @@ _NAMED = 5
 
 
 def why_unsupported(
-    text: str, question: str, sources: Sequence[SourceSentence], alike: float, strange: Sequence[str]
+    text: str, question: str, sources: Sequence[SourceSentence], alike: float, strange: Sequence[str], read: str = ""
 ) -> str:
     """Why `sources` do not say the sentence `text` of an answer; empty if they do.
 
     `alike` is the cosine of the sentence and its best source plus the share of its content words there (0..2);
-    `strange` are the names, numbers and quotations of the question that nothing of what was read holds.
+    `strange` are the names, numbers and quotations of the question that nothing of what was read holds; `read` are
+    the passages of all that was read.
     """
     words, asked = content_words(text), content_words(question)
     held = frozenset[str]().union(*(source.words for source in sources))
@@ -73,8 +74,10 @@ def why_unsupported(
     # A name of the question, or of what stands before, may stand for the source's "he", but the question's not be put
     # into a text that lacks it. A number may not: it can be the year of something else, or of the answer before.
     said, plain = " ".join(source.text for source in sources), _plain(text)
-    earlier = " ".join(source.before for source in sources)
-    unknown = unfounded(text, f"{earlier} {said} {question}") or sorted(_numbers(plain) - _numbers(_plain(said)))
+    earlier = " ".join([*(source.before for source in sources), said])
+    unknown = unfounded(text, " ".join([earlier, *_whole_names(read, earlier), question])) or sorted(
+        _numbers(plain) - _numbers(_plain(said))
+    )
     if unknown := unknown or [one for one in strange if _occurs(one, plain)]:
         return f"The documents lack {_listed(unknown)}."
     if any(contradicts(stated, source.text) or contradicts(source.text, stated) for source in sources):
@@ -89,13 +92,13 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def contradicts(text: str, source: str) -> bool:
-    """Whether `source` has two words that `text` affirms right after a negation."""
+    """Whether `source` has half of the words, at least two, that `text` affirms right after a negation."""
     if denies(text):
         return False
     said, plain = content_words(text), _plain(source).lower()
     afterwards = (plain[match.end() : match.end() + _FAR] for match in _NEGATED.finditer(plain))
     negated = (" ".join(words.split()[:_REACH]) for words in afterwards)
-    return any(len(content_words(words) & said) >= 2 for words in negated)
+    return any(len(content_words(words) & said) >= max(2, len(said) / 2) for words in negated)
 
 
 def denies(text: str) -> bool:
@@ -106,6 +109,12 @@ def denies(text: str) -> bool:
 
 def _numbers(text: str) -> set[str]:
     return set(_NUMBER.findall(text))
+
+
+def _whole_names(read: str, earlier: str) -> list[str]:
+    """The names of several words in what was read of which `earlier` has one: its Smith is the Anna Smith there."""
+    words = _words(earlier)
+    return [name for name in _RUN.findall(read.translate(TYPOGRAPHY)) if _key(name) & words]
 
 
 def _occurs(one: str, text: str) -> bool:
@@ -122,7 +131,11 @@ def unfounded(text: str, ground: str) -> list[str]:
     """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
     plain, held = _plain(text), _plain(ground)
     lowered = held.lower()
-    words = set(_WORD.findall(lowered)) | set(_PART.findall(lowered)) | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
+    words = (
+        set(_WORD.findall(lowered))
+        | set(_PART.findall(lowered))
+        | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
+    )
     called = [found[0] for found in _NAME.finditer(plain) if content_words(found[0]) and not _opens(found)]
     numbers = sorted(_numbers(plain) - _numbers(held))
     said = [*_QUOTED.findall(plain), *addresses(plain)]
@@ -188,7 +201,7 @@ def _unaccented(text: str) -> str:
 # Speakers
 
 _SAID = (
-    r"(?:said|says?|stat(?:ed|es?)|told|tells?|add(?:ed|s)|argue[sd]?|claim(?:ed|s)?|insist(?:ed|s)?|warn(?:ed|s)?"
+    r"(?:said|says?|stat(?:ed|es)|told|tells?|add(?:ed|s)|argue[sd]?|claim(?:ed|s)?|insist(?:ed|s)?|warn(?:ed|s)?"
     r"|call(?:ed|s) (?:for|on)|declare[sd]?|announce[sd]?|assert(?:ed|s)?|contend(?:ed|s)?|affirm(?:ed|s)?"
     r"|remark(?:ed|s)?|note[sd]?|explain(?:ed|s)?|emphasi[sz]e[sd]?|stress(?:ed|es)?|reiterate[sd]?|highlight(?:ed|s)?"
     r"|advocate[sd]?|demand(?:ed|s)?|suggest(?:ed|s)?|propose[sd]?|predict(?:ed|s)?|admit(?:ted|s)?|den(?:ied|ies)"
@@ -197,6 +210,7 @@ _SAID = (
 )
 _CAPITALISED = r"[A-Z](?:'[A-Z])?[\w-]{0,40}+"
 _WHOLE_NAME = rf"{_CAPITALISED}(?:(?: (?:of|de|van|von|al|bin|the))? {_CAPITALISED}){{0,6}}+"
+_RUN = re.compile(rf"{_CAPITALISED}(?: {_CAPITALISED}){{1,3}}+")
 _BETWEEN = r"(?:,(?:[^,.;]{1,60},)?)?(?: (?:\w{1,30}ly|also|has|have|had|further|then|later|again|once|and|both)){0,4}"
 _BEFORE_VERB = re.compile(
     rf"(?P<head>\b[\w'-]{{1,40}}+ (?:of|at|in|from|for|with) (?:the )?)?"
