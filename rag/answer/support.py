@@ -32,8 +32,8 @@ _WORD = re.compile(r"[\w'-]+")
 _PART = re.compile(r"\w+")
 """Of a word with hyphens, or in the possessive."""
 _ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
-_NUMBER = re.compile(r"(?<![^\W\d_])(?:\d[\d.,]*\d|\d)")
-"""Not a part of a name, such as O2."""
+_NUMBER = re.compile(r"(?<!\w)(?:\d[\d.,]*\d|\d)")
+"""Not a part of a name, such as O2 or D20."""
 _NEGATED = re.compile(r"\b(?:not|cannot|no|never|neither|nor|without|nobody|none|nothing|nowhere)\b|n't\b")
 _DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out|fail|lack)")
 _REACH = 8
