@@ -27,6 +27,8 @@ _TYPICAL = 0.9
 """The probability that the text answers, from a model that gives none."""
 _AROUND = " \n\t\"'“”‘’*_#`>"
 """Signs that a model may put before its first word."""
+_LOOKED_AT = 200
+"""Characters of a reply, and of each of its pieces, in which its first word is looked for."""
 _PIECES = 50
 """Of a stream that says nothing, so many pieces are waited for."""
 _LONGEST_TOKEN = 100
@@ -94,11 +96,11 @@ def opening(pieces: Iterator[BaseMessage]) -> tuple[list[BaseMessage], float]:
     stated = None
     for piece in islice(pieces, _PIECES):
         read.append(piece)
-        said += str(piece.text)
+        said += str(piece.text)[:_LOOKED_AT]
         begun = _begun(said)
         if begun and stated is None:
             stated = _stated(piece)
-        if begun and not _REFUSAL.startswith(begun):
+        if (begun and not _REFUSAL.startswith(begun)) or len(said) >= _LOOKED_AT:
             break
     if refuses(read):
         return read, min(1 - _TYPICAL, 1.0 if stated is None else stated)
@@ -107,7 +109,7 @@ def opening(pieces: Iterator[BaseMessage]) -> tuple[list[BaseMessage], float]:
 
 def refuses(read: Sequence[BaseMessage]) -> bool:
     """Whether what was said begins with NOT_STATED."""
-    return _begun("".join(str(piece.text) for piece in read)).startswith(_REFUSAL)
+    return _begun("".join(str(piece.text)[:_LOOKED_AT] for piece in read)).startswith(_REFUSAL)
 
 
 def _begun(said: str) -> str:
