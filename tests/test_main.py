@@ -32,7 +32,7 @@ def test_the_answer_has_marks_and_quotations(written: list[str], capsys: pytest.
 
 
 def test_an_abstention_shows_the_nearest_passages(written: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    written[:] = ["The text does not mention it."]
+    written[:] = ["Not stated."]
     assert terminal.main(["How old is Max?"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("The documents do not answer this question.\n\nThe nearest passages:\n  ")

@@ -21,7 +21,7 @@ _LEAST, _MOST = -3.0, 4.0
 """Beyond these the reranker's log-odds say nothing more: it misses what is worded in another way."""
 UNHELD = 0.5
 """What is left of the confidence if the answer that was written does not hold, or declines."""
-NEAR = 0.3
+NEAR = 0.4
 """Below this share of the threshold the documents do not answer; above it, the nearest sentences may."""
 _TYPICAL = 0.9
 """The probability that the text answers, from a model that gives none."""
@@ -61,7 +61,7 @@ _DECLINES = re.compile(
 
 @dataclass(frozen=True)
 class Confidence:
-    """A logistic model: a bias, and a weight in log-odds for each unit of a signal."""
+    """A logistic model: a bias, and a weight for each signal, in log-odds."""
 
     bias: float
     weights: Mapping[str, float]
@@ -87,7 +87,7 @@ def declines(answer: str) -> bool:
 
 
 def opening(pieces: Iterator[BaseMessage]) -> tuple[list[BaseMessage], float]:
-    """The pieces of a stream until it is told whether the text answers, and how probable that is (0..1).
+    """The first pieces of a stream, and the probability that the text answers.
 
     It is the probability that the model does not begin with NOT_STATED; a typical one if it gives none.
     """
@@ -117,7 +117,7 @@ def _begun(said: str) -> str:
 
 
 def _stated(piece: BaseMessage) -> float | None:
-    """The probability that this first word is another than that of NOT_STATED; None if the piece tells none."""
+    """How probable it is that this first word does not refuse; None if the piece tells nothing."""
     match piece.response_metadata:
         case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}} if known := list(_scored(likely)):
             first = (math.exp(chance) for token, chance in known if token.strip().lower() == _FIRST_WORD)

@@ -92,7 +92,7 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def contradicts(text: str, source: str) -> bool:
-    """Whether `source` has half of the words, at least two, that `text` affirms right after a negation."""
+    """Whether `source` negates half of the words that `text` affirms, at least two."""
     if denies(text):
         return False
     said, plain = content_words(text), _plain(source).lower()
@@ -112,7 +112,7 @@ def _numbers(text: str) -> set[str]:
 
 
 def _whole_names(read: str, earlier: str) -> list[str]:
-    """The names of several words in what was read of which `earlier` has one: its Smith is the Anna Smith there."""
+    """The whole names in what was read of which `earlier` has one word."""
     words = _words(earlier)
     return [name for name in _RUN.findall(read.translate(TYPOGRAPHY)) if _key(name) & words]
 

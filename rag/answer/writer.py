@@ -99,7 +99,10 @@ class Writer:
 
 
 def _declined(sentence: Sentence) -> bool:
-    """Whether it says that the text does not answer; that somebody in the text "gave no details" is an answer."""
+    """Whether it says that the text does not answer.
+
+    That somebody in the text "gave no details" is an answer.
+    """
     return declines(sentence.text) and not any(declines(one.quote) for one in sentence.citations)
 
 
