@@ -117,7 +117,7 @@ def _begun(said: str) -> str:
 
 
 def _stated(piece: BaseMessage) -> float | None:
-    """How probable it is that this first word does not refuse; None if the piece tells nothing."""
+    """How probable it is that this first word does not refuse, if that is told."""
     match piece.response_metadata:
         case {"logprobs": {"content": [{"top_logprobs": list(likely)}, *_]}} if known := list(_scored(likely)):
             first = (math.exp(chance) for token, chance in known if token.strip().lower() == _FIRST_WORD)
