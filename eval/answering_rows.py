@@ -86,11 +86,15 @@ def articles_of_set(folder: Path) -> list[Article]:
     Raises DatasetError.
     """
     corpus = load_items(folder / "corpus.jsonl", TypeAdapter(CorpusLine), "a document", lambda _: "")
+    texts = {one.id: one.text for one in corpus}
     asked: dict[str, list[Asked]] = {}
     for one in load(question_file(folder)):
         about = next(iter((*one.doc_ids, *one.near_doc_ids)), None)
-        text = next((each.text for each in corpus if each.id == about), "")
-        if about and bool(one.answers) == bool(one.evidence) and all(part in text for part in one.evidence):
+        if (
+            about
+            and bool(one.answers) == bool(one.evidence)
+            and all(part in texts.get(about, "") for part in one.evidence)
+        ):
             answer = one.answers[0] if one.answers else None
             asked.setdefault(about, []).append(Asked(one.question, answer, one.evidence))
     return [Article(one.title, one.text, tuple(asked.get(one.id, ()))) for one in corpus]
