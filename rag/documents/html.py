@@ -1,7 +1,9 @@
 """HTML -> Markdown text: the main part of a page, without what no reader sees."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
+
+from rag.documents.parsed import FormatError, Parsed, first_heading
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
@@ -11,7 +13,27 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b\ufeff\ufffe\uffff]")
 NOT_SHOWN = "head, script, style, template, noscript, iframe, svg, [hidden]"
 _ONLY_WRAPS = "a, b, big, code, del, em, font, i, s, small, span, strong, sub, sup, u, pre:has(> pre)"
 """Tags that leave no trace in the Markdown; the last is how trafilatura gives code."""
+_ENOUGH = 0.4
+"""The share of a page's text, without links and navigation, that its main text must hold."""
 AROUND = "nav, footer, aside, form, button, [role=navigation]"
+
+
+def read_html(file: IO[bytes], charset: str | None) -> Parsed:
+    """The main text of a page, or all if that lacks too much. Raises FormatError."""
+    from bs4.dammit import UnicodeDammit
+
+    html = UnicodeDammit(file.read(), [charset] if charset else [], is_html=True).unicode_markup
+    if html is None or "\0" in html:
+        raise FormatError("is not a text in an encoding that could be told; save it as UTF-8")
+    page = soup(html)
+    title = title_of(page)
+    reduce(page, NOT_SHOWN)
+    text = main_text(str(page))
+    reduce(page, AROUND)
+    own = sum(len(piece.strip()) for piece in page.strings if not piece.find_parent("a"))
+    if len(text) < own * _ENOUGH or not text:
+        text = markdown(page) or markdown(soup(html))
+    return Parsed(title or first_heading(text), text)
 
 
 def main_text(html: str) -> str:

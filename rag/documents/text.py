@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from rag.bounds import NAME
-from rag.documents.parsers import FormatError, Parsed
+from rag.documents.parsed import FormatError, Parsed
 
 _BOMS = {  # The long ones first: those of UTF-16 begin like those of UTF-32.
     BOM_UTF8: "utf-8-sig",

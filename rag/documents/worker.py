@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rag.bounds import TITLE
-from rag.documents.parsers import PLAIN, FormatError, Parsed, first_heading, read
+from rag.documents.parsed import FormatError, Parsed, first_heading
+from rag.documents.parsers import PLAIN, read
 from rag.documents.splitter import passage_spans
 from rag.documents.text import clean, decode, json_line, lines, replace_surrogates
 from rag.types import Document, Loaded

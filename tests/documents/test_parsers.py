@@ -9,7 +9,9 @@ import formats
 import pytest
 from defusedxml import EntitiesForbidden
 
-from rag.documents.parsers import FormatError, Parsed, read, read_html
+from rag.documents.html import read_html
+from rag.documents.parsed import FormatError, Parsed
+from rag.documents.parsers import read
 from rag.documents.sandbox import Sandbox
 from rag.documents.worker import Refusal, Request
 from rag.types import Loaded

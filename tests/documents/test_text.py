@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.documents import text
-from rag.documents.parsers import FormatError, Parsed, first_heading
+from rag.documents.parsed import FormatError, Parsed, first_heading
 from rag.documents.text import clean, decode, json_line, known_charset, lines
 
 
