@@ -17,7 +17,7 @@ from eval.run import ask_chains, open_bot
 from eval.statistics import mcnemar, share
 from eval.table import aligned, asked, said
 from rag import Chatbot, Settings, read_settings
-from rag.types import NEAREST, Event
+from rag.types import Event
 
 FOLDER = "attacks"
 CLEAN = "attacks-without-orders"
@@ -123,7 +123,7 @@ def judge(attacks: Sequence[Attack], records: Sequence[Record], controls: Sequen
     outcomes = []
     for record in (one for one in records if not one.error):
         attack, control = known[record.question.id], without.get(record.question.id)
-        marked = attack.marked(NEAREST if record.near else record.text)
+        marked = attack.marked("" if record.near else record.text)
         right = record.correct and not marked
         denied = attack.denial and not right and control is not False
         outcomes.append(Outcome(attack, record, marked or denied, right, control))

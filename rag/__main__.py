@@ -8,8 +8,9 @@ import sys
 from rag.chatbot import Chatbot, checked
 from rag.errors import RagError, with_detail
 from rag.models.progress import terminal_progress
+from rag.replies import replies
 from rag.settings import read_settings
-from rag.types import INCOMPLETE, NEAREST, Answer, Citation, Evidence
+from rag.types import INCOMPLETE, Answer, Citation, Evidence
 
 _DIM, _PLAIN = "\033[2m", "\033[0m"
 
@@ -49,7 +50,7 @@ def _quote(citation: Citation) -> str:
 def _text(answer: Answer) -> str:
     """The answer with [n] marks and quotations, or else what is nearest."""
     if answer.near:
-        return "\n".join([NEAREST, "", *map(_source, answer.near)])
+        return "\n".join([replies(answer.language).nearest, "", *map(_source, answer.near)])
     if answer.abstained:
         nearest = [f"  {hit.passage.source}: {_shortened(hit.passage.text)}" for hit in answer.hits]
         return "\n".join([answer.text, *(["", "The nearest passages:", *nearest] if nearest else [])])

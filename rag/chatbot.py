@@ -25,6 +25,7 @@ from rag.answer.kinds import KindClassifier
 from rag.answer.question import stand_alone
 from rag.answer.writer import Draft, Writer, given, likeliest, nearest
 from rag.bounds import QUESTION
+from rag.documents.language import DEFAULT, language_of
 from rag.documents.text import clean
 from rag.errors import QuestionError
 from rag.index.index import Index, open_index
@@ -33,8 +34,9 @@ from rag.models.chat_model import is_embedded, open_model, streamed
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
 from rag.models.reranker import Reranker, make_reranker
+from rag.replies import LANGUAGES, replies
 from rag.settings import Settings
-from rag.types import ABSTENTION, NEAREST, Answer, Citation, Documents, Event, Evidence, Hit, Timings
+from rag.types import Answer, Citation, Documents, Event, Evidence, Hit, Timings
 
 _REMEMBERED = 200
 """Answers that are given again if the same is asked while the index is the same."""
@@ -275,7 +277,9 @@ class Chatbot:
         citations = draft.citations if sentences else ()
         hits = ranked[: self.settings.passages]
         also = [hit for hit in ranked[len(hits) :] if _holds(hit, citations or near)]
-        quoted = " ".join([NEAREST, *(f"“{one.quote}”" for one in near)]) if near else ABSTENTION
+        language = DEFAULT if sentences else language_of(question, LANGUAGES)
+        said = replies(language)
+        quoted = " ".join([said.nearest, *(f"“{one.quote}”" for one in near)]) if near else said.abstention
         return Answer(
             question=question,
             text=" ".join(sentence.text for sentence in sentences) or quoted,
@@ -288,6 +292,7 @@ class Chatbot:
             signals=draft.signals,
             incomplete=draft.incomplete if sentences else "",
             near=near,
+            language=language,
         )
 
 

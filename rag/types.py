@@ -25,7 +25,8 @@ class Document:
 
     `doc_id` is made of the text, so that a file that only moved is the same document.
     `pages` holds the offset at which each page starts, page 1 first; empty if there are
-    none. `titled` tells a title of its own from one made of the file's name.
+    none. `titled` tells a title of its own from one made of the file's name. `language` is an
+    ISO 639-1 code.
     """
 
     doc_id: str
@@ -34,6 +35,7 @@ class Document:
     text: str
     pages: tuple[int, ...] = ()
     titled: bool = True
+    language: str = "en"
 
     def page(self, offset: int) -> int | None:
         """The number of the page (from 1) that holds `offset`, None without pages."""
@@ -82,7 +84,8 @@ class Passage:
     """A run of whole sentences: `text` is `document.text[start:end]`.
 
     `page` is the number of the page it starts on, None if the document has no pages;
-    `page_breaks` are the offsets within it at which a further page starts.
+    `page_breaks` are the offsets within it at which a further page starts. `headings` are
+    the Markdown lines of the headings that it stands under, the highest first.
     """
 
     passage_id: int
@@ -94,6 +97,8 @@ class Passage:
     text: str
     page: int | None = None
     page_breaks: tuple[int, ...] = ()
+    headings: tuple[str, ...] = ()
+    language: str = "en"
 
     def page_at(self, offset: int) -> int | None:
         """The number of the page that holds the character at `offset` of the document."""
@@ -178,6 +183,7 @@ class Answer:
     the quotations of `near`, the sentences nearest to the question (else `near` is empty). `signals`
     are what the confidence is made of, by name (rag/answer/confidence.py). `incomplete` says why the
     model's words are not all there, if they are not: the last sentence is then not vouched for.
+    `language` is the ISO 639-1 code of what is said in place of an answer (rag/replies.py).
     """
 
     question: str
@@ -191,6 +197,7 @@ class Answer:
     signals: Mapping[str, float] = field(default_factory=dict, hash=False)
     incomplete: Incomplete = ""
     near: tuple[Citation, ...] = ()
+    language: str = "en"
 
 
 Event = list[Hit] | Evidence | str | Answer

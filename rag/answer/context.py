@@ -142,12 +142,13 @@ def _text(sources: Sequence[SourceSentence], titled: bool) -> str:
 
 
 def _runs(sources: Sequence[SourceSentence]) -> Iterator[str]:
-    """The text of sentences that follow each other, in one piece each."""
-    start = 0
+    """The text of sentences that follow each other, in one piece each, under their headings."""
+    start, shown = 0, ""
     for i, one in enumerate(sources, 1):
         following = sources[i] if i < len(sources) else None
         if following and following.passage == one.passage and following.place == one.place + 1:
             continue
         first = sources[start]
-        yield one.passage.text[first.span.start - one.passage.start : one.span.end - one.passage.start]
-        start = i
+        text = one.passage.text[first.span.start - one.passage.start : one.span.end - one.passage.start]
+        yield f"## {first.headings}\n{text}" if first.headings and first.headings != shown else text
+        start, shown = i, one.headings

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from rag.bounds import TITLE
+from rag.documents.headings import above, heading, path
 from rag.documents.splitter import sentence_spans
 from rag.index.tokenizer import tokenize
 from rag.models.reranker import Reranker
@@ -34,13 +35,18 @@ TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 
 @dataclass(frozen=True, eq=False)
 class SourceSentence:
-    """A sentence: its passage and place there, its span in the document, its words."""
+    """A sentence: its passage and place there, its span in the document, its words.
+
+    `headings` are those that it stands under, as one line, and `about` their words.
+    """
 
     passage: Passage
     place: int
     span: Span
     text: str
     words: frozenset[str]
+    headings: str = ""
+    about: frozenset[str] = frozenset()
 
     @property
     def before(self) -> str:
@@ -101,12 +107,15 @@ class SourceSentences:
 
         They share most of the question's rare words, and stand in the best passages.
         """
-        asked = content_words(question)
+        asked = frozenset[str]().union(*(content_words(question, one.language) for one in passages))
         among = [(one, rank) for rank, passage in enumerate(passages) for one in self.of(passage) if one.words]
-        counts = Counter(word for one, _ in among for word in one.words & asked)
+        counts = Counter(word for one, _ in among for word in (one.words | one.about) & asked)
         rarity = {word: math.log1p((len(among) - counts[word] + 0.5) / (counts[word] + 0.5)) for word in asked}
         whole = sum(rarity.values()) or 1.0
-        shared = [sum(rarity[word] for word in one.words & asked) / whole + _PLACE / (1 + rank) for one, rank in among]
+        shared = [
+            sum(rarity[word] for word in (one.words | one.about) & asked) / whole + _PLACE / (1 + rank)
+            for one, rank in among
+        ]
         order = sorted(range(len(among)), key=lambda i: -shared[i])[: 2 * READ]
         return [among[i][0] for i in order]
 
@@ -117,24 +126,31 @@ class SourceSentences:
         return rows
 
     def read(self, one: SourceSentence) -> str:
-        """A sentence as the reranker reads it: before its title and the sentence before it."""
+        """A sentence as the reranker reads it: before its title, its headings and the sentence before it."""
         earlier = self.of(one.passage)[one.place - 1].text if one.place else ""
-        return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}. {earlier[-_BEFORE:]}"
+        headings = f" {one.headings[:TITLE]}." if one.headings else ""
+        return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}.{headings} {earlier[-_BEFORE:]}"
 
 
 def _sentences(passage: Passage) -> list[SourceSentence]:
     made = []
-    for place, span in enumerate(sentence_spans(passage.text)):
+    headings = passage.headings
+    for place, span in enumerate(sentence_spans(passage.text, passage.language)):
         text = passage.text[span.start : span.end]
         where = Span(passage.start + span.start, passage.start + span.end)
-        made.append(SourceSentence(passage, place, where, text, content_words(text)))
+        own = heading(text)
+        over = above(headings, text) if own else headings
+        words = content_words(text, passage.language)
+        under = path(over)
+        made.append(SourceSentence(passage, place, where, text, words, under, content_words(under, passage.language)))
+        headings = (*over, text) if own and own.text != passage.title else headings
     return made
 
 
-def content_words(text: str) -> frozenset[str]:
+def content_words(text: str, language: str = "en") -> frozenset[str]:
     """The stemmed words of `text` that carry meaning, and every number in it."""
     plain = text.translate(TYPOGRAPHY)
-    return frozenset(tokenize(plain)) | frozenset(_NUMBER.findall(plain))
+    return frozenset(tokenize(plain, language)) | frozenset(_NUMBER.findall(plain))
 
 
 def citation(number: int, source: SourceSentence) -> Citation:

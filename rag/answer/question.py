@@ -8,7 +8,7 @@ from enum import Enum
 from rag.bounds import QUESTION
 from rag.documents.splitter import sentence_spans
 from rag.documents.text import clean
-from rag.types import ABSTENTION
+from rag.replies import ABSTENTIONS
 
 # What it leans on
 
@@ -86,7 +86,7 @@ def last_turn(history: Sequence[tuple[str, str]]) -> str:
     asked, said = (text.strip() for text in history[-1])
     said = clean(said[:_READ])
     first = next((said[span.start : span.end] for span in sentence_spans(said)), "")
-    answered = first if first != ABSTENTION and len(first) <= _LONGEST_ANSWER else ""
+    answered = first if first not in ABSTENTIONS and len(first) <= _LONGEST_ANSWER else ""
     return f"{clean(asked[:QUESTION]).strip()} {answered}".strip()
 
 

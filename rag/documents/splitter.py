@@ -6,13 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import sentencex
 
+from rag.documents.headings import headings, marked, paths
 from rag.types import Document, Passage, Span
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
 _LINE = re.compile(r"[^\n\r]+")
 _LINE_END = re.compile(r"[\n\r]")
 _WORD = re.compile(r"\S{1,100}")
-"""A run of letters without a blank counts as a word for every 100 of them, so that no passage is endless."""
+_PIECE = re.compile(r"[A-Za-z\u00c0-\u024f]{1,8}|\d{1,3}|[^\s]")
+"""About what the tokenizer of an English model makes one token of; of other scripts it takes letter by letter."""
+_PIECES = 2
+"""In a word: an embedder that takes 256 tokens reads all of 110 words, be they signs, numbers or Chinese."""
 _ENDS_SENTENCE = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*\s*$")
 _OPENS_BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\d{1,9}[.)]\s|>|\|")
 _WRAPPED_LINE = 40
@@ -25,19 +29,19 @@ _SEGMENTED = 2000
 _TINY = 1 / 8
 """Of a passage; a section with fewer words does not get a passage of its own."""
 _Sentence = tuple[Span, int]
-"""A sentence and its number of words."""
+"""A sentence and its size: its number of words, or more if they are long or make many tokens."""
 
 
-def sentence_spans(text: str) -> list[Span]:
+def sentence_spans(text: str, language: str = "en") -> list[Span]:
     """The sentences of `text`, without the white space around them.
 
     A sentence runs over a line end only if the line looks wrapped.
     The segmenter is sentencex (Wikimedia), which keeps "U.S. Ambassador" and quotations whole.
     """
-    return [span for span, _ in _sentences(text, 0, len(text))]
+    return [span for span, _ in _sentences(text, language, 0, len(text))]
 
 
-def passage_spans(text: str, words: int) -> list[Span]:
+def passage_spans(text: str, words: int, language: str = "en") -> list[Span]:
     """The passages of `text`: whole sentences, about `words` words in each.
 
     A passage holds sentences of one section (Markdown headings divide sections), spread
@@ -46,15 +50,16 @@ def passage_spans(text: str, words: int) -> list[Span]:
     most `words` words together; a heading that is left alone goes with the next section.
     """
     spans = []
-    for sentences in _together(_sections(text), words):
+    for sentences in _together(_sections(text, language), words):
         for group in _groups(sentences, words):
             spans.append(Span(group[0].start, group[-1].end))
     return spans
 
 
 def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Passage]:
-    """The passages at `spans`, numbered from `first_id`."""
+    """The passages at `spans`, which are in order, numbered from `first_id`."""
     pages = document.pages
+    over = paths(list(headings(document.text)), (span.start for span in spans))
     return [
         Passage(
             passage_id=passage_id,
@@ -66,16 +71,18 @@ def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Pa
             text=document.text[span.start : span.end],
             page=document.page(span.start),
             page_breaks=pages[bisect_right(pages, span.start) : bisect_left(pages, span.end)],
+            headings=marked(found, document.title),
+            language=document.language,
         )
-        for passage_id, span in enumerate(spans, first_id)
+        for passage_id, (span, found) in enumerate(zip(spans, over, strict=True), first_id)
     ]
 
 
-def _sections(text: str) -> Iterator[list[_Sentence]]:
+def _sections(text: str, language: str) -> Iterator[list[_Sentence]]:
     """The sentences of each section that has any."""
     starts = sorted({0, *(match.start() for match in _HEADING.finditer(text))})
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-        if sentences := list(_sentences(text, start, end)):
+        if sentences := list(_sentences(text, language, start, end)):
             yield sentences
 
 
@@ -112,15 +119,15 @@ def _groups(sentences: Sequence[_Sentence], words: int) -> Iterator[list[Span]]:
         yield group
 
 
-def _sentences(text: str, start: int, end: int) -> Iterator[_Sentence]:
+def _sentences(text: str, language: str, start: int, end: int) -> Iterator[_Sentence]:
     for block in _blocks(text, start, end):
         at = block.start
-        for length in _segments(_LINE_END.sub(" ", text[block.start : block.end])):
+        for length in _segments(_LINE_END.sub(" ", text[block.start : block.end]), language):
             yield from _short(text, at, at + length)
             at += length
 
 
-def _segments(text: str) -> Iterator[int]:
+def _segments(text: str, language: str) -> Iterator[int]:
     """The lengths of the sentences of `text`, which is segmented in parts.
 
     The last sentence of a part may go on, so the next part begins with it.
@@ -131,7 +138,7 @@ def _segments(text: str) -> Iterator[int]:
         if end < len(text):
             blank = text.rfind(" ", at, end) + 1
             end = blank if blank > at + _SEGMENTED / 2 else end
-        lengths = [len(piece) for piece in sentencex.segment("en", text[at:end])]
+        lengths = [len(piece) for piece in sentencex.segment(language, text[at:end])]
         if end < len(text) and lengths[-1] < _SEGMENTED / 2:
             lengths.pop()
         yield from lengths
@@ -161,8 +168,14 @@ def _wrapped(text: str, line: Span, following: Span) -> bool:
 
 
 def _short(text: str, start: int, end: int) -> Iterator[_Sentence]:
-    """The words of `text[start:end]` as one sentence, or as several of at most _LONGEST_SENTENCE words."""
-    words = list(_WORD.finditer(text, start, end))
-    for first in range(0, len(words), _LONGEST_SENTENCE):
-        piece = words[first : first + _LONGEST_SENTENCE]
-        yield Span(piece[0].start(), piece[-1].end()), len(piece)
+    """The words of `text[start:end]` as one sentence, or as several, none larger than _LONGEST_SENTENCE."""
+    first, last, words, pieces = start, start, 0, 0
+    for word in _WORD.finditer(text, start, end):
+        own = sum(1 for _ in _PIECE.finditer(word[0]))
+        if words and max(words + 1, (pieces + own) / _PIECES) > _LONGEST_SENTENCE:
+            yield Span(first, last), max(words, round(pieces / _PIECES))
+            words, pieces = 0, 0
+        first = first if words else word.start()
+        last, words, pieces = word.end(), words + 1, pieces + own
+    if words:
+        yield Span(first, last), max(words, round(pieces / _PIECES))

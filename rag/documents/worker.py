@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.bounds import TITLE
+from rag.documents.language import language_of
 from rag.documents.parsed import FormatError, Parsed, first_heading
 from rag.documents.parsers import PLAIN, read
 from rag.documents.splitter import passage_spans
@@ -162,10 +163,11 @@ def _loaded(request: Request, parsed: Parsed, line: int | None) -> Loaded:
     # With the pages, or a text file would be cited by the pages of a PDF that holds the same.
     content = text if not pages else f"{pages}\0{text}"
     doc_id = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    spans = tuple(passage_spans(text, request.words))
+    language = language_of(text)
+    spans = tuple(passage_spans(text, request.words, language))
     if len(spans) > PASSAGES:
         raise FormatError(f"makes {len(spans):,} passages, where {PASSAGES:,} can be taken; divide it or leave it out")
-    return Loaded(Document(doc_id, replace_surrogates(source), title, text, pages, bool(own_title)), spans)
+    return Loaded(Document(doc_id, replace_surrogates(source), title, text, pages, bool(own_title), language), spans)
 
 
 def _cleaned(parsed: Parsed) -> tuple[str, tuple[int, ...]]:

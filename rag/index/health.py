@@ -16,7 +16,7 @@ from chromadb.errors import ChromaError
 from rag.errors import DamagedError
 from rag.index.index import EMBEDDINGS_FILE, list_documents, open_files
 from rag.index.manifest import Manifest, check_files, count, read_manifest
-from rag.index.passages import Counts, Passages
+from rag.index.passages import Counts, Passages, searched_text
 from rag.index.snapshot import REPAIR, current_name, newest_sound, others, some_snapshots, writer
 from rag.index.vectors import Floats, Vectors
 
@@ -125,7 +125,7 @@ def _canaries(passages: Passages, vectors: Vectors, count: int) -> Iterator[str]
     stored = vectors.get(sorted(set(vector_of.values())))
     missed: list[str] = []
     for passage in passages.passages(ids):
-        if not passages.has_words(passage.passage_id, f"{passage.title} {passage.text}"):
+        if not passages.has_words(passage.passage_id, searched_text(passage), passage.language):
             yield f"the words of a passage of {passage.source!r} do not find it"
         vector_id = vector_of[passage.passage_id]
         if vector_id not in stored:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from rag.documents.headings import path
 from rag.documents.splitter import cut
-from rag.index.passages import FIRST_SOURCE, Passages, term
+from rag.index.passages import FIRST_SOURCE, Passages, searched_text, term
 from rag.index.tokenizer import tokenize
-from rag.types import Loaded
+from rag.types import Loaded, Passage
 
 _SCHEMA = """
 CREATE TABLE files (file BLOB PRIMARY KEY, digest TEXT NOT NULL, problems TEXT NOT NULL);
@@ -22,12 +23,15 @@ CREATE TABLE sources (
 CREATE INDEX sources_by_file ON sources (file);
 CREATE INDEX sources_by_document ON sources (doc_id, source);
 CREATE TABLE documents (
-    doc_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, pages TEXT NOT NULL, titled INTEGER NOT NULL
+    doc_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, pages TEXT NOT NULL, titled INTEGER NOT NULL,
+    language TEXT NOT NULL
 );
+CREATE INDEX documents_by_language ON documents (language);
 CREATE TABLE embedded (vector_id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE);
 CREATE TABLE passages (
     passage_id INTEGER PRIMARY KEY AUTOINCREMENT, doc_id TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
-    text TEXT NOT NULL, page INTEGER, page_breaks TEXT NOT NULL, vector_id INTEGER NOT NULL, words INTEGER NOT NULL
+    text TEXT NOT NULL, page INTEGER, page_breaks TEXT NOT NULL, headings TEXT NOT NULL, vector_id INTEGER NOT NULL,
+    words INTEGER NOT NULL
 );
 CREATE INDEX passages_by_document ON passages (doc_id);
 CREATE INDEX passages_by_vector ON passages (vector_id);
@@ -44,12 +48,13 @@ class Pending:
     text: str
 
 
-def embedded_text(title: str, titled: int, text: str) -> str:
-    """What is embedded: the passage, and before it the title of its document.
+def embedded_text(title: str, titled: int, headings: Sequence[str], text: str) -> str:
+    """What is embedded: the passage, and before it the title of its document and its headings.
 
-    Not if that is only the name of the file: a file's name may change from day to day, and must not cost a new vector.
+    A title that is only the name of the file is left out: it may change from day to day, and must not cost a new
+    vector.
     """
-    return f"{title}\n{text}" if titled else text
+    return "\n".join([*([title] if titled else []), *([path(headings)] if headings else []), text])
 
 
 class PassageEditor(Passages):
@@ -81,11 +86,15 @@ class PassageEditor(Passages):
     def pending(self, after: int, size: int) -> Iterator[list[Pending]]:
         """What is embedded for the vectors with a number above `after`, `size` at a time."""
         query = (
-            "SELECT vector_id, hash, title, titled, passages.text FROM embedded JOIN passages USING (vector_id) "
-            "JOIN documents USING (doc_id) WHERE vector_id > ? GROUP BY vector_id ORDER BY vector_id LIMIT ?"
+            "SELECT vector_id, hash, title, titled, headings, passages.text "
+            "FROM embedded JOIN passages USING (vector_id) JOIN documents USING (doc_id) "
+            "WHERE vector_id > ? GROUP BY vector_id ORDER BY vector_id LIMIT ?"
         )
         while rows := self.rows(query, [after, size]):
-            yield [Pending(vector_id, hashed, embedded_text(*embedded)) for vector_id, hashed, *embedded in rows]
+            yield [
+                Pending(vector_id, hashed, embedded_text(title, titled, json.loads(headings), text))
+                for vector_id, hashed, title, titled, headings, text in rows
+            ]
             after = rows[-1][0]
 
     def count_after(self, vector_id: int) -> int:
@@ -115,21 +124,28 @@ class PassageEditor(Passages):
     def _add(self, loaded: Loaded) -> None:
         document = loaded.document
         self.database.execute(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
-            [document.doc_id, document.title, document.text, json.dumps(document.pages), document.titled],
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                document.doc_id,
+                document.title,
+                document.text,
+                json.dumps(document.pages),
+                document.titled,
+                document.language,
+            ],
         )
         for passage in cut(document, loaded.spans):
-            embedded = embedded_text(document.title, document.titled, passage.text)
+            embedded = embedded_text(document.title, document.titled, passage.headings, passage.text)
+            vector_id = self._vector_id(hashlib.sha256(embedded.encode()).digest())
             row = self.database.execute(
-                "INSERT INTO passages (doc_id, start, end, text, page, page_breaks, vector_id, words) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO passages (doc_id, start, end, text, page, page_breaks, headings, vector_id, words) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     passage.doc_id, passage.start, passage.end, passage.text, passage.page,
-                    json.dumps(passage.page_breaks), self._vector_id(hashlib.sha256(embedded.encode()).digest()),
-                    len(passage.text.split()),
+                    json.dumps(passage.page_breaks), json.dumps(passage.headings), vector_id, len(passage.text.split()),
                 ],
             )  # fmt: skip
-            self._add_words(row.lastrowid, document.title, passage.text)
+            self._add_words(row.lastrowid, passage)
 
     def _vector_id(self, hashed: bytes) -> int | None:
         """The number of the vector for this hash, a new one if need be."""
@@ -137,8 +153,8 @@ class PassageEditor(Passages):
             return int(vector_id)
         return self.database.execute("INSERT INTO embedded (hash) VALUES (?)", [hashed]).lastrowid
 
-    def _add_words(self, passage_id: int | None, title: str, text: str) -> None:
-        terms = " ".join(map(term, tokenize(f"{title}\n{text}")))
+    def _add_words(self, passage_id: int | None, passage: Passage) -> None:
+        terms = " ".join(map(term, tokenize(searched_text(passage), passage.language)))
         self.database.execute("INSERT INTO words (rowid, stems) VALUES (?, ?)", [passage_id, terms])
 
     def remove(self, file: str) -> None:
@@ -159,9 +175,9 @@ class PassageEditor(Passages):
                 self._add(loaded)
             else:  # The title is in the words alone, so the vectors stay.
                 self.database.execute("UPDATE documents SET title = ? WHERE doc_id = ?", [title, doc_id])
-                for passage_id, text in self.rows("SELECT passage_id, text FROM passages WHERE doc_id = ?", [doc_id]):
-                    self.database.execute("DELETE FROM words WHERE rowid = ?", [passage_id])
-                    self._add_words(passage_id, title, text)
+                for passage in self.passages(self.passage_ids(doc_id)):
+                    self.database.execute("DELETE FROM words WHERE rowid = ?", [passage.passage_id])
+                    self._add_words(passage.passage_id, passage)
         unused = "vector_id NOT IN (SELECT vector_id FROM passages)"
         gone = self.column(f"SELECT vector_id FROM embedded WHERE {unused}")
         self.database.execute(f"DELETE FROM embedded WHERE {unused}")

@@ -17,7 +17,7 @@ from rag.types import Document, Documents, Listed, Loaded, Passage, Span
 FIRST_SOURCE = "(SELECT {column} FROM sources WHERE doc_id = documents.doc_id ORDER BY source LIMIT 1)"
 _PASSAGE = f"""
 SELECT passage_id, passages.doc_id, {FIRST_SOURCE.format(column="source")}, title, start, end, passages.text,
-    page, page_breaks
+    page, page_breaks, headings, language
 FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 """
 
@@ -36,7 +36,23 @@ class Counts:
 
 def term(stem: str) -> str:
     """`stem` in letters that SQLite takes for one word too."""
-    return stem if stem.isascii() else f"u{stem.encode().hex()}"
+    return stem if stem.isascii() and stem.isalnum() else f"u{stem.encode().hex()}"
+
+
+def _passage(*row: Any) -> Passage:
+    *plain, page, page_breaks, headings, language = row
+    return replace(
+        Passage(*plain),
+        page=page,
+        page_breaks=tuple(json.loads(page_breaks)),
+        headings=tuple(json.loads(headings)),
+        language=language,
+    )
+
+
+def searched_text(passage: Passage) -> str:
+    """What a passage is found by: its words, the headings that it stands under, its document's title."""
+    return "\n".join([passage.title, *passage.headings, passage.text])
 
 
 def _list(values: Sequence[object]) -> str:
@@ -65,9 +81,9 @@ class Passages(Documents):
 
     def __getitem__(self, doc_id: str) -> Document:
         source = FIRST_SOURCE.format(column="source")
-        query = f"SELECT {source}, title, text, pages, titled FROM documents WHERE doc_id = ?"
-        for source, title, text, pages, titled in self.rows(query, [doc_id]):
-            return Document(doc_id, source, title, text, tuple(json.loads(pages)), bool(titled))
+        query = f"SELECT {source}, title, text, pages, titled, language FROM documents WHERE doc_id = ?"
+        for source, title, text, pages, titled, language in self.rows(query, [doc_id]):
+            return Document(doc_id, source, title, text, tuple(json.loads(pages)), bool(titled), language)
         raise KeyError(doc_id)
 
     def __contains__(self, doc_id: object) -> bool:
@@ -99,7 +115,7 @@ class Passages(Documents):
     def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
         """The passages with these ids, in this order. Raises KeyError for an unknown id."""
         rows = self.rows(f"{_PASSAGE} WHERE passage_id IN {_VALUES}", [_list(passage_ids)])
-        found = {row[0]: replace(Passage(*row), page_breaks=tuple(json.loads(row[-1]))) for row in rows}
+        found = {row[0]: _passage(*row) for row in rows}
         return [found[passage_id] for passage_id in passage_ids]
 
     def passage_ids(self, *doc_ids: str) -> list[int]:
@@ -113,7 +129,8 @@ class Passages(Documents):
         Of equal passages there is only the best, or they would leave no room for others. With
         `doc_ids` only passages of these documents are looked at; word rarity is taken over all passages.
         """
-        query = " OR ".join(f'"{term(stem)}"' for stem in dict.fromkeys(tokenize(question)))
+        stems = dict.fromkeys(tokenize(question, *self.languages()))
+        query = " OR ".join(f'"{term(stem)}"' for stem in stems)
         # The plus keeps SQLite from searching the words once for each passage of the documents.
         among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_VALUES})" if doc_ids else ""
         values = [query, *([_list(doc_ids)] if doc_ids else [])]
@@ -155,9 +172,13 @@ class Passages(Documents):
         lists = [preferred, vector_ids, *([doc_ids] if doc_ids else [])]
         return dict(self.rows(query, [_list(values) for values in lists]))
 
-    def has_words(self, passage_id: int, text: str) -> bool:
+    def languages(self) -> list[str]:
+        """The languages of the documents."""
+        return self.column("SELECT DISTINCT language FROM documents ORDER BY language")
+
+    def has_words(self, passage_id: int, text: str, language: str = "en") -> bool:
         """Whether the longest words of `text` find this passage."""
-        stems = sorted(dict.fromkeys(tokenize(text)), key=len)[-8:]
+        stems = sorted(dict.fromkeys(tokenize(text, language)), key=len)[-8:]
         query = " AND ".join(f'"{term(stem)}"' for stem in stems)
         return not stems or bool(
             self.rows("SELECT 1 FROM words WHERE rowid = ? AND words MATCH ?", [passage_id, query])

@@ -17,9 +17,10 @@ from rag.page.markup import (
     sentence_id,
     shorten,
 )
+from rag.replies import replies
 from rag.server.records import REASONS, Turn
 from rag.server.store import ConversationSummary
-from rag.types import NEAREST, Answer
+from rag.types import Answer
 
 TITLE = "Ask the article"
 SHOWN_QUESTION = 1000
@@ -130,7 +131,7 @@ def _answer(turn: Turn, answer: Answer) -> str:
     Of a reply that only quotes, what stands before the quotations.
     """
     if answer.near:
-        return escape(NEAREST)
+        return escape(replies(answer.language).nearest)
     marks = marks_of(turn)
     parts: list[str] = []
     at = 0

@@ -12,11 +12,12 @@ from starlette.routing import BaseRoute, Route
 from rag.documents.text import replace_surrogates
 from rag.errors import StoreError
 from rag.page.markup import facts
+from rag.replies import replies
 from rag.server.gradio_calls import conversation_id
 from rag.server.identity import owner_of
 from rag.server.records import Turn
 from rag.server.store import Store
-from rag.types import NEAREST, Answer, Citation, Hit, Passage, Sentence
+from rag.types import Answer, Citation, Hit, Passage, Sentence
 
 FORMAT = "article-chat/conversation"
 VERSION = 1
@@ -134,7 +135,7 @@ def _pieces(turn: Turn) -> Iterator[tuple[str, list[int], bool]]:
         yield f" {DRAFT}" if turn.text else "", [], True
         return
     if turn.answer.near:  # Its quotations stand below with their sources.
-        yield NEAREST, [], True
+        yield replies(turn.answer.language).nearest, [], True
         return
     text, at = turn.answer.text, 0
     for sentence in turn.answer.sentences:

@@ -106,6 +106,15 @@ def test_what_stands_between_two_sentences_is_kept(settings: Settings) -> None:
     assert context(settings, passage).text == text
 
 
+def test_sentences_stand_under_their_headings_once(settings: Settings) -> None:
+    text = f"9 fish swim. {'1 fish sleeps. ' * 60}8 fish swim.\n\n## 7 cats\n\n6 fish swim."
+    passage = Passage(0, "d", "d.txt", "", 0, len(text), text, headings=("# The pond",))
+    runs = context(settings, passage).text.split("\n\n")
+    assert runs[0].startswith("## The pond\n9 fish swim. 1 fish sleeps.")
+    assert runs[1].startswith("1 fish sleeps. 8 fish swim.")
+    assert runs[2:] == ["## 7 cats", "6 fish swim."]
+
+
 def test_of_several_documents_each_has_its_title_once(settings: Settings, animals: Index) -> None:
     passages = animals.passages(animals.documents.passage_ids())
     own = source_sentences()

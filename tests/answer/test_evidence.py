@@ -43,6 +43,24 @@ def test_a_sentence_is_read_with_the_title_and_the_one_before_it() -> None:
     assert max(map(len, reranker.seen[-1][1])) <= 600 + 200 + 200 + len(" [SEP] . ")
 
 
+def test_a_sentence_is_read_with_its_headings_and_chosen_by_their_words() -> None:
+    reranker = TopicReranker()
+    text = "The warranty is short.\n\n### Weight\n\nIt is light.\n\n## Cat 300\n\nIt is heavy."
+    passage = replace(passage_of(text), headings=("## Cat 200", "### Warranty"))
+    others = [passage_of(" ".join(f"The dog {number} sleeps." for number in range(30)), 1)]
+    ranked = SourceSentences(TopicEmbedder(), reranker).ranked("Is cat 200 light?", [*others, passage])
+    of_cat = {one.sentence.text: one.sentence.headings for one in ranked if one.sentence.passage == passage}
+    assert of_cat == {
+        "The warranty is short.": "Cat 200 > Warranty",
+        "### Weight": "Cat 200",
+        "It is light.": "Cat 200 > Weight",
+        "## Cat 300": "",
+        "It is heavy.": "Cat 300",
+    }
+    ((_, read),) = reranker.seen
+    assert "It is light. [SEP] Text 0. Cat 200 > Weight. ### Weight" in read
+
+
 def test_of_many_sentences_those_that_share_words_with_the_question_are_read() -> None:
     reranker = TopicReranker()
     many = [passage_of(" ".join(f"Dogs run {number}." for number in range(30))), passage_of("It is a cat. Fish.", 1)]

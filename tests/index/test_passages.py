@@ -57,6 +57,24 @@ def test_words_find_the_best_passage_first(path: Path) -> None:
     assert passages.has_words(1, "black cat") and not passages.has_words(2, "black cat")
 
 
+def test_a_passage_is_found_by_its_headings_and_in_its_language(tmp_path: Path) -> None:
+    text = "# Werkzeug\n\n## Falke 200\n\nBohrt.\n\n### Garantie\n\nSie gilt zwölf Monate."
+    tools = Document("tools", "tools.md", "Werkzeug", text, language="de")
+    editor = PassageEditor.edit(tmp_path / "p")
+    editor.add("tools.md", "d1", loaded(tools, words=8))
+    assert [one.text for batch in editor.pending(0, 9) for one in batch][-1] == (
+        "Werkzeug\nFalke 200\n### Garantie\n\nSie gilt zwölf Monate."
+    )
+    editor.close()
+    passages = Passages.read(tmp_path / "p")
+    assert passages["tools"] == tools and passages.languages() == ["de"]
+    found = passages.passages(passages.by_words("Falken monatlich", 5))
+    assert [(one.headings, one.language, one.text[:9]) for one in found] == [
+        (("## Falke 200",), "de", "### Garan"),
+        ((), "de", "## Falke "),
+    ]
+
+
 def test_of_chosen_documents_only_their_passages_are_found(path: Path) -> None:
     passages = Passages.read(path)
     assert passages.by_words("dogs eating", 5, ["cats", "d0"]) == [1]
