@@ -188,7 +188,7 @@ def _ways(
 
     finders: dict[str, Find] = {
         "meaning": lambda text: [number for number, _ in index.by_meaning(embedder.embed_query(text), pool)],
-        "words": lambda text: index.by_words(text, pool),
+        "words": lambda text: list(index.by_words(text, pool)),
         "both": search,
     }
     for finder, find in finders.items():

@@ -109,7 +109,7 @@ class Passage:
 class Hit:
     """A passage found for a question.
 
-    `score` is the fused reciprocal rank; `dense_rank` and `word_rank` are the places
+    `score` is fused of the two lists (0..1, more with two wordings); `dense_rank` and `word_rank` are the places
     (from 1) in the two lists, None if that list does not hold the passage;
     `similarity` is the cosine of question and passage (-1..1), None if only the
     words were found.

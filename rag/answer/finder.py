@@ -17,10 +17,11 @@ from langchain_core.runnables import RunnableConfig
 from rag.answer.context import PASSAGES_FACTOR, Reading
 from rag.answer.evidence import SourceSentences
 from rag.bounds import NAME, TITLE
+from rag.documents.language import language_of
 from rag.documents.text import clean
 from rag.errors import DamagedError, QuestionError, RagError, StoreError
 from rag.index.index import Index, Reader
-from rag.index.retriever import RRF_K, HybridRetriever
+from rag.index.retriever import HybridRetriever
 from rag.settings import Settings
 from rag.types import Document, Documents, Hit, Listed, Passage
 
@@ -200,7 +201,7 @@ class RetrieverFinder:
         asked = np.asarray(self._embedder.embed_query(question), dtype=np.float32)
         asked /= max(float(np.linalg.norm(asked)), 1e-9)
         return [
-            Hit(passage, 1 / (RRF_K + rank), float(vector @ asked), rank, None)
+            Hit(passage, 1 / rank, float(vector @ asked), rank, None)
             for rank, (passage, vector) in enumerate(zip(passages, vectors, strict=True), 1)
         ]
 
@@ -217,7 +218,9 @@ class RetrieverFinder:
             if doc_id not in self._passages:
                 title = _text(facts.get("title"), TITLE) or PurePath(source).stem
                 number = page if isinstance(page, int) else None
-                self._passages[doc_id] = Passage(self._given, doc_id, source, title, 0, len(text), text, number)
+                self._passages[doc_id] = Passage(
+                    self._given, doc_id, source, title, 0, len(text), text, number, language=language_of(text)
+                )
                 self._given += 1
             self._passages.move_to_end(doc_id)
             while len(self._passages) > REMEMBERED:

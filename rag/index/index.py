@@ -61,8 +61,8 @@ class Index:
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
             return rows
 
-    def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
-        """Ids of at most `k` passages that share a word with the question, best first.
+    def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> dict[int, float]:
+        """At most `k` passages that share a word with the question, best first, with their BM25.
 
         Of all documents, or of those with these ids.
         """

@@ -123,8 +123,8 @@ class Passages(Documents):
         where, values = (f"WHERE doc_id IN {_VALUES}", [_list(doc_ids)]) if doc_ids else ("", [])
         return self.column(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
 
-    def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> list[int]:
-        """Ids of at most `k` passages that share a word with the question, by BM25.
+    def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> dict[int, float]:
+        """At most `k` passages that share a word with the question, best first, with their BM25 (above 0).
 
         Of equal passages there is only the best, or they would leave no room for others. With
         `doc_ids` only passages of these documents are looked at; word rarity is taken over all passages.
@@ -134,17 +134,17 @@ class Passages(Documents):
         # The plus keeps SQLite from searching the words once for each passage of the documents.
         among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_VALUES})" if doc_ids else ""
         values = [query, *([_list(doc_ids)] if doc_ids else [])]
-        found = f"SELECT rowid FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
+        found = f"SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
         limit = k
         while query:
-            ids = self.column(found, [*values, limit])
-            vector_of = self.vector_ids(ids)
-            first = {vector_of[passage_id]: passage_id for passage_id in reversed(ids)}
-            best = [passage_id for passage_id in ids if first[vector_of[passage_id]] == passage_id]
-            if len(best) >= k or len(ids) < limit:
-                return best[:k]
+            scores: dict[int, float] = dict(self.rows(found, [*values, limit]))
+            vector_of = self.vector_ids(list(scores))
+            first = {vector_of[passage_id]: passage_id for passage_id in reversed(scores)}
+            best = [passage_id for passage_id in scores if first[vector_of[passage_id]] == passage_id]
+            if len(best) >= k or len(scores) < limit:
+                return {passage_id: scores[passage_id] for passage_id in best[:k]}
             limit *= 10
-        return []
+        return {}
 
     def vector_ids(self, passage_ids: Sequence[int]) -> dict[int, int]:
         """The number of the vector of each of these passages; equal ones have it together."""

@@ -1,5 +1,6 @@
-"""Question -> Hits: dense and BM25 lists fused by reciprocal rank, as a LangChain retriever."""
+"""Question -> Hits: dense and BM25 lists fused by their scores, as a LangChain retriever."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from pydantic import ConfigDict
 from rag.index.index import Index
 from rag.types import Hit
 
-RRF_K = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)."""
+MEANING = 0.4
+"""The weight of the cosine; the rest is that of BM25 (docs/results.md)."""
 VARIANT_WEIGHT = 0.5
 """The weight of a question's other wording, chosen on MTRAG's follow-ups (docs/results.md)."""
 POOL = 50
@@ -46,13 +47,15 @@ class HybridRetriever(BaseRetriever):
         similarity: dict[int, float] = {}
         dense: list[dict[int, int]] = []
         words: list[dict[int, int]] = []
+        fused: defaultdict[int, float] = defaultdict(float)
         for text in dict.fromkeys([question, *also]):
             worded = self.index.by_words(text, pool, self.doc_ids)
-            near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool, self.doc_ids, worded))
+            near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool, self.doc_ids, list(worded)))
             similarity = {i: max(similarity.get(i, -1.0), near.get(i, -1.0)) for i in similarity | near}
+            for passage_id, score in fuse(near, worded).items():
+                fused[passage_id] += score * (VARIANT_WEIGHT if dense else 1.0)
             dense.append({passage_id: rank for rank, passage_id in enumerate(near, 1)})
             words.append({passage_id: rank for rank, passage_id in enumerate(worded, 1)})
-        fused = fuse([*dense, *words], [1.0, *[VARIANT_WEIGHT] * (len(dense) - 1)] * 2)
         best = sorted(fused, key=lambda passage_id: (-fused[passage_id], passage_id))[: self.k]
         return [
             Hit(passage, fused[i], similarity.get(i), _best(dense, i), _best(words, i))
@@ -77,10 +80,13 @@ def _best(ranks: list[dict[int, int]], passage_id: int) -> int | None:
     return min((ranking[passage_id] for ranking in ranks if passage_id in ranking), default=None)
 
 
-def fuse(ranks: Sequence[Mapping[int, int]], weights: Sequence[float]) -> dict[int, float]:
-    """Reciprocal rank fusion: for each id the sum of weight / (RRF_K + rank)."""
-    scores: dict[int, float] = {}
-    for ranking, weight in zip(ranks, weights, strict=True):
-        for item, rank in ranking.items():
-            scores[item] = scores.get(item, 0.0) + weight / (RRF_K + rank)
-    return scores
+def fuse(cosines: Mapping[int, float], bm25: Mapping[int, float]) -> dict[int, float]:
+    """For each id the weighted sum of its cosine and its BM25, each scaled to 0..1.
+
+    Unlike reciprocal ranks it keeps how sure a list is: a passage that alone has the words of the question
+    comes first (Bruch, Gai, Ingber 2023: "An analysis of fusion functions for hybrid retrieval").
+    """
+    least, most = min(cosines.values(), default=0.0), max(cosines.values(), default=0.0)
+    best = max(bm25.values(), default=0.0)
+    scores = {i: MEANING * (cosine - least) / ((most - least) or 1.0) for i, cosine in cosines.items()}
+    return scores | {i: scores.get(i, 0.0) + (1 - MEANING) * score / best for i, score in bm25.items()}

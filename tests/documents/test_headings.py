@@ -25,7 +25,7 @@ More."""
 def test_headings_are_those_of_markdown_outside_of_code() -> None:
     found = list(headings(TEXT))
     assert [(one.level, one.text) for one in found] == [(1, "Tools"), (2, "Falcon 200"), (3, "Warranty"), (2, "Heron")]
-    assert [TEXT[one.start :].split("\n")[0] for one in found] == [
+    assert [TEXT[one.start :].split("\n", maxsplit=1)[0] for one in found] == [
         "# Tools", "## Falcon 200", "### Warranty", "## Heron ##",
     ]  # fmt: skip
 

@@ -20,7 +20,9 @@ def test_the_language_of_a_text_is_told(text: str, language: str) -> None:
     assert language_of(text) == language
 
 
-@pytest.mark.parametrize("text", ["", "42", "E-4012", "NATO?", "vitamin c", "When did Otto von Bismarck die?", "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["", "42", "E-4012", "NATO?", "vitamin c", "When did Otto von Bismarck die?", "\ud800"]
+)
 def test_what_may_well_be_english_is(text: str) -> None:
     assert language_of(text) == "en" == language_of(text, LANGUAGES)
 

@@ -81,7 +81,7 @@ def test_only_what_is_new_is_embedded_and_old_text_is_gone(index: Path, folder: 
     assert sorted(embedder.texts) == ["A bird sings.", "The white cat wakes."]
     assert texts(index) == ["# Dogs\n\nA dog eats.", "A bird sings.", "The white cat wakes."]
     opened = open_index(index, EMBEDDER)
-    assert opened.by_words("black sleeping swimming", 9) == []
+    assert list(opened.by_words("black sleeping swimming", 9)) == []
     for path in opened.path.rglob("*"):
         assert path.is_dir() or b"Fish swim" not in path.read_bytes()
 
@@ -95,7 +95,7 @@ def test_a_renamed_document_keeps_its_passages_and_is_found_by_its_new_name(inde
     opened = open_index(index, EMBEDDER)
     document = opened.documents[before["The black cat sleeps."]]
     assert (document.title, Path(document.source).name) == ("Tom jones", "tom_jones.txt")
-    assert [passage.title for passage in opened.passages(opened.by_words("jones", 5))] == ["Tom jones"]
+    assert [passage.title for passage in opened.passages(list(opened.by_words("jones", 5)))] == ["Tom jones"]
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_a_new_title_of_its_own_is_embedded_anew(index: Path, folder: Path) -> N
     assert publish(index, folder, build_options=with_(embedder)).embedded == 1
     assert embedder.texts[0].startswith("Dogs\n")
     opened = open_index(index, EMBEDDER)
-    assert [passage.title for passage in opened.passages(opened.by_words("dogs all day", 1))] == ["Dogs"]
+    assert [passage.title for passage in opened.passages(list(opened.by_words("dogs all day", 1)))] == ["Dogs"]
     assert verify(opened.path, full=True) == []
 
 
@@ -138,7 +138,7 @@ def test_words_that_are_mere_lines_or_in_other_scripts_pass_the_check(tmp_path: 
     publish(tmp_path / "index", tmp_path / "texts")
     opened = open_index(tmp_path / "index", EMBEDDER)
     for word in ("snake", "𞤀𞤣𞤤𞤢𞤥", "עברית", "ไทย"):
-        assert len(opened.by_words(word, 5)) == 1
+        assert len(list(opened.by_words(word, 5))) == 1
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ def test_what_was_built_is_there_when_opened(animals: Index) -> None:
     assert animals.manifest.documents == animals.manifest.passages == 3
     assert [passage.text for passage in all_passages(animals)] == ANIMALS
     assert [document.source for document in animals.documents.values()] == ["0.txt", "1.txt", "2.txt"]
-    assert animals.by_words("the dogs", 5) == [2]
+    assert list(animals.by_words("the dogs", 5)) == [2]
     assert animals.by_meaning(TopicEmbedder().embed_query("swimming fish"), 1)[0][0] == 3
 
 
@@ -31,7 +31,7 @@ def test_of_chosen_documents_the_rest_is_out_of_sight(animals: Index) -> None:
     swimming = TopicEmbedder().embed_query("swimming fish")
     assert [i for i, _ in animals.by_meaning(swimming, 5, [dog, cat])] == [1, 2]
     assert animals.by_meaning(swimming, 5, ["gone"]) == []
-    assert animals.by_words("dogs and fish", 5, [cat, fish]) == [3]
+    assert list(animals.by_words("dogs and fish", 5, [cat, fish])) == [3]
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_a_reader_keeps_its_snapshot_while_others_are_published(animals: Index, 
         publish(tmp_path / "index", tmp_path / "other")
     assert not animals.path.exists()
     assert [passage.text for passage in all_passages(animals)] == ANIMALS
-    assert animals.by_words("Rex", 1) == [2]
+    assert list(animals.by_words("Rex", 1)) == [2]
     assert animals.by_meaning(TopicEmbedder().embed_query("swimming fish"), 1)[0][0] == 3
 
 

@@ -124,7 +124,7 @@ class IndexLife(RuleBasedStateMachine):
             assert self.is_near(index, passage)
         gone = {word for text in self.texts_of_others(expected) for word in tokenize(text)}
         for word in gone - set(tokenize(" ".join(expected.values()))):
-            assert index.by_words(word, 50) == []
+            assert list(index.by_words(word, 50)) == []
 
     def is_near(self, index: Index, passage: Passage) -> bool:
         """Whether its vector is that of its text; after a new name the title before may still be in it."""

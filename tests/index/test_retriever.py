@@ -8,13 +8,21 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rag.index.index import Index, open_index
-from rag.index.retriever import RRF_K, VARIANT_WEIGHT, HybridRetriever, fuse
-from rag.types import Hit
+from rag.index.retriever import MEANING, VARIANT_WEIGHT, HybridRetriever, fuse
 
 
-def test_fusion_adds_the_reciprocal_ranks() -> None:
-    scores = fuse([{1: 1, 2: 2}, {2: 1}], [1.0, 0.5])
-    assert scores == {1: 1 / (RRF_K + 1), 2: 1 / (RRF_K + 2) + 0.5 / (RRF_K + 1)}
+def test_fusion_adds_both_scores_each_scaled() -> None:
+    assert fuse({1: 0.9, 2: 0.5, 3: 0.1}, {2: 4.0, 4: 1.0}) == pytest.approx(
+        {1: MEANING, 2: 0.5 * MEANING + (1 - MEANING), 3: 0.0, 4: 0.25 * (1 - MEANING)}
+    )
+    assert fuse({}, {}) == {} and fuse({1: 0.3}, {}) == {1: 0.0} and fuse({}, {1: 2.0}) == {1: 1 - MEANING}
+
+
+def test_what_one_list_is_sure_of_is_not_outvoted() -> None:
+    alike = {number: 0.5 - number / 1000 for number in range(40)}
+    words = {39: 9.0, **dict.fromkeys(range(39), 1.0)}
+    scores = fuse(alike, words)
+    assert max(scores, key=scores.__getitem__) == 39
 
 
 def test_the_passage_found_by_meaning_and_by_words_comes_first(animals: Index) -> None:
@@ -22,7 +30,7 @@ def test_the_passage_found_by_meaning_and_by_words_comes_first(animals: Index) -
     assert hits[0].passage.source == "2.txt"
     assert hits[0].passage.text == ANIMALS[2]
     assert (hits[0].dense_rank, hits[0].word_rank) == (1, 1)
-    assert hits[0].score == pytest.approx(2 / (RRF_K + 1))
+    assert hits[0].score == pytest.approx(1.0)
     assert len(hits) == 2
 
 
@@ -47,7 +55,7 @@ def test_other_words_for_the_question_are_fused_with_it(animals: Index) -> None:
     fish = next(hit for hit in both if hit.passage.source == "2.txt")
     assert (fish.dense_rank, fish.word_rank) == (1, 1)
     assert fish.similarity == retriever.search("Where do fish swim?")[0].similarity
-    assert fish.score == pytest.approx(2 * VARIANT_WEIGHT / (RRF_K + 1) + 1 / (RRF_K + alone_rank(alone, "2.txt")))
+    assert fish.score == pytest.approx(VARIANT_WEIGHT + next(hit.score for hit in alone if hit.passage == fish.passage))
     assert retriever.invoke("Rex", also=["Where do fish swim?"])[0].metadata["hit"] == both[0]
 
 
@@ -74,10 +82,6 @@ def test_equal_texts_in_two_documents_take_one_place_among_the_hits(tmp_path: Pa
     publish(tmp_path / "index", tmp_path / "texts")
     index = open_index(tmp_path / "index", EMBEDDER)
     assert len(HybridRetriever(index=index, embedder=TopicEmbedder()).search("Where do fish swim?")) == 3
-
-
-def alone_rank(hits: list[Hit], source: str) -> int:
-    return next(hit.dense_rank or 0 for hit in hits if hit.passage.source == source)
 
 
 def test_it_is_a_langchain_retriever(animals: Index) -> None:
@@ -114,12 +118,14 @@ def test_a_choice_finds_what_an_index_of_these_documents_alone_finds(
     by_index = {Path(source).name: place for source, place in found(few, question, []).items()}
     cosines = [{name: cosine for name, (cosine, _) in places.items()} for places in (by_choice, by_index)]
     assert cosines[0] == pytest.approx(cosines[1], abs=1e-3)
-    words = {Path(passage.source).name for passage in every.passages(every.by_words(question, 99, ids))}
-    assert words == {Path(passage.source).name for passage in few.passages(few.by_words(question, 99))}
+    words = {Path(passage.source).name for passage in every.passages(list(every.by_words(question, 99, ids)))}
+    assert words == {Path(passage.source).name for passage in few.passages(list(few.by_words(question, 99)))}
 
 
 def test_of_a_choice_the_order_by_words_is_that_among_all(animals: Index) -> None:
     _, dog, fish = animals.documents
-    every = animals.by_words("the black dogs eat fish in a pond", 9)
-    assert animals.by_words("the black dogs eat fish in a pond", 9, [dog, fish]) == [i for i in every if i in {2, 3}]
+    every = list(animals.by_words("the black dogs eat fish in a pond", 9))
+    assert list(animals.by_words("the black dogs eat fish in a pond", 9, [dog, fish])) == [
+        i for i in every if i in {2, 3}
+    ]
     assert len(every) == 3

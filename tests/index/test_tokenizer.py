@@ -52,7 +52,7 @@ def test_a_version_is_not_another_one() -> None:
 
 
 def test_stems_are_those_of_the_languages_asked_for() -> None:
-    assert tokenize("Häusern öffnet", "de") == tokenize("Haus öffnet", "de") == ["haus", "offnet"]
+    assert tokenize("Häusern öffnet", "de") == tokenize("Haus öffnet", "de") == ["haus", "offn"]
     assert tokenize("Häuser", "de", "en") == ["haus", "hauser"]
     assert tokenize("sleeping", "zh") == ["sleeping"]
 

@@ -109,7 +109,7 @@ def _read_only(job: dict[str, Any]) -> dict[str, object]:
     code = ingest.main([job["texts"]])
     sys.stderr.flush()
     index = open_index(Path(job["index"]), EMBEDDER)
-    texts = [passage.text for passage in index.passages(index.by_words(job["canary"], 1))]
+    texts = [passage.text for passage in index.passages(list(index.by_words(job["canary"], 1)))]
     return {"writable": writable, "code": code, "texts": texts}
 
 

@@ -147,7 +147,7 @@ def _canaries(texts: Mapping[str, str], first: Sequence[str], rng: random.Random
 def _lost(index: Index, library: Library, name: str, line: str) -> list[str]:
     """Why a canary was not found, if it was not."""
     source = (library.folder / name).as_posix()
-    found = index.passages(index.by_words(line, 1))
+    found = index.passages(list(index.by_words(line, 1)))
     if [(passage.text, passage.source, passage.title) for passage in found] != [(line, source, Path(name).stem)]:
         return [f"a passage of {name!r} is not found by its words"]
     ((nearest, cosine),) = index.by_meaning(vector(line).tolist(), 1)
