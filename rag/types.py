@@ -85,7 +85,8 @@ class Passage:
 
     `page` is the number of the page it starts on, None if the document has no pages;
     `page_breaks` are the offsets within it at which a further page starts. `headings` are
-    the Markdown lines of the headings that it stands under, the highest first.
+    the Markdown lines that it stands under: headings, the highest first, and if it begins within a
+    table, the caption and the row of headings.
     """
 
     passage_id: int

@@ -150,5 +150,5 @@ def _runs(sources: Sequence[SourceSentence]) -> Iterator[str]:
             continue
         first = sources[start]
         text = one.passage.text[first.span.start - one.passage.start : one.span.end - one.passage.start]
-        yield f"## {first.headings}\n{text}" if first.headings and first.headings != shown else text
+        yield f"{first.headings}\n{text}" if first.headings and first.headings != shown else text
         start, shown = i, one.headings

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from rag.bounds import TITLE
-from rag.documents.headings import above, heading, path
+from rag.documents.headings import above, described, heading
 from rag.documents.splitter import sentence_spans
 from rag.index.tokenizer import tokenize
 from rag.models.reranker import Reranker
@@ -37,7 +37,7 @@ TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–
 class SourceSentence:
     """A sentence: its passage and place there, its span in the document, its words.
 
-    `headings` are those that it stands under, as one line, and `about` their words.
+    `headings` are what it stands under (those, and in a table its row of headings), `about` its words.
     """
 
     passage: Passage
@@ -128,22 +128,26 @@ class SourceSentences:
     def read(self, one: SourceSentence) -> str:
         """A sentence as the reranker reads it: before its title, its headings and the sentence before it."""
         earlier = self.of(one.passage)[one.place - 1].text if one.place else ""
-        headings = f" {one.headings[:TITLE]}." if one.headings else ""
-        return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}.{headings} {earlier[-_BEFORE:]}"
+        over = "".join(f" {line[:TITLE]}." for line in one.headings.splitlines())
+        return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}.{over} {earlier[-_BEFORE:]}"
 
 
 def _sentences(passage: Passage) -> list[SourceSentence]:
     made = []
-    headings = passage.headings
+    lines, row = passage.headings, any(line.startswith("|") for line in passage.headings)
     for place, span in enumerate(sentence_spans(passage.text, passage.language)):
         text = passage.text[span.start : span.end]
         where = Span(passage.start + span.start, passage.start + span.end)
-        own = heading(text)
-        over = above(headings, text) if own else headings
-        words = content_words(text, passage.language)
-        under = path(over)
-        made.append(SourceSentence(passage, place, where, text, words, under, content_words(under, passage.language)))
-        headings = (*over, text) if own and own.text != passage.title else headings
+        own, before, row = heading(text), row, text.startswith("|")
+        if own:
+            lines = above(lines, own)
+        elif not (row and before):
+            lines = tuple(line for line in lines if heading(line))
+        under = described(lines)
+        about = content_words(under, passage.language)
+        made.append(SourceSentence(passage, place, where, text, content_words(text, passage.language), under, about))
+        if (own and own.text != passage.title) or (row and not before):
+            lines = (*lines, text)
     return made
 
 

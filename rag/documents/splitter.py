@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import sentencex
 
-from rag.documents.headings import headings, marked, paths
+from rag.documents.headings import lines_over
 from rag.types import Document, Passage, Span
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
@@ -59,7 +59,7 @@ def passage_spans(text: str, words: int, language: str = "en") -> list[Span]:
 def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Passage]:
     """The passages at `spans`, which are in order, numbered from `first_id`."""
     pages = document.pages
-    over = paths(list(headings(document.text)), (span.start for span in spans))
+    over = lines_over(document.text, (span.start for span in spans), document.title)
     return [
         Passage(
             passage_id=passage_id,
@@ -71,10 +71,10 @@ def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Pa
             text=document.text[span.start : span.end],
             page=document.page(span.start),
             page_breaks=pages[bisect_right(pages, span.start) : bisect_left(pages, span.end)],
-            headings=marked(found, document.title),
+            headings=lines,
             language=document.language,
         )
-        for passage_id, (span, found) in enumerate(zip(spans, over, strict=True), first_id)
+        for passage_id, (span, lines) in enumerate(zip(spans, over, strict=True), first_id)
     ]
 
 

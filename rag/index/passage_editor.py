@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.documents.headings import path
+from rag.documents.headings import described
 from rag.documents.splitter import cut
 from rag.index.passages import FIRST_SOURCE, Passages, searched_text, term
 from rag.index.tokenizer import tokenize
@@ -54,7 +54,7 @@ def embedded_text(title: str, titled: int, headings: Sequence[str], text: str) -
     A title that is only the name of the file is left out: it may change from day to day, and must not cost a new
     vector.
     """
-    return "\n".join([*([title] if titled else []), *([path(headings)] if headings else []), text])
+    return "\n".join([*([title] if titled else []), *([described(headings)] if headings else []), text])
 
 
 class PassageEditor(Passages):

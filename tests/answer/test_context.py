@@ -110,7 +110,7 @@ def test_sentences_stand_under_their_headings_once(settings: Settings) -> None:
     text = f"9 fish swim. {'1 fish sleeps. ' * 60}8 fish swim.\n\n## 7 cats\n\n6 fish swim."
     passage = Passage(0, "d", "d.txt", "", 0, len(text), text, headings=("# The pond",))
     runs = context(settings, passage).text.split("\n\n")
-    assert runs[0].startswith("## The pond\n9 fish swim. 1 fish sleeps.")
+    assert runs[0].startswith("The pond\n9 fish swim. 1 fish sleeps.")
     assert runs[1].startswith("1 fish sleeps. 8 fish swim.")
     assert runs[2:] == ["## 7 cats", "6 fish swim."]
 

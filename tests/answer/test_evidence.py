@@ -61,6 +61,17 @@ def test_a_sentence_is_read_with_its_headings_and_chosen_by_their_words() -> Non
     assert "It is light. [SEP] Text 0. Cat 200 > Weight. ### Weight" in read
 
 
+def test_a_row_of_a_table_is_read_with_its_headings() -> None:
+    text = "Cats\n\n| Name | Age |\n| --- | --- |\n| Tom | 3 |\n| Jim | 4 |\n\nEnd."
+    rows = [(one.text, one.headings) for one in source_sentences().of(passage_of(text))]
+    assert rows == [
+        ("Cats", ""), ("| Name | Age |", ""), ("| --- | --- |", "| Name | Age |"), ("| Tom | 3 |", "| Name | Age |"),
+        ("| Jim | 4 |", "| Name | Age |"), ("End.", ""),
+    ]  # fmt: skip
+    later = replace(passage_of("| Jim | 4 |\n\nEnd."), headings=("# Cats", "| Name | Age |"))
+    assert [one.headings for one in source_sentences().of(later)] == ["Cats\n| Name | Age |", "Cats"]
+
+
 def test_of_many_sentences_those_that_share_words_with_the_question_are_read() -> None:
     reranker = TopicReranker()
     many = [passage_of(" ".join(f"Dogs run {number}." for number in range(30))), passage_of("It is a cat. Fish.", 1)]
