@@ -38,23 +38,19 @@ class ChatbotRunnable(Runnable[Asked, AIMessage]):
         """The answer. Raises QuestionError and ModelError like `Chatbot.ask`."""
         *_events, answer = self._stream(*turns(input), config=config)
         assert isinstance(answer, Answer)
-        return AIMessage(content=[_block(answer, answer.text, 0)], response_metadata=_metadata(answer))
+        return AIMessage(content=[_block(answer, 0)], response_metadata=_metadata(answer))
 
     def stream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> Generator[AIMessage, None, None]:
-        """The pieces, then the citations.
+        """The draft in pieces, as a block of reasoning, then the answer that holds as the text.
 
-        If the pieces do not hold, a second text block has the answer that does.
+        So no text is ever taken back.
         """
-        written = ""
         with closing(self._stream(*turns(input), config=config)) as events:
             for event in events:
                 if isinstance(event, str):
-                    written += event
-                    yield AIMessageChunk(content=[{"type": "text", "text": event, "index": 0}])
+                    yield AIMessageChunk(content=[{"type": "reasoning", "reasoning": event, "index": 0}])
                 elif isinstance(event, Answer):
-                    holds = written.rstrip() == event.text
-                    block = _block(event, "", 0) if holds else _block(event, event.text, int(bool(written)))
-                    yield AIMessageChunk(content=[block], response_metadata=_metadata(event))
+                    yield AIMessageChunk(content=[_block(event, 1)], response_metadata=_metadata(event))
 
     async def astream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> AsyncIterator[AIMessage]:
         """The same for asynchronous code."""
@@ -139,8 +135,8 @@ def retrieval_tool(search: Callable[[str, RunnableConfig], list[Hit]]) -> BaseTo
     )
 
 
-def _block(answer: Answer, text: str, index: int) -> dict[str, Any]:
-    return {"type": "text", "text": text, "annotations": annotations(answer), "index": index}
+def _block(answer: Answer, index: int) -> dict[str, Any]:
+    return {"type": "text", "text": answer.text, "annotations": annotations(answer), "index": index}
 
 
 def _metadata(answer: Answer) -> dict[str, Any]:

@@ -215,8 +215,9 @@ def test_the_pieces_of_a_runnable_add_up_to_its_message(settings: Settings, anim
     first, *others = chatbot(settings, animals, answering("Fish swim in the pond.")).as_runnable().stream(FISH)
     for one in others:
         first = first + one  # type: ignore[assignment]
-    (block,) = first.content_blocks
-    assert block["text"] == "Fish swim in the pond." and len(block["annotations"]) == 1  # type: ignore[typeddict-item]
+    draft, block = first.content_blocks
+    assert draft["reasoning"] == block["text"] == first.text == "Fish swim in the pond."  # type: ignore[typeddict-item]
+    assert len(block["annotations"]) == 1  # type: ignore[typeddict-item]
 
 
 def test_messages_that_end_without_a_question_are_refused(settings: Settings, animals: Index) -> None:
@@ -270,7 +271,9 @@ def test_a_runnable_streams_to_asynchronous_code_too(settings: Settings, animals
         return chatbot(settings, animals, answering("Fish swim in the pond.")).as_runnable()
 
     pieces = asyncio.run(pieces_of(runnable().astream(FISH)))
-    assert len(pieces) > 10 and [one.text for one in pieces] == [one.text for one in runnable().stream(FISH)]
+    *drafts, last = runnable().stream(FISH)
+    assert len(pieces) > 10 and [one.content for one in pieces[:-1]] == [one.content for one in drafts]
+    assert pieces[-1].text == last.text == "Fish swim in the pond."
     assert pieces[-1].content_blocks[0]["annotations"]
     events = asyncio.run(pieces_of(runnable().astream_events(FISH)))
     kinds = [event["event"] for event in events]

@@ -22,9 +22,10 @@ def test_a_reply_that_only_quotes_says_so_in_its_metadata_and_annotates_the_quot
     assert message.text[citation["start_index"] : citation["end_index"]] == citation["cited_text"] == CITATION.quote
 
 
-def test_evidence_is_passed_over_and_the_quotations_come_after_the_draft() -> None:
+def test_the_draft_is_no_text_so_nothing_is_taken_back() -> None:
     chunks: list[Any] = list(runnable(FakeBot(FakeBot.quote)).stream("Who sailed?"))
-    assert [chunk.text for chunk in chunks] == ["Anna", f"{NEAREST} “{CITATION.quote}”"]
+    assert [chunk.text for chunk in chunks] == ["", f"{NEAREST} “{CITATION.quote}”"]
+    assert chunks[0].content_blocks == [{"type": "reasoning", "reasoning": "Anna", "index": 0}]
     assert chunks[-1].response_metadata["near"] == [asdict(CITATION)]
 
 
