@@ -1,22 +1,184 @@
-"""DOCX -> Markdown text."""
+"""DOCX -> Markdown text: body, headers and footers, notes, text boxes, charts."""
 
+import io
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO
+from xml.etree.ElementTree import Element
 
-from rag.documents.archive import opened, xml
-from rag.documents.html import markdown, soup
-from rag.documents.parsed import Parsed, first_heading
+from rag.documents.archive import Archive, opened, parsed_xml
+from rag.documents.html import markdown, soup, tidy
+from rag.documents.ooxml import DIAGRAM, A, R, V, W, child, is_on, transitional, value, whole
+from rag.documents.parsed import FormatError, Parsed, counted, first_heading
+from rag.documents.text import decode
+from rag.documents.word_blocks import Block, Reading, markdown_of, read_blocks
+from rag.documents.word_graphics import chart_rows, paragraphs
+from rag.documents.word_numbering import Numbering
+from rag.documents.word_runs import Notes, Story, complete_fields
+from rag.documents.word_styles import Styles
+
+_NO_TITLE = re.compile(
+    r"(untitled|unknown|title|no title|(word |office )?(document|dokument|documento)( title)?\s{0,3}\d{0,9}"
+    r"|microsoft word - .{0,500}|.{0,500}\.(docx?|dotx?|docm|odt|rtf|tex|txt|pdf))",
+    re.IGNORECASE,
+)
+_TITLE = "{http://purl.org/dc/elements/1.1/}title"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the package, and the parts that it refers to: for each id, their kind and name."""
+
+    root: Element
+    targets: Mapping[str, tuple[str, str]]
 
 
 def read_docx(file: IO[bytes], _: str | None) -> Parsed:
-    """By mammoth, whose XML parser expands entities: a strict one reads each part first."""
-    import mammoth
-
+    """The text as it is printed, with the notes at its end. Raises FormatError."""
     with opened(file) as archive:
-        for name in archive.namelist():
-            if name.endswith((".xml", ".rels")):
-                xml(archive, name)
-        core = xml(archive, "docProps/core.xml")
-    title = core.findtext("{http://purl.org/dc/elements/1.1/}title") if core is not None else None
-    style = "p[style-name='Title'] => h1:fresh"
-    text = markdown(soup(mammoth.convert_to_html(file, style_map=style, convert_image=lambda _: []).value))
-    return Parsed((title or "").strip() or first_heading(text), text)
+        return _Document(archive).read()
+
+
+class _Document:
+    """One file, and what its texts share."""
+
+    def __init__(self, archive: Archive, is_inserted: bool = False) -> None:
+        """Raises FormatError if it has no body."""
+        self._archive = archive
+        self._is_inserted = is_inserted
+        self._left_out: Counter[str] = Counter()
+        self._titles: list[str] = []
+        roots = _targets(archive, "").values()
+        body = self._part(next((name for kind, name in roots if kind == "officeDocument"), "word/document.xml"))
+        if body is None:
+            raise FormatError("holds no text of Word, so it is damaged; save it anew or leave it out")
+        self._body = body
+        self._styles = Styles(_root(self._named("styles")))
+        self._numbering = Numbering(_root(self._named("numbering")), self._styles.lists())
+        self._note_parts = {kind: self._named(f"{kind}s") for kind in ("footnote", "endnote")}
+        self._notes = Notes({kind: self._note_form(kind) for kind in self._note_parts})
+
+    def read(self) -> Parsed:
+        """All its texts, one below the other."""
+        headers, footers = self._running("headerReference"), self._running("footerReference")
+        blocks = [*headers, *self._blocks(self._body, self._body.root), *self._note_texts(), *footers]
+        text = tidy(markdown_of(blocks))
+        core = self._archive.xml("docProps/core.xml")
+        own = " ".join((core.findtext(_TITLE) or "").split()) if core is not None else ""
+        title = own if own and not _NO_TITLE.fullmatch(own) else next(iter(self._titles), None)
+        heading = next((block for block in blocks if block.marks.startswith("#")), None)
+        if title is None and heading is not None and not heading.label:  # "1. Scope" is the title of a part.
+            title = first_heading(text)
+        return Parsed(title, text, (), counted(self._left_out))
+
+    def _part(self, name: str) -> _Part | None:
+        content = self._archive.bytes(name)
+        return None if content is None else _Part(parsed_xml(transitional(content)), _targets(self._archive, name))
+
+    def _named(self, kind: str) -> _Part | None:
+        """The part that is the body's "styles", "numbering" or "settings"."""
+        name = next((name for one, name in self._body.targets.values() if one == kind), f"word/{kind}.xml")
+        return self._part(name)
+
+    def _blocks(self, part: _Part, root: Element, running: bool = False) -> list[Block]:
+        """The blocks of a part, or of one of the notes in it."""
+        story = Story(self._styles, self._notes, self._left_out, complete_fields(root), running=running)
+        drawing, inserted = partial(self._drawn, part), partial(self._inserted, part)
+        body = child(root, f"{W}body")
+        reading = Reading(story, self._numbering, drawing, inserted, self._titles)
+        return read_blocks(reading, body if body is not None else root)
+
+    def _drawn(self, part: _Part, reading: Reading, drawn: Element) -> list[Block]:
+        """What a text box, a shape, a diagram or a chart says."""
+        if drawn.tag == f"{W}txbxContent":
+            return read_blocks(reading, drawn)
+        if drawn.tag == f"{V}textpath":
+            return [Block(text) for text in [drawn.get("string", "").strip()] if text]
+        if drawn.tag == f"{A}txBody":
+            return [Block(text) for text in paragraphs(drawn)]
+        diagram = drawn.tag == f"{DIAGRAM}relIds"
+        name = part.targets.get(drawn.get(f"{R}dm" if diagram else f"{R}id", ""), ("", ""))[1]
+        target = self._part(name)
+        title, rows = chart_rows(target.root) if target is not None and not diagram else ("", ())
+        said = [title] if not diagram else paragraphs(target.root) if target is not None else ()
+        blocks = [Block(text) for text in said if text] + ([Block("", rows=rows)] if rows else [])
+        if not blocks:
+            self._left_out["diagram" if diagram else "chart"] += 1
+        return blocks
+
+    def _inserted(self, part: _Part, chunk: Element) -> list[Block]:
+        """A whole file of another kind that Word would take in when it opens this one."""
+        name = part.targets.get(chunk.get(f"{R}id", ""), ("", ""))[1]
+        content = self._archive.bytes(name)
+        suffix = posixpath.splitext(name.lower())[1]
+        text = ""
+        if content is not None and suffix in {".htm", ".html", ".xhtml"}:
+            text = markdown(soup(content))
+        elif content is not None and suffix == ".txt":
+            text = decode(content)
+        elif content is not None and suffix == ".docx" and not self._is_inserted:
+            with opened(io.BytesIO(content)) as archive:
+                document = _Document(archive, is_inserted=True)
+                text = document.read().text
+                self._left_out += document._left_out
+        else:
+            self._left_out["inserted file"] += 1
+        return [Block(text)] if text.strip() else []
+
+    def _note_form(self, kind: str) -> tuple[str, int]:
+        """How notes are numbered: as the document says; but 1, 2, 3 where i, ii, iii is not needed."""
+        settings = self._named("settings")
+        said = [child(one, f"{W}{kind}Pr") for one in [*self._body.root.iter(f"{W}sectPr"), _root(settings)]]
+        form = next((form for one in said if (form := value(one, f"{W}numFmt"))), None)
+        start = next((start for one in said if (start := value(one, f"{W}numStart"))), None)
+        both = all(self._note_parts.values())
+        return form or ("lowerRoman" if kind == "endnote" and both else "decimal"), whole(start, 1)
+
+    def _note_texts(self) -> Iterator[Block]:
+        """The notes that are referred to, in that order, each with its label."""
+        notes = {
+            (kind, note.get(f"{W}id", "")): (part, note)
+            for kind, part in self._note_parts.items()
+            if part is not None
+            for note in part.root.iter(f"{W}{kind}")
+        }
+        for key in self._notes.order:  # It grows where a note refers to another one.
+            first, *rest = (self._blocks(*notes[key]) if key in notes else []) or [Block("")]
+            yield replace(first, label=f"[{self._notes.labels[key]}]")
+            yield from rest
+
+    def _running(self, kind: str) -> list[Block]:
+        """The different headers or footers that are shown, without the numbers of pages."""
+        settings = _root(self._named("settings"))
+        even = is_on(child(settings, f"{W}evenAndOddHeaders"))
+        names = []
+        for section in self._body.root.iter(f"{W}sectPr"):
+            shown = {"default", "even" if even else "", "first" if is_on(child(section, f"{W}titlePg")) else ""}
+            ids = [one.get(f"{R}id", "") for one in section if one.tag == W + kind and one.get(f"{W}type") in shown]
+            names += [self._body.targets[one][1] for one in ids if one in self._body.targets]
+        texts: dict[str, list[Block]] = {}
+        for name in dict.fromkeys(names):
+            part = self._part(name)
+            blocks = self._blocks(part, part.root, running=True) if part is not None else []
+            texts.setdefault(markdown_of(blocks), blocks)
+        return [block for blocks in texts.values() for block in blocks]
+
+
+def _root(part: _Part | None) -> Element | None:
+    return part.root if part is not None else None
+
+
+def _targets(archive: Archive, name: str) -> dict[str, tuple[str, str]]:
+    """For each id, the last word of the type of a relation that a part has, and the name of its target."""
+    folder, file = posixpath.split(name)
+    content = archive.bytes(posixpath.join(folder, "_rels", f"{file}.rels"))
+    found = {}
+    for one in parsed_xml(content) if content is not None else ():
+        if one.get("TargetMode") != "External":
+            target = posixpath.normpath(posixpath.join("/", folder, one.get("Target", ""))).lstrip("/")
+            found[one.get("Id", "")] = (one.get("Type", "").rpartition("/")[2], target)
+    return found

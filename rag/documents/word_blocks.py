@@ -1,0 +1,290 @@
+"""The paragraphs and tables of a Word document, as blocks of Markdown."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
+from xml.etree.ElementTree import Element
+
+from rag.documents.ooxml import MC, M, W, alternative, child, is_on, value, whole
+from rag.documents.word_numbering import Numbering
+from rag.documents.word_raised import lowered, note, raised
+from rag.documents.word_runs import PAGE_NUMBER, Paragraph, Piece, Story, read_runs
+from rag.documents.word_styles import Look, heading_level, look
+
+_BLANKS = re.compile(r" {2,}")
+_TAB = re.compile(r"[ \t]*\t[ \t]*")
+_LINES = re.compile(r" ?\n[ \n]*")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_CONTENTS = re.compile(r"toc (\d|heading)")
+"""Styles of a table of contents, which only lists the headings."""
+_NEAR = 80
+"""Characters beside a raised text that tell what it is."""
+_PAGE_WORDS = 2
+"""In "Page 3 of 9"."""
+_WRAPPERS = {f"{W}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
+_ENDS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：", "；", "，", "؟")
+_SPAN = 63
+"""Columns of the widest table that Word makes."""
+_REPEATED = 200
+"""Characters of a merged cell that is repeated where it goes on."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph with its Markdown and its number before it, or the rows of a table."""
+
+    text: str
+    marks: str = ""
+    label: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A story, and what its blocks need beside its runs."""
+
+    story: Story
+    numbering: Numbering
+    drawing: Callable[["Reading", Element], list[Block]]
+    """Reads a chart, a diagram or the text of a shape."""
+    inserted: Callable[[Element], list[Block]]
+    """Reads a file that is inserted at `w:altChunk`."""
+    titles: list[str] = field(default_factory=list)
+
+
+def read_blocks(reading: Reading, parent: Element) -> list[Block]:
+    """The paragraphs and tables in `parent`, in its order."""
+    blocks: list[Block] = []
+    waiting: list[Piece] = []
+    for one in _members(parent):
+        if one.tag == f"{W}tbl":
+            blocks += _table(reading, one)
+        elif one.tag == f"{W}altChunk":
+            blocks += reading.inserted(one)
+        else:
+            made, waiting = _paragraph(reading, one, waiting)
+            blocks += made
+    text = _line(joined(reading.story, waiting))
+    return [*blocks, Block(text)] if text else blocks
+
+
+def _members(parent: Element) -> Iterator[Element]:
+    """The paragraphs, tables and inserted files in `parent`, also those in controls and insertions."""
+    for one in parent:
+        if one.tag in {f"{W}p", f"{W}tbl", f"{W}altChunk", f"{M}oMathPara"}:
+            yield one
+        elif one.tag == f"{MC}AlternateContent":
+            branch = alternative(one)
+            yield from _members(branch) if branch is not None else ()
+        elif one.tag in _WRAPPERS:
+            yield from _members(one)
+
+
+def _paragraph(reading: Reading, element: Element, before: list[Piece]) -> tuple[list[Block], list[Piece]]:
+    """Its blocks; or none and its pieces, if it and the next are one, or its first letter is a large one."""
+    story = reading.story
+    properties = child(element, f"{W}pPr")
+    style = value(properties, f"{W}pStyle")
+    own = look(properties)
+    paragraph = {**story.styles.of(style or ""), **own}
+    on_any_ground = replace(story, white_is_seen=True)
+    found = Paragraph(on_any_ground if paragraph.get("ground") else story, paragraph, list(before))
+    read_runs(found, _math(element))
+    beside = replace(reading, story=on_any_ground)
+    drawn = [block for one in found.drawn for block in reading.drawing(beside, one)]
+    mark = child(properties, f"{W}rPr")
+    frame = child(properties, f"{W}framePr")
+    deleted = child(mark, f"{W}del") is not None or child(mark, f"{W}moveFrom") is not None
+    if deleted or (frame is not None and frame.get(f"{W}dropCap", "none") != "none"):
+        return drawn, found.pieces
+    text = _line(joined(story, found.pieces))
+    if not text and is_on(child(mark, f"{W}vanish")):
+        return drawn, []
+    label = _label(reading, paragraph)
+    if not text or _CONTENTS.fullmatch(paragraph.get("name", "")):
+        return drawn, []
+    return [_block(reading, paragraph, label, text), *drawn], []
+
+
+def _math(element: Element) -> Element:
+    """`element`, in a paragraph if it is an equation between paragraphs."""
+    if element.tag == f"{W}p":
+        return element
+    paragraph = Element(f"{W}p")
+    paragraph.append(element)
+    return paragraph
+
+
+def _label(reading: Reading, paragraph: Look) -> str:
+    number = paragraph.get("numId", "0")
+    if number == "0":
+        return ""
+    at = reading.numbering.level_of(number, paragraph.get("numbered", ""))
+    return reading.numbering.label(number, whole(paragraph.get("ilvl"), at))
+
+
+def _block(reading: Reading, paragraph: Look, label: str, text: str) -> Block:
+    level = heading_level(paragraph)
+    if level is not None:
+        text = text.replace("\n", " ")
+        if paragraph.get("name") == "title":
+            reading.titles.append(text)
+        return Block(text, "#" * min(level, 6) + " ", label.removesuffix("-"))
+    if label == "-":
+        return Block(text, "  " * min(whole(paragraph.get("ilvl"), 0), 8) + "- ")
+    return Block(text, label=label)
+
+
+def joined(story: Story, pieces: list[Piece]) -> str:
+    """The text of a paragraph's pieces; those that nobody sees are counted."""
+    runs = [(kind, [text for _, text in group]) for kind, group in groupby(pieces, key=itemgetter(0))]
+    seen = []
+    for kind, texts in runs:
+        if kind.endswith(" part"):
+            story.left_out[kind] += 1
+        else:
+            seen.append((kind, texts))
+    text, tail = [], ""
+    for at, (kind, texts) in enumerate(seen):
+        after = "".join(seen[at + 1][1])[:_NEAR] if at + 1 < len(seen) else ""
+        text.append(_written(kind, texts, tail, after))
+        tail = (tail + text[-1])[-_NEAR:]
+    return "".join(text)
+
+
+def _written(kind: str, texts: list[str], before: str, after: str) -> str:
+    if kind == "note":
+        return "".join(note(label, after if label is texts[-1] else "") for label in texts)
+    if kind == "ruby":
+        parts = [text.split(PAGE_NUMBER, 1) for text in texts]
+        reading = "".join(reading for _, reading in parts)
+        return "".join(base for base, _ in parts) + (f"({reading})" if reading else "")
+    text = "".join(texts)
+    if kind == "raised":
+        return raised(before, text, after)
+    return lowered(before, text, after) if kind == "lowered" else text
+
+
+def _line(text: str) -> str:
+    """`text` without blanks that layout made, and without the numbers of pages."""
+    if PAGE_NUMBER in text:
+        text = "\n".join("\t".join(_unnumbered(line)) for line in text.split("\n"))
+    text = _TAB.sub(_tab, _BLANKS.sub(" ", text.replace("\xa0", " ")))
+    return _LINES.sub("\n", text).strip()
+
+
+def _unnumbered(line: str) -> Iterator[str]:
+    """The parts of a line between tabs, without those that only tell the page ("Page 3 of 9")."""
+    for part in line.split("\t"):
+        if PAGE_NUMBER not in part:
+            yield part
+        elif len(_LETTERS.findall(part)) > _PAGE_WORDS:
+            yield part.replace(PAGE_NUMBER, "")
+
+
+def _tab(tab: re.Match[str]) -> str:
+    """A blank; but between digits that would read as one number."""
+    before, after = tab.string[tab.start() - 1 : tab.start()], tab.string[tab.end() : tab.end() + 1]
+    return "\t" if before.isdigit() and after.isdigit() else " "
+
+
+def _table(reading: Reading, table: Element) -> list[Block]:
+    """Its rows; what a table of one cell, or one with headings in its cells, frames, is text as any other."""
+    properties = child(table, f"{W}tblPr")
+    styled = child(properties, f"{W}tblStyle") is not None or "ground" in look(properties)
+    rows: list[tuple[str, ...]] = []
+    framed: list[Block] = []
+    above: dict[int, str] = {}
+    count = 0
+    for row in _inside(table, f"{W}tr"):
+        settings = child(row, f"{W}trPr")
+        if child(settings, f"{W}del") is not None or is_on(child(settings, f"{W}hidden")):
+            reading.story.left_out["hidden part" if child(settings, f"{W}del") is None else "deleted part"] += 1
+            continue
+        cells, blocks = _row(reading, row, above, styled)
+        count += len(_cells(row))
+        rows.append(cells)
+        framed += blocks
+    if count == 1 or any(block.marks.startswith("#") for block in framed):
+        return framed
+    rows = [row for row in rows if any(row)]
+    return [Block("", rows=tuple(rows))] if rows else []
+
+
+def _row(reading: Reading, row: Element, above: dict[int, str], styled: bool) -> tuple[tuple[str, ...], list[Block]]:
+    """The texts of a row in their columns, and its blocks; `above` are the merged cells that go on, by column."""
+    texts: list[str] = [""] * _columns(child(row, f"{W}trPr"), f"{W}gridBefore", 0)
+    blocks: list[Block] = []
+    cells = _cells(row)
+    for cell in cells:
+        properties = child(cell, f"{W}tcPr")
+        seen = styled or reading.story.white_is_seen or look(properties).get("ground") == "on"
+        inside = read_blocks(replace(reading, story=replace(reading.story, white_is_seen=seen)), cell)
+        blocks += inside
+        text = in_a_line(inside)
+        merge = child(properties, f"{W}vMerge")
+        goes_on = merge is not None and merge.get(f"{W}val", "continue") == "continue"
+        if goes_on:
+            text = text or above.get(len(texts), "")
+        if merge is None or len(text) > _REPEATED:
+            above.pop(len(texts), None)
+        else:
+            above[len(texts)] = text
+        span = _columns(properties, f"{W}gridSpan", 1)
+        repeated = text if len(cells) > 1 and len(text) <= _REPEATED else ""
+        texts += [text, *[repeated] * (span - 1)]
+    return tuple(texts), blocks
+
+
+def _columns(properties: Element | None, name: str, default: int) -> int:
+    return min(max(whole(value(properties, name), default), default), _SPAN)
+
+
+def _cells(row: Element) -> list[Element]:
+    return list(_inside(row, f"{W}tc"))
+
+
+def _inside(parent: Element, name: str) -> Iterator[Element]:
+    """The rows of a table or the cells of a row, also those in controls and insertions."""
+    for one in parent:
+        if one.tag == name:
+            yield one
+        elif one.tag in _WRAPPERS:
+            yield from _inside(one, name)
+
+
+def in_a_line(blocks: list[Block]) -> str:
+    """`blocks` as the content of a table's cell."""
+    text = ""
+    for block in blocks:
+        lines = (
+            [", ".join(cell for cell in row if cell) for row in block.rows] if block.rows else block.text.split("\n")
+        )
+        for line in lines:
+            text += (" " if text.endswith(_ENDS) or not text else "; ") + line
+    return text.strip()
+
+
+def markdown_of(blocks: list[Block]) -> str:
+    """`blocks` as Markdown."""
+    text: list[str] = []
+    was_item = False
+    for block in blocks:
+        is_item = block.marks.endswith("- ")
+        text += [
+            "\n" if is_item and was_item else "\n\n",
+            _grid(block.rows) if block.rows else block.marks + _labelled(block),
+        ]
+        was_item = is_item
+    return "".join(text[1:])
+
+
+def _labelled(block: Block) -> str:
+    return f"{block.label} {block.text}" if block.label else block.text
+
+
+def _grid(rows: tuple[tuple[str, ...], ...]) -> str:
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join([lines[0], f"|{' --- |' * max(map(len, rows))}", *lines[1:]])
