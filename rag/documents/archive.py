@@ -1,4 +1,4 @@
-"""The zip archives that DOCX and EPUB files are: bounded, and with XML that expands no entities."""
+"""The zip archives that DOCX and EPUB files are, with XML that expands no entities."""
 
 import posixpath
 import unicodedata
@@ -26,7 +26,7 @@ class Archive:
     names: Mapping[str, str]
 
     def find(self, name: str) -> str | None:
-        """The member of that name, or the one that differs in case, escapes or Unicode form."""
+        """The member of that name, or of one in other case, escapes or Unicode form."""
         return self.names.get(name) or self.names.get(_folded(name))
 
     def bytes(self, name: str) -> bytes | None:
@@ -53,7 +53,7 @@ def opened(file: IO[bytes]) -> Iterator[Archive]:
 
 
 def parsed_xml(content: bytes) -> Element:
-    """The root of an XML text. Raises FormatError if it nests too deeply; entities are refused."""
+    """The root of an XML text, entities refused. Raises FormatError if it nests too deeply."""
     from defusedxml.ElementTree import fromstring
 
     root = cast(Element, fromstring(content))

@@ -1,5 +1,6 @@
 """DOCX -> Markdown text: body, headers and footers, notes, text boxes, charts."""
 
+import email
 import io
 import posixpath
 import re
@@ -7,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import IO
+from typing import IO, cast
 from xml.etree.ElementTree import Element
 
 from rag.documents.archive import Archive, opened, parsed_xml
@@ -18,7 +19,7 @@ from rag.documents.text import decode
 from rag.documents.word_blocks import Block, Reading, markdown_of, read_blocks
 from rag.documents.word_graphics import chart_rows, paragraphs
 from rag.documents.word_numbering import Numbering
-from rag.documents.word_runs import Notes, Story, complete_fields
+from rag.documents.word_story import Notes, Story, complete_fields
 from rag.documents.word_styles import Styles
 
 _NO_TITLE = re.compile(
@@ -26,12 +27,13 @@ _NO_TITLE = re.compile(
     r"|microsoft word - .{0,500}|.{0,500}\.(docx?|dotx?|docm|odt|rtf|tex|txt|pdf))",
     re.IGNORECASE,
 )
+_LETTER = re.compile(r"[^\W\d_]")
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of the package, and the parts that it refers to: for each id, their kind and name."""
+    """A part of the package; for each id of another one, its kind and name."""
 
     root: Element
     targets: Mapping[str, tuple[str, str]]
@@ -111,12 +113,15 @@ class _Document:
         return blocks
 
     def _inserted(self, part: _Part, chunk: Element) -> list[Block]:
-        """A whole file of another kind that Word would take in when it opens this one."""
+        """A file of another kind that Word would take in when opening this one."""
         name = part.targets.get(chunk.get(f"{R}id", ""), ("", ""))[1]
         content = self._archive.bytes(name)
         suffix = posixpath.splitext(name.lower())[1]
         text = ""
-        if content is not None and suffix in {".htm", ".html", ".xhtml"}:
+        if content is not None and suffix in {".mht", ".mhtml"}:
+            pages = [one for one in email.message_from_bytes(content).walk() if one.get_content_type() == "text/html"]
+            text = "\n\n".join(markdown(soup(cast(bytes, page.get_payload(decode=True)))) for page in pages)
+        elif content is not None and suffix in {".htm", ".html", ".xhtml"}:
             text = markdown(soup(content))
         elif content is not None and suffix == ".txt":
             text = decode(content)
@@ -130,7 +135,7 @@ class _Document:
         return [Block(text)] if text.strip() else []
 
     def _note_form(self, kind: str) -> tuple[str, int]:
-        """How notes are numbered: as the document says; but 1, 2, 3 where i, ii, iii is not needed."""
+        """The format and first number of notes; 1, 2, 3 where i, ii, iii is not needed."""
         settings = self._named("settings")
         said = [child(one, f"{W}{kind}Pr") for one in [*self._body.root.iter(f"{W}sectPr"), _root(settings)]]
         form = next((form for one in said if (form := value(one, f"{W}numFmt"))), None)
@@ -158,14 +163,14 @@ class _Document:
         names = []
         for section in self._body.root.iter(f"{W}sectPr"):
             shown = {"default", "even" if even else "", "first" if is_on(child(section, f"{W}titlePg")) else ""}
-            ids = [one.get(f"{R}id", "") for one in section if one.tag == W + kind and one.get(f"{W}type") in shown]
+            ids = [one.get(f"{R}id", "") for one in section if one.tag == W + kind and one.get(f"{W}type", "default") in shown]
             names += [self._body.targets[one][1] for one in ids if one in self._body.targets]
         texts: dict[str, list[Block]] = {}
         for name in dict.fromkeys(names):
             part = self._part(name)
             blocks = self._blocks(part, part.root, running=True) if part is not None else []
             texts.setdefault(markdown_of(blocks), blocks)
-        return [block for blocks in texts.values() for block in blocks]
+        return [block for text, blocks in texts.items() if _LETTER.search(text) for block in blocks]
 
 
 def _root(part: _Part | None) -> Element | None:
@@ -173,7 +178,7 @@ def _root(part: _Part | None) -> Element | None:
 
 
 def _targets(archive: Archive, name: str) -> dict[str, tuple[str, str]]:
-    """For each id, the last word of the type of a relation that a part has, and the name of its target."""
+    """For each id of a part that a part refers to, its kind and name."""
     folder, file = posixpath.split(name)
     content = archive.bytes(posixpath.join(folder, "_rels", f"{file}.rels"))
     found = {}

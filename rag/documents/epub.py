@@ -112,7 +112,7 @@ def _chapter(archive: Archive, items: Mapping[str, _Item], item: _Item, left_out
 
 
 def _kind(content: bytes | None, media_type: str) -> str:
-    """What an item is: a "page", a "text", or what it is called if it is neither."""
+    """Whether an item is a "page" or a "text", else what to call it."""
     if content is None:
         return "chapter that the file lacks"
     start = content[:200].removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -175,7 +175,7 @@ def _write(tag: "Tag", name: str) -> None:
 
 
 def _only_lists(page: "BeautifulSoup", links: "Sequence[Tag]") -> bool:
-    """Whether the words of a page, but for a title, are links: a table of contents."""
+    """Whether all words of a page but a title are links: a table of contents."""
     unseen = {id(link) for tag in page.find_all(hidden=True) for link in tag.find_all("a")}
     seen = [link for link in links if id(link) not in unseen]
     entries = {id(text): len(text) for link in seen for text in link.find_all(string=_LETTER)}

@@ -1,4 +1,4 @@
-"""Equations of Word (Office Math) as one line: x = (a + b)/(2 c), sqrt(x^2), sum_(i=1)^n."""
+"""Equations of Word (Office Math) as one line: x = (a + b)/2, sqrt(x^2)."""
 
 import re
 from collections.abc import Callable

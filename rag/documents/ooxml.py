@@ -21,12 +21,12 @@ _WHOLE = re.compile(r"-?\d{1,9}")
 
 
 def transitional(part: bytes) -> bytes:
-    """A part of a file saved as "strict" Open XML, whose names only differ in their spaces."""
+    """A part saved as "strict" Open XML, with the usual names instead."""
     return _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/", part)
 
 
 def child(element: Element | None, *names: str) -> Element | None:
-    """The first child of that name, of that the first of the next name, and so on."""
+    """The first child of that name, of that the first of the next name."""
     for name in names:
         if element is None:
             break

@@ -16,13 +16,14 @@ def is_font_of_symbols(font: str) -> bool:
 
 
 def symbol(font: str, code: int) -> str | None:
-    """The Unicode character that such a font shows for a code; None if there is none."""
+    """The Unicode character that such a font shows for a code, if any."""
     from mammoth.docx.dingbats import dingbats
 
-    found = dingbats.get((font, code & 0xFF))
+    in_font = 32 < code <= 0xFF or 0xF020 < code <= 0xF0FF
+    found = dingbats.get((font, code & 0xFF)) if in_font else None
     return None if found is None else _PLAINER.get(chr(found), chr(found))
 
 
 def has_meaning(code: int) -> bool:
-    """Whether a code is a character in every font, not in the private use of one."""
+    """Whether a code is the same character in every font."""
     return 32 <= code < 0xD800 or 0xF900 <= code < 0xF0000

@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element
 from rag.documents.ooxml import MC, M, W, alternative, child, is_on, value, whole
 from rag.documents.word_numbering import Numbering
 from rag.documents.word_raised import lowered, note, raised
-from rag.documents.word_runs import PAGE_NUMBER, Paragraph, Piece, Story, read_runs
+from rag.documents.word_runs import PAGE_NUMBER, Paragraph, Piece, read_runs
+from rag.documents.word_story import Story
 from rag.documents.word_styles import Look, heading_level, look
 
 _BLANKS = re.compile(r" {2,}")
@@ -33,7 +34,7 @@ _REPEATED = 200
 
 @dataclass(frozen=True)
 class Block:
-    """A paragraph with its Markdown and its number before it, or the rows of a table."""
+    """A paragraph with its marks and number, or the rows of a table."""
 
     text: str
     marks: str = ""
@@ -83,7 +84,10 @@ def _members(parent: Element) -> Iterator[Element]:
 
 
 def _paragraph(reading: Reading, element: Element, before: list[Piece]) -> tuple[list[Block], list[Piece]]:
-    """Its blocks; or none and its pieces, if it and the next are one, or its first letter is a large one."""
+    """Its blocks, and the pieces that belong to the next paragraph.
+
+    Those are of a paragraph whose end is deleted, or of a large first letter.
+    """
     story = reading.story
     properties = child(element, f"{W}pPr")
     style = value(properties, f"{W}pStyle")
@@ -176,7 +180,7 @@ def _line(text: str) -> str:
 
 
 def _unnumbered(line: str) -> Iterator[str]:
-    """The parts of a line between tabs, without those that only tell the page ("Page 3 of 9")."""
+    """The parts of a line between tabs, without "Page 3 of 9"."""
     for part in line.split("\t"):
         if PAGE_NUMBER not in part:
             yield part
@@ -191,7 +195,10 @@ def _tab(tab: re.Match[str]) -> str:
 
 
 def _table(reading: Reading, table: Element) -> list[Block]:
-    """Its rows; what a table of one cell, or one with headings in its cells, frames, is text as any other."""
+    """Its rows, or the blocks that it only frames.
+
+    That is what a table does that has one cell, or headings in its cells.
+    """
     properties = child(table, f"{W}tblPr")
     styled = child(properties, f"{W}tblStyle") is not None or "ground" in look(properties)
     rows: list[tuple[str, ...]] = []
@@ -214,13 +221,16 @@ def _table(reading: Reading, table: Element) -> list[Block]:
 
 
 def _row(reading: Reading, row: Element, above: dict[int, str], styled: bool) -> tuple[tuple[str, ...], list[Block]]:
-    """The texts of a row in their columns, and its blocks; `above` are the merged cells that go on, by column."""
+    """The texts of a row in their columns, and its blocks.
+
+    `above` are the texts of the merged cells that may go on, by their columns.
+    """
     texts: list[str] = [""] * _columns(child(row, f"{W}trPr"), f"{W}gridBefore", 0)
     blocks: list[Block] = []
     cells = _cells(row)
     for cell in cells:
         properties = child(cell, f"{W}tcPr")
-        seen = styled or reading.story.white_is_seen or look(properties).get("ground") == "on"
+        seen = styled or reading.story.white_is_seen or look(properties).get("ground", "") != ""
         inside = read_blocks(replace(reading, story=replace(reading.story, white_is_seen=seen)), cell)
         blocks += inside
         text = in_a_line(inside)
@@ -247,7 +257,7 @@ def _cells(row: Element) -> list[Element]:
 
 
 def _inside(parent: Element, name: str) -> Iterator[Element]:
-    """The rows of a table or the cells of a row, also those in controls and insertions."""
+    """The rows of a table or cells of a row, also those in controls."""
     for one in parent:
         if one.tag == name:
             yield one

@@ -19,7 +19,7 @@ def paragraphs(drawing: Element) -> Iterator[str]:
 
 
 def chart_rows(chart: Element) -> tuple[str, tuple[tuple[str, ...], ...]]:
-    """The title of a chart, and its numbers: a row for each category, a column for each series."""
+    """The title of a chart; a row for each category, a column for each series."""
     title = " ".join(paragraphs(_or_empty(child(chart, f"{CHART}chart", f"{CHART}title"))))
     series = [
         (_name(one), _points(one, "cat", "xVal"), _points(one, "val", "yVal")) for one in chart.iter(f"{CHART}ser")

@@ -72,12 +72,12 @@ class Numbering:
         self._started: set[tuple[str, int]] = set()
 
     def level_of(self, number: str, style: str) -> int:
-        """The level that the list `number` has for paragraphs of a style; 0 if none is named."""
+        """The level that a list has for paragraphs of a style, 0 by default."""
         levels = self._lists[number].levels if number in self._lists else {}
         return next((at for at, level in levels.items() if level.style == style), 0)
 
     def label(self, number: str, at: int) -> str:
-        """Count one more paragraph at a level of the list `number`: "2.2", "(a)", "-", or nothing."""
+        """Count one more paragraph at a level of a list: "2.2", "(a)", "-", ""."""
         of = self._lists.get(number)
         level = of.levels.get(at) if of is not None else None
         if of is None or level is None:
@@ -86,13 +86,14 @@ class Numbering:
         if at in of.starts and (number, at) not in self._started:
             counts[at] = of.starts[at]
         else:
-            counts[at] = counts[at] + 1 if at in counts else level.start
+            counts[at] = counts[at] + 1 if at in counts else of.starts.get(at, level.start)
         self._started.add((number, at))
         for deeper in [one for one in counts if one > at]:
             restart = of.levels[deeper].restart if deeper in of.levels else None
             if restart is None or at < restart:
                 del counts[deeper]
-        return "-" if level.form == "bullet" and level.text not in BOXES else _filled(level, of.levels, counts)
+        is_bullet = level.form == "bullet" and level.text.strip() and level.text not in BOXES
+        return "-" if is_bullet else _filled(level, of.levels, counts)
 
 
 def _filled(level: Level, levels: Mapping[int, Level], counts: Mapping[int, int]) -> str:
@@ -161,7 +162,7 @@ def _level(element: Element) -> Level:
 
 
 def written(number: int, form: str) -> str:
-    """A number in one of Word's formats; in digits if the format is not known or ends before it.
+    """A number in one of Word's formats, in digits if that is not known.
 
     Words ("First") are in the language of Word's user and become digits too.
     """

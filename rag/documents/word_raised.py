@@ -1,4 +1,4 @@
-"""Raised and lowered runs of Word, which may hold blanks, parts of fractions and signs of degrees."""
+"""Raised and lowered runs of Word, with blanks, parts of fractions, signs of degrees."""
 
 import re
 
@@ -9,7 +9,7 @@ _SLASHES = ("/", "⁄")
 
 
 def raised(before: str, text: str, after: str) -> str:
-    """What stands for a raised run between two others; a number is never just joined to another."""
+    """What stands for a raised run; a number is never just joined to another."""
     mark = text.strip()
     if not mark:
         return text

@@ -1,83 +1,43 @@
-"""The runs of a Word paragraph -> its pieces of text, with fields, controls, notes, symbols and equations."""
+"""The runs of a Word paragraph -> its pieces of text."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
 
 from rag.documents.office_math import linear
 from rag.documents.ooxml import CHART, DIAGRAM, MC, OLE, W14, A, M, R, V, W, alternative, child, is_on, value, whole
 from rag.documents.symbols import has_meaning, is_font_of_symbols, symbol
-from rag.documents.word_numbering import written
-from rag.documents.word_styles import Look, Styles, unseen
+from rag.documents.word_story import Field, Story
+from rag.documents.word_styles import Look, unseen
 
 TICKED, NOT_TICKED = "[x]", "[ ]"
 PAGE_NUMBER = "\0"
 """Where a header or footer has the number of a page or of all pages; no XML holds this character."""
 _PAGES = {"PAGE", "NUMPAGES", "SECTIONPAGES"}
+_CHANGES = {*_PAGES, "STYLEREF"}
+"""Fields that show another thing on each page: its number, or a heading, which is text already."""
 _SILENT = {"ASK", "RD", "SET", "TA", "TC", "XE"}
 """Fields whose result is not shown."""
 _NOTE_STYLES = {"footnote reference", "endnote reference"}
 _LONGEST_INSTRUCTION = 1_000
+_MOVED = 4
+"""Half points; a number that is moved so far from its line is an exponent, a note or an index."""
+_MARK = re.compile(r"[-−–+]?\d{1,4}")
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,6}")
+_SYMBOL_FIELD = re.compile(
+    r"\s{0,9}SYMBOL\s{1,9}(\d{1,6}|0x[0-9a-f]{1,6})\b(?:.{0,99}?\\f\s{0,9}\"?([\w ]{1,30}))?", re.IGNORECASE
+)
 Piece = tuple[str, str]
 """A kind ("", "raised", "lowered", "note", "ruby", or why nobody sees it) and a text."""
 
 
-@dataclass
-class Field:
-    """A field that has begun; `shown` tells whether what comes now is seen."""
-
-    data: Element | None
-    enclosed: bool
-    instruction: str = ""
-    shown: bool = False
-    wrote: bool = False
-
-    @property
-    def name(self) -> str:
-        """Its kind: MERGEFIELD, REF, PAGE."""
-        return (self.instruction.split(maxsplit=1) or [""])[0].upper()
-
-
-@dataclass(frozen=True)
-class Notes:
-    """The labels of the notes that are referred to, in the order of the text, by their kind and id."""
-
-    forms: Mapping[str, tuple[str, int]]
-    """For footnotes and endnotes, the format of their numbers and the first."""
-    labels: dict[tuple[str, str], str] = field(default_factory=dict)
-    order: list[tuple[str, str]] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def label(self, key: tuple[str, str], mark: str = "") -> str:
-        """The own mark of a note, or the number that it gets when it is first referred to."""
-        if key not in self.labels:
-            form, first = self.forms[key[0]]
-            self.labels[key] = mark or written(first + self.counts[key[0]], form)
-            self.counts[key[0]] += not mark
-            self.order.append(key)
-        return self.labels[key]
-
-
-@dataclass(frozen=True)
-class Story:
-    """One of the texts of a document (its body, a header, a note) while it is read."""
-
-    styles: Styles
-    notes: Notes
-    left_out: Counter[str]
-    complete: frozenset[int]
-    """The `id` of the marks of fields that begin and end."""
-    fields: list[Field] = field(default_factory=list)
-    running: bool = False
-    """Whether it is a header or a footer."""
-    white_is_seen: bool = False
-    """Whether the ground is coloured, or may be."""
-
-
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph while it is read: how what comes next looks, its pieces of text, and what is drawn beside it."""
+    """A paragraph while it is read.
+
+    `look` is that of what comes next, `drawn` are text boxes and charts beside it.
+    """
 
     story: Story
     look: Look
@@ -98,24 +58,11 @@ class Paragraph:
         look = self.look if look is None else look
         kind = {"superscript": "raised", "subscript": "lowered"}.get(look.get("vertAlign", ""), "")
         position = whole(look.get("position"), 0)
-        if not kind and position and any(sign.isdigit() for sign in text):
+        if not kind and abs(position) >= _MOVED and _MARK.fullmatch(text.strip()):
             kind = "raised" if position > 0 else "lowered"
         if kind == "raised" and look.get("name") in _NOTE_STYLES and text.strip():
             kind, text = "note", text.strip()
         self.pieces.append((kind, text))
-
-
-def complete_fields(root: Element) -> frozenset[int]:
-    """The marks where fields begin that also end, and where those end."""
-    begun: list[int] = []
-    complete: set[int] = set()
-    for mark in root.iter(f"{W}fldChar"):
-        kind = mark.get(f"{W}fldCharType")
-        if kind == "begin":
-            begun.append(id(mark))
-        elif kind == "end" and begun:
-            complete |= {begun.pop(), id(mark)}
-    return frozenset(complete)
 
 
 def read_runs(paragraph: Paragraph, element: Element) -> None:
@@ -156,13 +103,16 @@ def _text(paragraph: Paragraph, element: Element) -> None:
     text = (element.text or "").replace("\n", " ").replace("\t", " ")
     font = paragraph.look.get("font", "")
     if is_font_of_symbols(font):
-        text = "".join(sign if sign == " " else symbol(font, ord(sign)) or sign for sign in text)
+        text = "".join(symbol(font, ord(sign)) or sign for sign in text)
     paragraph.say(text)
 
 
 def _symbol(paragraph: Paragraph, element: Element) -> None:
-    code = int(element.get(f"{W}char", "")[:6] or "0", 16)
-    font = element.get(f"{W}font", "")
+    code = element.get(f"{W}char", "")
+    _say_symbol(paragraph, element.get(f"{W}font", ""), int(code, 16) if _HEXADECIMAL.fullmatch(code) else 0)
+
+
+def _say_symbol(paragraph: Paragraph, font: str, code: int) -> None:
     sign = symbol(font, code) if is_font_of_symbols(font) else chr(code) if has_meaning(code) else None
     if sign is None:
         paragraph.story.left_out["symbol"] += 1
@@ -206,8 +156,8 @@ def _instruction(paragraph: Paragraph, element: Element) -> None:
 def _result(paragraph: Paragraph, begun: Field) -> None:
     """From here on, what stands in the field is what it shows."""
     begun.shown = begun.enclosed and begun.name not in _SILENT
-    if begun.shown and paragraph.story.running and begun.name in _PAGES:
-        paragraph.pieces.append(("", PAGE_NUMBER))
+    if begun.shown and paragraph.story.running and begun.name in _CHANGES:
+        paragraph.pieces.append(("", PAGE_NUMBER if begun.name in _PAGES else ""))
         begun.shown, begun.wrote = False, True
 
 
@@ -220,6 +170,10 @@ def _ended(paragraph: Paragraph, ended: Field) -> None:
         paragraph.say(TICKED if _is_ticked(child(ended.data, f"{W}checkBox")) else NOT_TICKED, {})
     elif ended.name == "FORMDROPDOWN":
         paragraph.say(_chosen(child(ended.data, f"{W}ddList")), {})
+    elif ended.name == "FORMTEXT":
+        paragraph.say(value(ended.data, f"{W}textInput", f"{W}default") or "", {})
+    elif ended.name == "SYMBOL" and (given := _SYMBOL_FIELD.match(ended.instruction)):
+        _say_symbol(paragraph, (given[2] or "").strip(), int(given[1], 0 if given[1][:2].lower() == "0x" else 10))
     elif ended.name in {"MACROBUTTON", "GOTOBUTTON"}:
         paragraph.say(" ".join(ended.instruction.split()[2:]))
     elif ended.name in _PAGES and paragraph.story.running:
@@ -260,7 +214,7 @@ def _control(paragraph: Paragraph, control: Element) -> None:
 
 
 def _ruby(paragraph: Paragraph, ruby: Element) -> None:
-    """What is read and how it is pronounced; neighbours are joined, so that words stay whole."""
+    """A word and how it is pronounced; neighbours will be joined."""
     base, reading = (
         "".join(one.text or "" for part in ruby if part.tag == W + name for one in part.iter(f"{W}t"))
         for name in ("rubyBase", "rt")

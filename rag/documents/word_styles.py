@@ -1,4 +1,4 @@
-"""The styles of a Word document: what a run and a paragraph look like, as far as it matters to a text."""
+"""The styles of a Word document: how runs and paragraphs look."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,9 @@ _VALUES = {"vertAlign", "position", "sz"}
 _HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)
 _SMALLEST = 2
 """Half points; smaller text is not seen."""
-WHITE = {"ffffff", "background1"}
+_WHITE = {"ffffff", "background1", "light1"}
+_NO_GROUND = {"", "auto", "clear", "none", "nil", "white", *_WHITE}
+_HIGHLIGHTS = {"black": "000000", "text1": "000000"}
 
 
 def look(properties: Element | None) -> dict[str, str]:
@@ -31,7 +33,7 @@ def look(properties: Element | None) -> dict[str, str]:
             found[name] = (one.get(f"{W}themeColor") or said).lower()
         elif name in {"shd", "highlight"}:
             ground = (one.get(f"{W}themeFill") or one.get(f"{W}fill") or said).lower()
-            found["ground"] = "" if ground in {"", "auto", "clear", "none", "white", *WHITE} else "on"
+            found["ground"] = "" if ground in _NO_GROUND else _HIGHLIGHTS.get(ground, ground)
         elif name == "rFonts":
             found["font"] = one.get(f"{W}ascii") or one.get(f"{W}hAnsi") or ""
         elif name == "outlineLvl":
@@ -42,7 +44,7 @@ def look(properties: Element | None) -> dict[str, str]:
 
 
 class Styles:
-    """The styles by their ids, each with what it takes from those that it is based on."""
+    """The styles, each with what it takes from those it is based on."""
 
     def __init__(self, part: Element | None) -> None:
         """`part` is word/styles.xml."""
@@ -56,7 +58,7 @@ class Styles:
         )
 
     def of(self, style: str | None) -> Look:
-        """What a style says; of a paragraph without one, the style that is meant then (for "")."""
+        """What a style says; "" is the one of paragraphs that name none."""
         name = self._normal if style == "" else style
         if name is None or name not in self._styles:
             return {}
@@ -109,8 +111,9 @@ def unseen(run: Look, white_is_seen: bool) -> str | None:
         return "hidden part"
     if whole(run.get("sz"), 20) <= _SMALLEST:
         return "invisible part"
-    white = run.get("color") in WHITE and not run.get("ground") and not white_is_seen
-    return "invisible part" if white else None
+    colour, ground = run.get("color"), run.get("ground")
+    same = colour == ground if ground else colour in _WHITE and not white_is_seen
+    return "invisible part" if same else None
 
 
 def heading_level(paragraph: Look) -> int | None:

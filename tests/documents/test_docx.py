@@ -92,6 +92,7 @@ def test_paragraphs_headings_and_tables() -> None:
         ([run("101"), down("2"), run(" and log"), down("2"), run("8")], "101_2 and log_2 8"),
         ([run("The 1"), up("st"), run(" of May, 25 "), up("o"), run("C, 3"), up("1"), run("/"), down("2"), run(" kg")],
          "The 1st of May, 25 °C, 3 1/2 kg"),
+        ([run("A 3 "), run("12", '<w:position w:val="1"/>')], "A 3 12"),
         ([run("CO"), run("2", '<w:position w:val="-4"/>'), run(" 10"), run("6", '<w:position w:val="8"/>')], "CO2 10^6"),
     ],
 )  # fmt: skip
@@ -159,10 +160,11 @@ def test_what_is_struck_out_hidden_or_invisible_is_left_out_and_told() -> None:
             run("six"),
         )
         + p(run("White on black", '<w:color w:val="FFFFFF"/><w:shd w:fill="000000"/>'))
+        + p(run("Black on it", '<w:color w:val="000000"/><w:highlight w:val="black"/>'))
     )
     document = read(body, styles=styles)
     assert document.text == "Costs €64.\n\ntwo\n\nsix\n\nWhite on black"
-    assert document.left_out == ("3 struck-out parts", "2 hidden parts", "1 invisible part")
+    assert document.left_out == ("3 struck-out parts", "2 hidden parts", "2 invisible parts")
 
 
 def test_white_letters_in_a_coloured_cell_are_seen() -> None:
@@ -210,6 +212,8 @@ def test_comments_stay_out() -> None:
         (field('XE "pond"', "") + field("SET a", run("secret")), ""),
         (field("MACROBUTTON None [Enter a name]", ""), "[Enter a name]"),
         (field("FORMTEXT", run("Olsen"), "<w:ffData/>"), "Olsen"),
+        (field("FORMTEXT", "", "<w:ffData><w:textInput><w:default w:val='none'/></w:textInput></w:ffData>"), "none"),
+        (field(' SYMBOL 254 \\f "Wingdings" \\s 10 ', ""), "☑"),
         (field("FORMDROPDOWN", "", '<w:ffData><w:ddList><w:result w:val="1"/><w:listEntry w:val="red"/><w:listEntry w:val="blue"/></w:ddList></w:ffData>'), "blue"),
         (field("FORMCHECKBOX", "", "<w:ffData><w:checkBox><w:default w:val='0'/><w:checked/></w:checkBox></w:ffData>"), "[x]"),
         (field("FORMCHECKBOX", "", "<w:ffData><w:checkBox><w:default w:val='1'/></w:checkBox></w:ffData>"), "[x]"),
@@ -380,6 +384,8 @@ def test_headers_and_footers_stand_once_around_the_text() -> None:
             f'<w:fldSimple w:instr="NUMPAGES">{run("9")}</w:fldSimple>',
         ),
         "footer5": p(run("Form 27-B, version of May"), "<w:r><w:tab/></w:r>", field("PAGE", run("3"))),
+        "header6": p(run("Part "), field("STYLEREF 1", run("Scope")), run(" of the rules")),
+        "footer7": paragraph("- 4 -"),
     }
     section = sections(
         ("headerReference", "default"),
@@ -390,6 +396,8 @@ def test_headers_and_footers_stand_once_around_the_text() -> None:
     )
     body = p(run("One."), properties=section) + paragraph("Two.") + section
     assert text(body, **parts) == "Mill Council\n\nOne.\n\nTwo."
+    other = '<w:sectPr><w:headerReference w:type="default" r:id="header6"/><w:footerReference r:id="footer7"/></w:sectPr>'
+    assert text(paragraph("One.") + other, **parts) == "Part of the rules\n\nOne."
     shown = section.replace("</w:sectPr>", "<w:titlePg/></w:sectPr>")
     assert (
         text(paragraph("One.") + shown, **parts) == "Mill Council\n\nConfidential\n\nOne.\n\nForm 27-B, version of May"
@@ -507,12 +515,13 @@ def test_hyphens_breaks_tabs_and_symbols() -> None:
 
 
 def test_inserted_files_are_read_or_told() -> None:
-    body = paragraph("Above.") + "".join(
-        f'<w:altChunk r:id="{name}"/>' for name in ("a_html", "b_txt", "c_docx", "d_rtf")
-    )
+    names = ("a_html", "b_txt", "c_docx", "d_rtf", "e_mht")
+    body = paragraph("Above.") + "".join(f'<w:altChunk r:id="{name}"/>' for name in names)
+    mail = b"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=B\r\n\r\n--B\r\nContent-Type: text/html\r\n"
+    mail += b"Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>Of=20a letter.</p>\r\n--B--\r\n"
     inner = formats.docx(paragraph("Of another file.") + p(run("old", "<w:strike/>")))
-    document = read(body, a_html=b"<p>Of a page.</p>", b_txt=b"Plain.", c_docx=inner, d_rtf=b"{\\rtf}")
-    assert document.text == "Above.\n\nOf a page.\n\nPlain.\n\nOf another file."
+    document = read(body, a_html=b"<p>Of a page.</p>", b_txt=b"Plain.", c_docx=inner, d_rtf=b"{\\rtf}", e_mht=mail)
+    assert document.text == "Above.\n\nOf a page.\n\nPlain.\n\nOf another file.\n\nOf a letter."
     assert document.left_out == ("1 struck-out part", "1 inserted file")
 
 
