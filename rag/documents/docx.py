@@ -135,7 +135,7 @@ class _Document:
         return [Block(text)] if text.strip() else []
 
     def _note_form(self, kind: str) -> tuple[str, int]:
-        """The format and first number of notes; 1, 2, 3 where i, ii, iii is not needed."""
+        """The format and first number of notes, 1 unless i is needed."""
         settings = self._named("settings")
         said = [child(one, f"{W}{kind}Pr") for one in [*self._body.root.iter(f"{W}sectPr"), _root(settings)]]
         form = next((form for one in said if (form := value(one, f"{W}numFmt"))), None)

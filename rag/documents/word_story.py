@@ -48,7 +48,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Story:
-    """A text of a document, its body, a header or a note, while it is read."""
+    """A body, a header or a note while it is read."""
 
     styles: Styles
     notes: Notes
