@@ -163,7 +163,8 @@ class _Document:
         names = []
         for section in self._body.root.iter(f"{W}sectPr"):
             shown = {"default", "even" if even else "", "first" if is_on(child(section, f"{W}titlePg")) else ""}
-            ids = [one.get(f"{R}id", "") for one in section if one.tag == W + kind and one.get(f"{W}type", "default") in shown]
+            named = [one for one in section if one.tag == W + kind and one.get(f"{W}type", "default") in shown]
+            ids = [one.get(f"{R}id", "") for one in named]
             names += [self._body.targets[one][1] for one in ids if one in self._body.targets]
         texts: dict[str, list[Block]] = {}
         for name in dict.fromkeys(names):

@@ -25,6 +25,8 @@ _LETTER = re.compile(r"[^\W\d_]")
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _ENTRIES = 3
 """The fewest of a table of contents."""
+_UNSEEN = "template"
+"""A tag whose content is never shown."""
 _SVG = {"svg", "text", "tspan", "desc", "title", "metadata", "defs"}
 _NOTE = {"noteref", "doc-noteref"}
 _POPPED_UP = {"footnote", "endnote", "rearnote", "note", "footnotes", "endnotes", "rearnotes", "doc-footnote"}
@@ -139,7 +141,7 @@ def _page(content: bytes, left_out: Counter[str]) -> str:
         elif kinds & _POPPED_UP:
             del tag["hidden"]
         elif kinds & _BREAK or (name == "nav" and kinds & _LISTS):
-            tag["hidden"] = ""
+            tag.name = _UNSEEN
         elif name in {"img", "image"}:
             pictures += 1
         elif name in _SVG:
@@ -167,7 +169,7 @@ def _write(tag: "Tag", name: str) -> None:
     if name in {"desc", "metadata", "defs"} or (
         name == "title" and tag.parent is not None and tag.parent.name != "head"
     ):
-        tag["hidden"] = ""
+        tag.name = _UNSEEN
     elif name in {"svg", "text"}:
         tag.name = "div" if name == "svg" else "p"
     elif name == "tspan":
@@ -176,7 +178,7 @@ def _write(tag: "Tag", name: str) -> None:
 
 def _only_lists(page: "BeautifulSoup", links: "Sequence[Tag]") -> bool:
     """Whether all words of a page but a title are links: a table of contents."""
-    unseen = {id(link) for tag in page.find_all(hidden=True) for link in tag.find_all("a")}
+    unseen = {id(link) for tag in page.find_all(_UNSEEN) for link in tag.find_all("a")}
     seen = [link for link in links if id(link) not in unseen]
     entries = {id(text): len(text) for link in seen for text in link.find_all(string=_LETTER)}
     headed = {id(text) for tag in page.find_all(_HEADINGS) for text in tag.find_all(string=True)}

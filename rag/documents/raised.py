@@ -9,10 +9,8 @@ _EXPONENT = re.compile(r"[+−–-]?[\w.,]+")
 _WORD = re.compile(r"[^\W\d_]{2,}[.]?")
 _ROMAN = re.compile(r"[IVXLC]+")
 _ABBREVIATION = re.compile(r"[MDSNn]")
-_ABBREVIATED = frozenset(["r", "e", "o", "me", "re", "te", "le", "lle", "os", "gr"])
-_UNIT = frozenset(
-    ["mm", "cm", "dm", "km", "µm", "μm", "nm", "ft", "yd", "kg", "hm", "mi", "мм", "см", "дм", "км", "кв", "м", "с"]
-)
+_ABBREVIATED = frozenset("r e o me re te le lle os gr".split())
+_UNIT = frozenset("mm cm dm km µm μm nm ft yd kg hm mi мм см дм км кв м с".split())
 """Units that are no words; single letters count as variables anyway."""
 _SEPARATED = re.compile(r"\d{1,3}(?:[.,'’]\d{1,3})+")
 _CURRENCIES = "$€£¥₹"

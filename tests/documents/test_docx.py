@@ -396,7 +396,9 @@ def test_headers_and_footers_stand_once_around_the_text() -> None:
     )
     body = p(run("One."), properties=section) + paragraph("Two.") + section
     assert text(body, **parts) == "Mill Council\n\nOne.\n\nTwo."
-    other = '<w:sectPr><w:headerReference w:type="default" r:id="header6"/><w:footerReference r:id="footer7"/></w:sectPr>'
+    other = (
+        '<w:sectPr><w:headerReference w:type="default" r:id="header6"/><w:footerReference r:id="footer7"/></w:sectPr>'
+    )
     assert text(paragraph("One.") + other, **parts) == "Part of the rules\n\nOne."
     shown = section.replace("</w:sectPr>", "<w:titlePg/></w:sectPr>")
     assert (
