@@ -31,6 +31,7 @@ _SVG = {"svg", "text", "tspan", "desc", "title", "metadata", "defs"}
 _NOTE = {"noteref", "doc-noteref"}
 _POPPED_UP = {"footnote", "endnote", "rearnote", "note", "footnotes", "endnotes", "rearnotes", "doc-footnote"}
 _BREAK = {"pagebreak", "doc-pagebreak"}
+_NUMBERS_PAGE = {"pagenum", "pagenumber", "pageno", "page-number", "x-ebookmaker-pageno"}
 _LISTS = {"toc", "landmarks", "page-list", "lot", "loi", "doc-toc", "doc-pagelist"}
 
 
@@ -41,7 +42,6 @@ class _Item:
     name: str
     media_type: str
     fallback: str
-    is_navigation: bool
 
 
 def read_epub(file: IO[bytes], _: str | None) -> Parsed:
@@ -78,7 +78,6 @@ def _items(path: str, package: Element) -> dict[str, _Item]:
             posixpath.normpath(posixpath.join(folder, unquote(item.get("href", "").partition("#")[0]))),
             item.get("media-type", "").partition(";")[0].strip().lower(),
             item.get("fallback", ""),
-            "nav" in item.get("properties", "").split(),
         )
         for item in package.iterfind("{*}manifest/{*}item")
     }
@@ -89,9 +88,7 @@ def _order(package: Element, items: Mapping[str, _Item], left_out: Counter[str])
     named = [one.get("idref", "") for one in package.iterfind("{*}spine/{*}itemref")]
     order = list(dict.fromkeys(items[one] for one in named if one in items))
     left_out["chapter that the file lacks"] += len({one for one in named if one not in items})
-    order = order or [item for item in items.values() if item.media_type in _WRITING - {"image/svg+xml"}]
-    without_lists = [item for item in order if not item.is_navigation]
-    return without_lists or order
+    return order or [item for item in items.values() if item.media_type in _WRITING - {"image/svg+xml"}]
 
 
 def _chapter(archive: Archive, items: Mapping[str, _Item], item: _Item, left_out: Counter[str]) -> str:
@@ -140,7 +137,9 @@ def _page(content: bytes, left_out: Counter[str]) -> str:
             _refer(tag)
         elif kinds & _POPPED_UP:
             del tag["hidden"]
-        elif kinds & _BREAK or (name == "nav" and kinds & _LISTS):
+        elif (
+            kinds & _BREAK or (name == "nav" and kinds & _LISTS) or _NUMBERS_PAGE & set(tag.get_attribute_list("class"))
+        ):
             tag.name = _UNSEEN
         elif name in {"img", "image"}:
             pictures += 1
@@ -178,13 +177,15 @@ def _write(tag: "Tag", name: str) -> None:
 
 def _only_lists(page: "BeautifulSoup", links: "Sequence[Tag]") -> bool:
     """Whether all words of a page but a title are links: a table of contents."""
-    unseen = {id(link) for tag in page.find_all(_UNSEEN) for link in tag.find_all("a")}
-    seen = [link for link in links if id(link) not in unseen]
-    entries = {id(text): len(text) for link in seen for text in link.find_all(string=_LETTER)}
     headed = {id(text) for tag in page.find_all(_HEADINGS) for text in tag.find_all(string=True)}
+    listed = {id(text): len(text) for tag in page.find_all(_UNSEEN) for text in tag.find_all(string=_LETTER)}
+    entries = {id(text): len(text) for link in links for text in link.find_all(string=_LETTER)}
+    known = {*headed, *listed, *entries}
     every = page.body.find_all(string=_LETTER) if page.body is not None else []
-    rest = [len(text) for text in every if id(text) not in entries and id(text) not in headed]
-    return len(seen) >= _ENTRIES and len(rest) <= 1 and 2 * sum(rest) < sum(entries.values())
+    rest = [len(text) for text in every if id(text) not in known]
+    if listed or len(links) < _ENTRIES:
+        return bool(listed) and not rest
+    return len(rest) <= 1 and 2 * sum(rest) < sum(entries.values())
 
 
 def _title(package: Element) -> str | None:
