@@ -130,6 +130,7 @@ def _page(content: bytes, left_out: Counter[str]) -> str:
     page = soup(content)
     pictures = 0
     links: list[Tag] = []
+    lists: list[Tag] = []
     for tag in page.find_all(True):
         name = tag.name.rpartition(":")[2]
         kinds = set(f"{tag.get('epub:type', '')} {tag.get('role', '')}".split())
@@ -137,17 +138,17 @@ def _page(content: bytes, left_out: Counter[str]) -> str:
             _refer(tag)
         elif kinds & _POPPED_UP:
             del tag["hidden"]
-        elif (
-            kinds & _BREAK or (name == "nav" and kinds & _LISTS) or _NUMBERS_PAGE & set(tag.get_attribute_list("class"))
-        ):
+        elif kinds & _BREAK or _NUMBERS_PAGE & set(tag.get_attribute_list("class")):
             tag.name = _UNSEEN
-        elif name in {"img", "image"}:
-            pictures += 1
+        elif name == "nav" and kinds & _LISTS:
+            tag.name = _UNSEEN
+            lists.append(tag)
         elif name in _SVG:
             _write(tag, name)
+        pictures += name in {"img", "image"}
         if name == "a" and tag.get("href"):
             links.append(tag)
-    if _only_lists(page, links):
+    if _only_lists(page, links, lists):
         return ""
     text = markdown(page)
     left_out["picture"] += pictures
@@ -175,10 +176,10 @@ def _write(tag: "Tag", name: str) -> None:
         tag.name = "div" if {"x", "y", "dy"} & set(tag.attrs) else "span"
 
 
-def _only_lists(page: "BeautifulSoup", links: "Sequence[Tag]") -> bool:
+def _only_lists(page: "BeautifulSoup", links: "Sequence[Tag]", lists: "Sequence[Tag]") -> bool:
     """Whether all words of a page but a title are links: a table of contents."""
     headed = {id(text) for tag in page.find_all(_HEADINGS) for text in tag.find_all(string=True)}
-    listed = {id(text): len(text) for tag in page.find_all(_UNSEEN) for text in tag.find_all(string=_LETTER)}
+    listed = {id(text) for tag in lists for text in tag.find_all(string=_LETTER)}
     entries = {id(text): len(text) for link in links for text in link.find_all(string=_LETTER)}
     known = {*headed, *listed, *entries}
     every = page.body.find_all(string=_LETTER) if page.body is not None else []

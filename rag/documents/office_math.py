@@ -11,6 +11,7 @@ _BINARY = re.compile(r"(?<=[\w)\]!′%°]) ?((?<![^\W\d_]{2})-|[+−±×·÷]) ?
 _ATOM = re.compile(
     r"[-−]?\d{1,30}(?:[.,]\d{1,30})?%?|[-−]?[∂Δ]?[^\W\d_]′{0,3}|\w{1,30}\([^()]{0,300}\)|\([^()]{0,300}\)|[∞…*†′]"
 )
+_PLAIN = re.compile(r"[\w^.]{0,30}")
 _NAME = re.compile(r"\w{1,30}")
 _ROOTS = {"2": "sqrt", "": "sqrt", "3": "cbrt", "4": "fourthroot"}
 _NARY = {
@@ -107,7 +108,9 @@ def _brackets(element: Element) -> str:
 
 def _function(element: Element) -> str:
     name, argument = _of(element, "fName"), _of(element, "e")
-    return f"{name}{argument}" if argument.startswith("(") else f"{name} {argument}"
+    if argument.startswith("(") and argument.find(")") == len(argument) - 1:
+        return f"{name}{argument}" if _NAME.fullmatch(name) and "_" not in name else f"{name} {argument}"
+    return f"{name} {argument}" if _PLAIN.fullmatch(argument) else f"{name}({argument})"
 
 
 def _rows(element: Element) -> str:

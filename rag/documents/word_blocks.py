@@ -165,7 +165,7 @@ def _written(kind: str, texts: list[str], before: str, after: str) -> str:
         parts = [text.split(PAGE_NUMBER, 1) for text in texts]
         reading = "".join(reading for _, reading in parts)
         return "".join(base for base, _ in parts) + (f"({reading})" if reading else "")
-    text = "".join(texts)
+    text = (" " if kind == "equation" else "").join(texts)
     if kind == "raised":
         return raised(before, text, after)
     return lowered(before, text, after) if kind == "lowered" else text

@@ -1,11 +1,14 @@
 """The words in what is drawn in a Word document: charts, diagrams, shapes."""
 
+import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from rag.documents.ooxml import CHART, A, child, whole
 
 _TEXT = {f"{A}t", f"{A}br"}
+_LONG = re.compile(r"-?\d{1,15}\.\d{14,20}")
+"""A number with the faults of its binary form: 4.4000000000000004."""
 _CELLS = 20_000
 """The most that a chart's table may have."""
 
@@ -40,13 +43,14 @@ def _name(series: Element) -> str:
 def _points(series: Element, *names: str) -> dict[int, str]:
     data = next((one for one in series if one.tag in {CHART + name for name in names}), None)
     points = _or_empty(data).iter(f"{CHART}pt")
-    return {whole(one.get("idx"), 0): _value(one).strip() for one in points}
+    return {whole(one.get("idx"), 0): _value(one) for one in points}
 
 
 def _value(point: Element) -> str:
     """The value of a point."""
     found = child(point, f"{CHART}v")
-    return "" if found is None else found.text or ""
+    text = ("" if found is None else found.text or "").strip()
+    return f"{float(text):.15g}" if _LONG.fullmatch(text) else text
 
 
 def _or_empty(element: Element | None) -> Element:

@@ -29,7 +29,7 @@ _SYMBOL_FIELD = re.compile(
     r"\s{0,9}SYMBOL\s{1,9}(\d{1,6}|0x[0-9a-f]{1,6})\b(?:.{0,99}?\\f\s{0,9}\"?([\w ]{1,30}))?", re.IGNORECASE
 )
 Piece = tuple[str, str]
-"""A kind ("", "raised", "lowered", "note", "ruby", or why nobody sees it) and a text."""
+"""A kind ("", "raised", "lowered", "note", "ruby", "equation", or why nobody sees it) and a text."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,8 @@ def _alternative(paragraph: Paragraph, element: Element) -> None:
 
 
 def _equation(paragraph: Paragraph, equation: Element) -> None:
-    paragraph.say(linear(equation), {})
+    if paragraph.is_shown:
+        paragraph.pieces.append(("equation", linear(equation)))
 
 
 def _equations(paragraph: Paragraph, element: Element) -> None:

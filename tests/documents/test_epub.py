@@ -166,7 +166,11 @@ def test_the_numbers_of_printed_pages_are_no_text() -> None:
 
 
 def test_without_a_spine_the_manifest_is_read_and_each_chapter_once() -> None:
-    files = {"one.xhtml": page("<p>One.</p>"), "two.xhtml": page("<p>Two.</p>"), "nav.xhtml": page("<p>Contents</p>")}
+    files = {
+        "one.xhtml": page("<p>One.</p>"),
+        "two.xhtml": page("<p>Two.</p>"),
+        "nav.xhtml": page("<h1>Contents</h1><nav epub:type='toc'><a href='one.xhtml'>One</a></nav>"),
+    }
     items = [
         ("nav.xhtml", f"{XHTML} properties='nav'"),
         ("one.xhtml", XHTML),
@@ -188,6 +192,11 @@ def test_a_package_that_the_container_does_not_name_is_found() -> None:
 def test_pictures_are_told() -> None:
     body = page("<p>One.</p><img src='a.png'/><svg><image href='b.png'/></svg>")
     assert read({"one.xhtml": body}, [("one.xhtml", XHTML)]).left_out == ("2 pictures",)
+
+
+def test_a_heading_above_a_picture_is_read() -> None:
+    body = page("<h1>The mill</h1><svg><title>A drawing</title><image href='b.png'/></svg>")
+    assert read({"one.xhtml": body}, [("one.xhtml", XHTML)]) == Parsed("The mill", "# The mill", (), ("1 picture",))
 
 
 def test_encrypted_fonts_are_no_protection() -> None:
