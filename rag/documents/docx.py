@@ -16,8 +16,9 @@ from rag.documents.html import markdown, soup, tidy
 from rag.documents.ooxml import DIAGRAM, A, R, V, W, child, is_on, transitional, value, whole
 from rag.documents.parsed import FormatError, Parsed, counted, first_heading
 from rag.documents.text import decode
-from rag.documents.word_blocks import Block, Reading, markdown_of, read_blocks
+from rag.documents.word_blocks import Reading, read_blocks
 from rag.documents.word_graphics import chart_rows, paragraphs
+from rag.documents.word_markdown import Block, markdown_of
 from rag.documents.word_numbering import Numbering
 from rag.documents.word_story import Notes, Story, complete_fields
 from rag.documents.word_styles import Styles
@@ -54,6 +55,7 @@ class _Document:
         self._is_inserted = is_inserted
         self._left_out: Counter[str] = Counter()
         self._titles: list[str] = []
+        self._read: set[str] = set()
         roots = _targets(archive, "").values()
         body = self._part(next((name for kind, name in roots if kind == "officeDocument"), "word/document.xml"))
         if body is None:
@@ -61,6 +63,7 @@ class _Document:
         self._body = body
         self._styles = Styles(_root(self._named("styles")))
         self._numbering = Numbering(_root(self._named("numbering")), self._styles.lists())
+        self._settings = _root(self._named("settings"))
         self._note_parts = {kind: self._named(f"{kind}s") for kind in ("footnote", "endnote")}
         self._notes = Notes({kind: self._note_form(kind) for kind in self._note_parts})
 
@@ -104,6 +107,9 @@ class _Document:
             return [Block(text) for text in paragraphs(drawn)]
         diagram = drawn.tag == f"{DIAGRAM}relIds"
         name = part.targets.get(drawn.get(f"{R}dm" if diagram else f"{R}id", ""), ("", ""))[1]
+        if name in self._read:  # Each only once, however often it is shown.
+            return []
+        self._read.add(name)
         target = self._part(name)
         title, rows = chart_rows(target.root) if target is not None and not diagram else ("", ())
         said = [title] if not diagram else paragraphs(target.root) if target is not None else ()
@@ -115,7 +121,8 @@ class _Document:
     def _inserted(self, part: _Part, chunk: Element) -> list[Block]:
         """A file of another kind that Word would take in when opening this one."""
         name = part.targets.get(chunk.get(f"{R}id", ""), ("", ""))[1]
-        content = self._archive.bytes(name)
+        content = self._archive.bytes(name) if name not in self._read else b""
+        self._read.add(name)
         suffix = posixpath.splitext(name.lower())[1]
         text = ""
         if content is not None and suffix in {".mht", ".mhtml"}:
@@ -136,8 +143,7 @@ class _Document:
 
     def _note_form(self, kind: str) -> tuple[str, int]:
         """The format and first number of notes, 1 unless i is needed."""
-        settings = self._named("settings")
-        said = [child(one, f"{W}{kind}Pr") for one in [*self._body.root.iter(f"{W}sectPr"), _root(settings)]]
+        said = [child(one, f"{W}{kind}Pr") for one in [*self._body.root.iter(f"{W}sectPr"), self._settings]]
         form = next((form for one in said if (form := value(one, f"{W}numFmt"))), None)
         start = next((start for one in said if (start := value(one, f"{W}numStart"))), None)
         both = all(self._note_parts.values())
@@ -158,8 +164,7 @@ class _Document:
 
     def _running(self, kind: str) -> list[Block]:
         """The different headers or footers that are shown, without the numbers of pages."""
-        settings = _root(self._named("settings"))
-        even = is_on(child(settings, f"{W}evenAndOddHeaders"))
+        even = is_on(child(self._settings, f"{W}evenAndOddHeaders"))
         names = []
         for section in self._body.root.iter(f"{W}sectPr"):
             shown = {"default", "even" if even else "", "first" if is_on(child(section, f"{W}titlePg")) else ""}

@@ -8,6 +8,7 @@ from operator import itemgetter
 from xml.etree.ElementTree import Element
 
 from rag.documents.ooxml import MC, M, W, alternative, child, is_on, value, whole
+from rag.documents.word_markdown import Block, Row, filled_rows, in_a_line
 from rag.documents.word_numbering import Numbering
 from rag.documents.word_raised import lowered, note, raised
 from rag.documents.word_runs import PAGE_NUMBER, Paragraph, Piece, read_runs
@@ -25,21 +26,10 @@ _NEAR = 80
 _PAGE_WORDS = 2
 """In "Page 3 of 9"."""
 _WRAPPERS = {f"{W}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
-_ENDS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：", "；", "，", "؟")
 _SPAN = 63
 """Columns of the widest table that Word makes."""
 _REPEATED = 200
 """Characters of a merged cell that is repeated where it goes on."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A paragraph with its marks and number, or the rows of a table."""
-
-    text: str
-    marks: str = ""
-    label: str = ""
-    rows: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,63 +187,56 @@ def _tab(tab: re.Match[str]) -> str:
 def _table(reading: Reading, table: Element) -> list[Block]:
     """Its rows, or the blocks that it only frames.
 
-    That is what a table does that has one cell, or headings in its cells.
+    That is what a table does that has one cell, or one row or column with headings.
     """
     properties = child(table, f"{W}tblPr")
     styled = child(properties, f"{W}tblStyle") is not None or "ground" in look(properties)
-    rows: list[tuple[str, ...]] = []
+    rows: list[Row] = []
     framed: list[Block] = []
     above: dict[int, str] = {}
-    count = 0
     for row in _inside(table, f"{W}tr"):
         settings = child(row, f"{W}trPr")
-        if child(settings, f"{W}del") is not None or is_on(child(settings, f"{W}hidden")):
-            reading.story.left_out["hidden part" if child(settings, f"{W}del") is None else "deleted part"] += 1
+        deleted = child(settings, f"{W}del") is not None
+        if deleted or is_on(child(settings, f"{W}hidden")):
+            reading.story.left_out["deleted part" if deleted else "hidden part"] += 1
             continue
         cells, blocks = _row(reading, row, above, styled)
-        count += len(_cells(row))
         rows.append(cells)
         framed += blocks
-    if count == 1 or any(block.marks.startswith("#") for block in framed):
+    headings = any(block.marks.startswith("#") for block in framed)
+    longest = max((sum(cell is not None for cell in row) for row in rows), default=0)
+    if (longest <= 1 and len(rows) == 1) or (headings and (longest <= 1 or len(rows) == 1)):
         return framed
-    rows = [row for row in rows if any(row)]
-    return [Block("", rows=tuple(rows))] if rows else []
+    filled = filled_rows(rows)
+    return [Block("", rows=filled)] if filled else []
 
 
-def _row(reading: Reading, row: Element, above: dict[int, str], styled: bool) -> tuple[tuple[str, ...], list[Block]]:
+def _row(reading: Reading, row: Element, above: dict[int, str], styled: bool) -> tuple[Row, list[Block]]:
     """The texts of a row in their columns, and its blocks.
 
     `above` are the texts of the merged cells that may go on, by their columns.
     """
-    texts: list[str] = [""] * _columns(child(row, f"{W}trPr"), f"{W}gridBefore", 0)
+    texts: Row = [""] * _columns(child(row, f"{W}trPr"), f"{W}gridBefore", 0)
     blocks: list[Block] = []
-    cells = _cells(row)
-    for cell in cells:
+    for cell in _inside(row, f"{W}tc"):
         properties = child(cell, f"{W}tcPr")
         seen = styled or reading.story.white_is_seen or look(properties).get("ground", "") != ""
         inside = read_blocks(replace(reading, story=replace(reading.story, white_is_seen=seen)), cell)
         blocks += inside
         text = in_a_line(inside)
         merge = child(properties, f"{W}vMerge")
-        goes_on = merge is not None and merge.get(f"{W}val", "continue") == "continue"
-        if goes_on:
+        if merge is not None and merge.get(f"{W}val", "continue") == "continue":
             text = text or above.get(len(texts), "")
         if merge is None or len(text) > _REPEATED:
             above.pop(len(texts), None)
         else:
             above[len(texts)] = text
-        span = _columns(properties, f"{W}gridSpan", 1)
-        repeated = text if len(cells) > 1 and len(text) <= _REPEATED else ""
-        texts += [text, *[repeated] * (span - 1)]
-    return tuple(texts), blocks
+        texts += [text, *[None] * (_columns(properties, f"{W}gridSpan", 1) - 1)]
+    return texts, blocks
 
 
 def _columns(properties: Element | None, name: str, default: int) -> int:
     return min(max(whole(value(properties, name), default), default), _SPAN)
-
-
-def _cells(row: Element) -> list[Element]:
-    return list(_inside(row, f"{W}tc"))
 
 
 def _inside(parent: Element, name: str) -> Iterator[Element]:
@@ -263,38 +246,3 @@ def _inside(parent: Element, name: str) -> Iterator[Element]:
             yield one
         elif one.tag in _WRAPPERS:
             yield from _inside(one, name)
-
-
-def in_a_line(blocks: list[Block]) -> str:
-    """`blocks` as the content of a table's cell."""
-    text = ""
-    for block in blocks:
-        lines = (
-            [", ".join(cell for cell in row if cell) for row in block.rows] if block.rows else block.text.split("\n")
-        )
-        for line in lines:
-            text += (" " if text.endswith(_ENDS) or not text else "; ") + line
-    return text.strip()
-
-
-def markdown_of(blocks: list[Block]) -> str:
-    """`blocks` as Markdown."""
-    text: list[str] = []
-    was_item = False
-    for block in blocks:
-        is_item = block.marks.endswith("- ")
-        text += [
-            "\n" if is_item and was_item else "\n\n",
-            _grid(block.rows) if block.rows else block.marks + _labelled(block),
-        ]
-        was_item = is_item
-    return "".join(text[1:])
-
-
-def _labelled(block: Block) -> str:
-    return f"{block.label} {block.text}" if block.label else block.text
-
-
-def _grid(rows: tuple[tuple[str, ...], ...]) -> str:
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    return "\n".join([lines[0], f"|{' --- |' * max(map(len, rows))}", *lines[1:]])

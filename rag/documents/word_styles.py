@@ -49,7 +49,7 @@ class Styles:
     def __init__(self, part: Element | None) -> None:
         """`part` is word/styles.xml."""
         every = list(part.iter(f"{W}style")) if part is not None else []
-        self._styles = {one.get(f"{W}styleId", ""): one for one in every}
+        self._styles = {name: one for one in every if (name := one.get(f"{W}styleId", ""))}
         self._looks: dict[str, dict[str, str]] = {}
         defaults = child(part, f"{W}docDefaults", f"{W}rPrDefault", f"{W}rPr")
         self._default = look(defaults)

@@ -444,8 +444,10 @@ def test_merged_cells_keep_the_columns() -> None:
     )
     assert text(body).split("\n") == [
         "| Post | Shift | Shift |", "| --- | --- | --- |", "| Gate | Mon | Olsen |", "| Gate | Tue | Pereira |",
-        "| Tower | all week: Quist | all week: Quist |", "| Notes |  |  |",
+        "| Tower | all week: Quist |  |", "| Notes |  |  |",
     ]  # fmt: skip
+    fine = table([cell("a", '<w:gridSpan w:val="3"/>'), "b"], [cell("c", '<w:gridSpan w:val="3"/>'), "d"])
+    assert text(fine) == "| a | b |\n| --- | --- |\n| c | d |"
     moved = table(["a", "b"], ["c"]).replace(
         "<w:tr><w:tc><w:p><w:r><w:t>c", '<w:tr><w:trPr><w:gridBefore w:val="1"/></w:trPr><w:tc><w:p><w:r><w:t>c'
     )
@@ -454,16 +456,22 @@ def test_merged_cells_keep_the_columns() -> None:
 
 def test_lists_and_tables_in_a_cell_stay_on_its_line() -> None:
     inner = table(["Mon", "9–17"], ["Tue", "10–18"])
-    several = f"{paragraph('Bring:')}{item('boots')}{item('a rod')}{paragraph('It rains.')}{paragraph('Always.')}"
+    several = (
+        f"{paragraph('Bring:')}{item('boots')}{item('a rod', number=2)}{paragraph('It rains.')}{paragraph('Always.')}"
+    )
     body = table(["Depot", "Open"], ["North", f"<w:tcPr/>{inner}"], ["South", f"<w:tcPr/>{several}"])
-    assert text(body, numbering=numbering(("bullet", "•"))).split("\n")[2:] == [
-        "| North | Mon, 9–17; Tue, 10–18 |", "| South | Bring: boots; a rod; It rains. Always. |",
+    letters = f'<w:abstractNum w:abstractNumId="8">{levels(("lowerLetter", "(%1)"))}</w:abstractNum>'
+    lists = numbering(("bullet", "•"), nums='<w:num w:numId="2"><w:abstractNumId w:val="8"/></w:num>')
+    assert text(body, numbering=letters + lists).split("\n")[2:] == [
+        "| North | Mon, 9–17; Tue, 10–18 |", "| South | Bring: boots; (a) a rod; It rains. Always. |",
     ]  # fmt: skip
 
 
 def test_a_frame_around_text_is_no_table() -> None:
     assert text(table([f"<w:tcPr/>{paragraph('One.')}{paragraph('Two.')}"])) == "One.\n\nTwo."
     assert text(table([f"<w:tcPr/>{heading('Left')}{paragraph('a')}", "b"])) == "# Left\n\na\n\nb"
+    named = table([f"<w:tcPr/>{heading('Fish')}", f"<w:tcPr/>{heading('Price')}"], ["Carp", "4 €"])
+    assert text(named) == "| Fish | Price |\n| --- | --- |\n| Carp | 4 € |"
 
 
 def math(content: str) -> str:
