@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 _ENDS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：", "；", "，", "؟")
-
+_LONGEST_NAME = 60
+"""Characters of the name of several columns."""
 Row = list[str | None]
 """The texts of a table's row by columns, None where the cell before goes on."""
 
@@ -53,15 +54,16 @@ def _grid(rows: tuple[tuple[str, ...], ...]) -> str:
 def filled_rows(rows: list[Row]) -> tuple[tuple[str, ...], ...]:
     """The rows that hold something, without the columns in which no cell begins.
 
-    In the first row a cell over several columns is repeated, as it names them all.
+    In the first row a cell over several columns names them all, and is repeated unless it is long.
     """
     columns = sorted({at for row in rows for at, cell in enumerate(row) if cell is not None})
     filled: list[tuple[str, ...]] = []
     for row in rows:
         texts: list[str] = []
+        names = not filled and sum(cell is not None for cell in row) > 1
         for at in takewhile(len(row).__gt__, columns):
             cell = row[at]
-            repeated = texts[-1] if not filled and texts and len(columns) > 1 else ""
+            repeated = texts[-1] if names and texts and len(texts[-1]) <= _LONGEST_NAME else ""
             texts.append(cell if cell is not None else repeated)
         if any(texts):
             filled.append(tuple(texts))
