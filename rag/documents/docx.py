@@ -93,9 +93,8 @@ class _Document:
         """The blocks of a part, or of one of the notes in it."""
         story = Story(self._styles, self._notes, self._left_out, complete_fields(root), running=running)
         drawing, inserted = partial(self._drawn, part), partial(self._inserted, part)
-        body = child(root, f"{W}body")
         reading = Reading(story, self._numbering, drawing, inserted, self._titles)
-        return read_blocks(reading, body if body is not None else root)
+        return read_blocks(reading, root)
 
     def _drawn(self, part: _Part, reading: Reading, drawn: Element) -> list[Block]:
         """What a text box, a shape, a diagram or a chart says."""
@@ -146,7 +145,7 @@ class _Document:
         said = [child(one, f"{W}{kind}Pr") for one in [*self._body.root.iter(f"{W}sectPr"), self._settings]]
         form = next((form for one in said if (form := value(one, f"{W}numFmt"))), None)
         start = next((start for one in said if (start := value(one, f"{W}numStart"))), None)
-        both = all(self._note_parts.values())
+        both = all(part is not None and _has_notes(part.root) for part in self._note_parts.values())
         return form or ("lowerRoman" if kind == "endnote" and both else "decimal"), whole(start, 1)
 
     def _note_texts(self) -> Iterator[Block]:
@@ -177,6 +176,11 @@ class _Document:
             blocks = self._blocks(part, part.root, running=True) if part is not None else []
             texts.setdefault(markdown_of(blocks), blocks)
         return [block for text, blocks in texts.items() if _LETTER.search(text) for block in blocks]
+
+
+def _has_notes(part: Element) -> bool:
+    """Whether it holds more than the lines that Word draws above notes, which have a type."""
+    return any(note.get(f"{W}type", "normal") == "normal" for note in part)
 
 
 def _root(part: _Part | None) -> Element | None:

@@ -25,7 +25,7 @@ _NEAR = 80
 """Characters beside a raised text that tell what it is."""
 _PAGE_WORDS = 2
 """In "Page 3 of 9"."""
-_WRAPPERS = {f"{W}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
+_WRAPPERS = {f"{W}{name}" for name in ("body", "sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
 _SPAN = 63
 """Columns of the widest table that Word makes."""
 _REPEATED = 200
