@@ -24,10 +24,10 @@ from rag.documents.word_story import Notes, Story, complete_fields
 from rag.documents.word_styles import Styles
 
 _NO_TITLE = re.compile(
-    r"(untitled|unknown|title|no title|(word |office )?(document|dokument|documento)( title)?\s{0,3}\d{0,9}"
-    r"|microsoft word - .{0,500}|.{0,500}\.(docx?|dotx?|docm|odt|rtf|tex|txt|pdf))",
+    r"(untitled|unknown|title|no title|(word |office )?(document|dokument|documento)( title)?\s{0,3}\d{0,9})",
     re.IGNORECASE,
 )
+_NAME_OF_FILE = re.compile(r"\.(docx?|dotx?|docm|odt|rtf|tex|txt|pdf)\Z|\AMicrosoft Word - ", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
@@ -74,7 +74,8 @@ class _Document:
         text = tidy(markdown_of(blocks))
         core = self._archive.xml("docProps/core.xml")
         own = " ".join((core.findtext(_TITLE) or "").split()) if core is not None else ""
-        title = own if own and not _NO_TITLE.fullmatch(own) else next(iter(self._titles), None)
+        means_nothing = not own or _NO_TITLE.fullmatch(own) or _NAME_OF_FILE.search(own)
+        title = next(iter(self._titles), None) if means_nothing else own
         heading = next((block for block in blocks if block.marks.startswith("#")), None)
         if title is None and heading is not None and not heading.label:  # "1. Scope" is the title of a part.
             title = first_heading(text)
@@ -179,7 +180,7 @@ class _Document:
 
 
 def _has_notes(part: Element) -> bool:
-    """Whether it holds more than the lines that Word draws above notes, which have a type."""
+    """Whether it holds notes, not only the lines above them, which have types."""
     return any(note.get(f"{W}type", "normal") == "normal" for note in part)
 
 

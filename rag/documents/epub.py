@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
-_NO_TITLE = re.compile(r"\W{0,9}(untitled|unknown|no title|title|cover|start|.{0,500}\.x?html?)\W{0,9}", re.IGNORECASE)
+_NO_TITLE = re.compile(r"\W{0,9}(untitled|unknown|no title|title|cover|start)\W{0,9}", re.IGNORECASE)
 _WRITING = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "image/svg+xml"}
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
 _LETTER = re.compile(r"[^\W\d_]")

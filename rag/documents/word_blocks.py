@@ -15,8 +15,7 @@ from rag.documents.word_runs import PAGE_NUMBER, Paragraph, Piece, read_runs
 from rag.documents.word_story import Story
 from rag.documents.word_styles import Look, heading_level, look
 
-_BLANKS = re.compile(r" {2,}")
-_TAB = re.compile(r"[ \t]*\t[ \t]*")
+_BLANKS = re.compile(r"[ \t]+")
 _LINES = re.compile(r" ?\n[ \n]*")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _CONTENTS = re.compile(r"toc (\d|heading)")
@@ -165,7 +164,7 @@ def _line(text: str) -> str:
     """`text` without blanks that layout made, and without the numbers of pages."""
     if PAGE_NUMBER in text:
         text = "\n".join("\t".join(_unnumbered(line)) for line in text.split("\n"))
-    text = _TAB.sub(_tab, _BLANKS.sub(" ", text.replace("\xa0", " ")))
+    text = _BLANKS.sub(_blank, text.replace("\xa0", " "))
     return _LINES.sub("\n", text).strip()
 
 
@@ -178,10 +177,10 @@ def _unnumbered(line: str) -> Iterator[str]:
             yield part.replace(PAGE_NUMBER, "")
 
 
-def _tab(tab: re.Match[str]) -> str:
-    """A blank; but between digits that would read as one number."""
-    before, after = tab.string[tab.start() - 1 : tab.start()], tab.string[tab.end() : tab.end() + 1]
-    return "\t" if before.isdigit() and after.isdigit() else " "
+def _blank(blanks: re.Match[str]) -> str:
+    """A blank; but a tab between digits, which would read as one number."""
+    before, after = blanks.string[blanks.start() - 1 : blanks.start()], blanks.string[blanks.end() : blanks.end() + 1]
+    return "\t" if "\t" in blanks[0] and before.isdigit() and after.isdigit() else " "
 
 
 def _table(reading: Reading, table: Element) -> list[Block]:
