@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from rag.documents.text import decode
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
+    from bs4.element import PageElement
 
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 _NO_TITLE = re.compile(r"\W{0,9}(untitled|unknown|no title|title|cover|start)\W{0,9}", re.IGNORECASE)
@@ -128,9 +129,7 @@ def _kind(content: bytes | None, media_type: str) -> str:
 def _page(content: bytes, left_out: Counter[str]) -> str:
     """The text of a chapter; nothing if it only lists other ones."""
     page = soup(content)
-    pictures = 0
-    links: list[Tag] = []
-    lists: list[Tag] = []
+    pictures = lists = 0
     for tag in page.find_all(True):
         name = tag.name.rpartition(":")[2]
         kinds = set(f"{tag.get('epub:type', '')} {tag.get('role', '')}".split())
@@ -142,13 +141,11 @@ def _page(content: bytes, left_out: Counter[str]) -> str:
             tag.name = _UNSEEN
         elif name == "nav" and kinds & _LISTS:
             tag.name = _UNSEEN
-            lists.append(tag)
+            lists += 1
         elif name in _SVG:
             _write(tag, name)
         pictures += name in {"img", "image"}
-        if name == "a" and tag.get("href"):
-            links.append(tag)
-    if _only_lists(page, links, lists):
+    if _only_lists(page, lists > 0):
         return ""
     text = markdown(page)
     left_out["picture"] += pictures
@@ -176,17 +173,27 @@ def _write(tag: "Tag", name: str) -> None:
         tag.name = "div" if {"x", "y", "dy"} & set(tag.attrs) else "span"
 
 
-def _only_lists(page: "BeautifulSoup", links: "Sequence[Tag]", lists: "Sequence[Tag]") -> bool:
-    """Whether all words of a page but a title are links: a table of contents."""
-    headed = {id(text) for tag in page.find_all(_HEADINGS) for text in tag.find_all(string=True)}
-    listed = {id(text) for tag in lists for text in tag.find_all(string=_LETTER)}
-    entries = {id(text): len(text) for link in links for text in link.find_all(string=_LETTER)}
-    known = {*headed, *listed, *entries}
-    every = page.body.find_all(string=_LETTER) if page.body is not None else []
-    rest = [len(text) for text in every if id(text) not in known]
-    if listed or len(links) < _ENTRIES:
-        return bool(listed) and not rest
-    return len(rest) <= 1 and 2 * sum(rest) < sum(entries.values())
+def _only_lists(page: "BeautifulSoup", listed: bool) -> bool:
+    """Whether all words of a page but a title are links: a table of contents.
+
+    `listed` tells that a list that says it is one was removed from it.
+    """
+    from bs4.element import PreformattedString, Tag
+
+    entries: list[int] = []
+    rest: list[int] = []
+    waiting: list[tuple[PageElement, list[int]]] = [(page.body, rest)] if page.body is not None else []
+    while waiting:
+        node, place = waiting.pop()
+        if isinstance(node, Tag):
+            is_entry = node.name == "a" and node.get("href")
+            place = entries if is_entry else [] if node.name in _HEADINGS and place is rest else place
+            waiting += [(child, place) for child in node.contents if node.name != _UNSEEN]
+        elif not isinstance(node, PreformattedString) and _LETTER.search(str(node)):
+            place.append(len(str(node)))
+    if listed:
+        return not rest and not entries
+    return len(entries) >= _ENTRIES and len(rest) <= 1 and 2 * sum(rest) < sum(entries)
 
 
 def _title(package: Element) -> str | None:
