@@ -63,6 +63,7 @@ class _Document:
         self._body = body
         self._styles = Styles(_root(self._named("styles")))
         self._numbering = Numbering(_root(self._named("numbering")), self._styles.lists())
+        self._numbering_apart: dict[str, Numbering] = {}
         self._settings = _root(self._named("settings"))
         self._note_parts = {kind: self._named(f"{kind}s") for kind in ("footnote", "endnote")}
         self._notes = Notes({kind: self._note_form(kind) for kind in self._note_parts})
@@ -94,13 +95,19 @@ class _Document:
         """The blocks of a part, or of one of the notes in it."""
         story = Story(self._styles, self._notes, self._left_out, complete_fields(root), running=running)
         drawing, inserted = partial(self._drawn, part), partial(self._inserted, part)
-        reading = Reading(story, self._numbering, drawing, inserted, self._titles)
-        return read_blocks(reading, root)
+        titles = self._titles if part is self._body else []  # A letterhead is no title.
+        kind = "running" if running else part.root.tag
+        numbering = self._numbering if part is self._body else self._counting(kind)
+        return read_blocks(Reading(story, numbering, drawing, inserted, titles), root)
+
+    def _counting(self, kind: str) -> Numbering:
+        """How one kind of text beside the body is numbered."""
+        return self._numbering_apart.setdefault(kind, self._numbering.anew())
 
     def _drawn(self, part: _Part, reading: Reading, drawn: Element) -> list[Block]:
         """What a text box, a shape, a diagram or a chart says."""
         if drawn.tag == f"{W}txbxContent":
-            return read_blocks(reading, drawn)
+            return read_blocks(replace(reading, numbering=self._counting(drawn.tag)), drawn)
         if drawn.tag == f"{V}textpath":
             return [Block(text) for text in [drawn.get("string", "").strip()] if text]
         if drawn.tag == f"{A}txBody":

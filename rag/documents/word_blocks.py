@@ -141,7 +141,8 @@ def joined(story: Story, pieces: list[Piece]) -> str:
             seen.append((kind, texts))
     text, tail = [], ""
     for at, (kind, texts) in enumerate(seen):
-        after = "".join(seen[at + 1][1])[:_NEAR] if at + 1 < len(seen) else ""
+        following = seen[at + 1] if at + 1 < len(seen) else ("", [])
+        after = "".join(following[1])[:_NEAR] if {kind, following[0]} != {"raised", "lowered"} else ""
         text.append(_written(kind, texts, tail, after))
         tail = (tail + text[-1])[-_NEAR:]
     return "".join(text)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -71,6 +72,12 @@ class Numbering:
         self._counts: dict[str, dict[int, int]] = {}
         self._started: set[tuple[str, int]] = set()
 
+    def anew(self) -> "Numbering":
+        """The same lists before anything is counted: Word counts text boxes and notes apart."""
+        made = copy(self)
+        made._counts, made._started = {}, set()
+        return made
+
     def level_of(self, number: str, style: str) -> int:
         """The level that a list has for paragraphs of a style, 0 by default."""
         levels = self._lists[number].levels if number in self._lists else {}
@@ -88,6 +95,9 @@ class Numbering:
         else:
             counts[at] = counts[at] + 1 if at in counts else of.starts.get(at, level.start)
         self._started.add((number, at))
+        for higher in range(at):  # Skipped levels count as if they had been there.
+            if higher in of.levels and higher not in counts:
+                counts[higher] = of.starts.get(higher, of.levels[higher].start)
         for deeper in [one for one in counts if one > at]:
             restart = of.levels[deeper].restart if deeper in of.levels else None
             if restart is None or at < restart:

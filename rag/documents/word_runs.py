@@ -19,6 +19,8 @@ _CHANGES = {*_PAGES, "STYLEREF"}
 """Fields that show another thing on each page: its number, or a heading, which is text already."""
 _SILENT = {"ASK", "RD", "SET", "TA", "TC", "XE"}
 """Fields whose result is not shown."""
+_COUNTED = {"EQ": "equation"} | dict.fromkeys(("AUTONUM", "AUTONUMLGL", "AUTONUMOUT", "LISTNUM"), "automatic number")
+"""What fields show that keep no result."""
 _NOTE_STYLES = {"footnote reference", "endnote reference"}
 _LONGEST_INSTRUCTION = 1_000
 _MOVED = 4
@@ -178,8 +180,8 @@ def _ended(paragraph: Paragraph, ended: Field) -> None:
         paragraph.say(" ".join(ended.instruction.split()[2:]))
     elif ended.name in _PAGES and paragraph.story.running:
         paragraph.say(PAGE_NUMBER, {})
-    elif ended.name == "EQ":
-        paragraph.story.left_out["equation"] += 1
+    elif ended.name in _COUNTED:
+        paragraph.story.left_out[_COUNTED[ended.name]] += 1
 
 
 def _is_ticked(box: Element | None) -> bool:

@@ -89,6 +89,7 @@ def test_paragraphs_headings_and_tables() -> None:
         ([run("x"), up("n+1"), run(" and 2"), up("n")], "x^(n+1) and 2^n"),
         ([run("48,250"), up("2"), run(" in 2023"), up("3"), run(" or later."), up("4")], "48,250[2] in 2023[3] or later.[4]"),
         ([run("H"), down("2"), run("O, C"), down("2"), run("H"), down("6"), run(", V"), down("2")], "H2O, C2H6, V2"),
+        ([run("SO"), down("4"), up("2-"), run(" and Ca"), up("2+")], "SO4^2- and Ca^2+"),
         ([run("101"), down("2"), run(" and log"), down("2"), run("8")], "101_2 and log_2 8"),
         ([run("The 1"), up("st"), run(" of May, 25 "), up("o"), run("C, 3"), up("1"), run("/"), down("2"), run(" kg")],
          "The 1st of May, 25 °C, 3 1/2 kg"),
@@ -277,6 +278,21 @@ def test_clauses_have_the_numbers_that_word_gives_them() -> None:
     assert legal.split("\n\n")[:3] == ["Article 1. c0", "1.1 c1", "1.2 c2"]
     never = text(body, numbering=numbering(*LEGAL, more='<w:lvlRestart w:val="0"/>'))
     assert never.split("\n\n")[-1] == "II.4 c9"
+
+
+def test_a_level_that_is_skipped_counts() -> None:
+    body = item("c0", 2) + item("c1", 1) + item("c2")
+    assert text(body, numbering=numbering(*LEGAL)) == "(a) c0\n\nI.2 c1\n\nArticle II. c2"
+
+
+def test_text_boxes_and_headers_are_numbered_apart() -> None:
+    boxed = f"<w:r><w:pict><v:textbox><w:txbxContent>{item('in it')}</w:txbxContent></v:textbox></w:pict></w:r>"
+    lists = numbering(("decimal", "%1."))
+    section = '<w:sectPr><w:headerReference w:type="default" r:id="header1"/></w:sectPr>'
+    body = item("a") + p(run("Box:"), boxed) + item("b") + section
+    assert text(body, numbering=lists, header1=item("above")).split("\n\n") == [
+        "1. above", "1. a", "Box:", "1. in it", "2. b",
+    ]  # fmt: skip
 
 
 def test_lists_go_on_or_begin_anew_as_they_say() -> None:
@@ -592,6 +608,9 @@ def test_a_title_that_says_nothing_is_none(own: str) -> None:
     styles = '<w:style w:type="paragraph" w:styleId="Title"><w:name w:val="Title"/></w:style>'
     titled = heading("Terms") + p(run("The lease"), properties='<w:pStyle w:val="Title"/>')
     assert read(titled, own, styles=styles).title == "The lease"
+    letterhead = p(run("Mill Council"), properties='<w:pStyle w:val="Title"/>')
+    section = '<w:sectPr><w:headerReference w:type="default" r:id="header1"/></w:sectPr>'
+    assert read(titled + section, own, styles=styles, header1=letterhead).title == "The lease"
     assert read(heading("Terms"), own).title == "Terms"
     assert read(paragraph("Terms"), own).title is None
 
