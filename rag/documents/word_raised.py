@@ -15,7 +15,7 @@ def raised(before: str, text: str, after: str) -> str:
         return text
     lead, trail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
     before, after = before + lead, trail + after
-    if mark.isdigit() and after.startswith(_SLASHES):  # Of 3 1/2, whose other part is lowered.
+    if mark.isdigit() and after in _SLASHES:  # Of 3 1/2, whose other part is lowered.
         given = f" {mark}" if before[-1:].isdigit() else mark
     elif mark in {"o", "O", "0", "º"} and _DEGREES.match(after) and before.rstrip()[-1:].isdigit():
         given = "°"

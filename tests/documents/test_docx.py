@@ -89,6 +89,7 @@ def test_paragraphs_headings_and_tables() -> None:
         ([run("x"), up("n+1"), run(" and 2"), up("n")], "x^(n+1) and 2^n"),
         ([run("48,250"), up("2"), run(" in 2023"), up("3"), run(" or later."), up("4")], "48,250[2] in 2023[3] or later.[4]"),
         ([run("H"), down("2"), run("O, C"), down("2"), run("H"), down("6"), run(", V"), down("2")], "H2O, C2H6, V2"),
+        ([run("100 m"), up("2"), run("/day")], "100 m^2/day"),
         ([run("SO"), down("4"), up("2-"), run(" and Ca"), up("2+")], "SO4^2- and Ca^2+"),
         ([run("101"), down("2"), run(" and log"), down("2"), run("8")], "101_2 and log_2 8"),
         ([run("The 1"), up("st"), run(" of May, 25 "), up("o"), run("C, 3"), up("1"), run("/"), down("2"), run(" kg")],
