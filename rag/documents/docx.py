@@ -56,8 +56,9 @@ class _Document:
         self._left_out: Counter[str] = Counter()
         self._titles: list[str] = []
         self._read: set[str] = set()
-        roots = _targets(archive, "").values()
-        body = self._part(next((name for kind, name in roots if kind == "officeDocument"), "word/document.xml"))
+        roots = dict(_targets(archive, "").values())
+        self._core = archive.xml(roots.get("core-properties", "docProps/core.xml"))
+        body = self._part(roots.get("officeDocument", "word/document.xml"))
         if body is None:
             raise FormatError("holds no text of Word, so it is damaged; save it anew or leave it out")
         self._body = body
@@ -73,8 +74,7 @@ class _Document:
         headers, footers = self._running("headerReference"), self._running("footerReference")
         blocks = [*headers, *self._blocks(self._body, self._body.root), *self._note_texts(), *footers]
         text = tidy(markdown_of(blocks))
-        core = self._archive.xml("docProps/core.xml")
-        own = " ".join((core.findtext(_TITLE) or "").split()) if core is not None else ""
+        own = " ".join((self._core.findtext(_TITLE) or "").split()) if self._core is not None else ""
         means_nothing = not own or _NO_TITLE.fullmatch(own) or _NAME_OF_FILE.search(own)
         title = next(iter(self._titles), None) if means_nothing else own
         heading = next((block for block in blocks if block.marks.startswith("#")), None)

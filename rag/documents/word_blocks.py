@@ -24,7 +24,7 @@ _NEAR = 80
 """Characters beside a raised text that tell what it is."""
 _PAGE_WORDS = 2
 """In "Page 3 of 9"."""
-_WRAPPERS = {f"{W}{name}" for name in ("body", "sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
+_DELETED = {f"{W}del", f"{W}moveFrom"}
 _SPAN = 63
 """Columns of the widest table that Word makes."""
 _REPEATED = 200
@@ -61,14 +61,14 @@ def read_blocks(reading: Reading, parent: Element) -> list[Block]:
 
 
 def _members(parent: Element) -> Iterator[Element]:
-    """The paragraphs, tables and inserted files in `parent`, also those in controls and insertions."""
+    """The paragraphs, tables and inserted files in `parent`, whatever is around them."""
     for one in parent:
         if one.tag in {f"{W}p", f"{W}tbl", f"{W}altChunk", f"{M}oMathPara"}:
             yield one
         elif one.tag == f"{MC}AlternateContent":
             branch = alternative(one)
             yield from _members(branch) if branch is not None else ()
-        elif one.tag in _WRAPPERS:
+        elif one.tag not in _DELETED:
             yield from _members(one)
 
 
@@ -240,9 +240,9 @@ def _columns(properties: Element | None, name: str, default: int) -> int:
 
 
 def _inside(parent: Element, name: str) -> Iterator[Element]:
-    """The rows of a table or cells of a row, also those in controls."""
+    """The rows of a table or cells of a row, whatever is around them."""
     for one in parent:
         if one.tag == name:
             yield one
-        elif one.tag in _WRAPPERS:
+        elif one.tag not in _DELETED:
             yield from _inside(one, name)
