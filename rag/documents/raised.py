@@ -9,8 +9,10 @@ _EXPONENT = re.compile(r"[+−–-]?[\w.,]+")
 _WORD = re.compile(r"[^\W\d_]{2,}[.]?")
 _ROMAN = re.compile(r"[IVXLC]+")
 _ABBREVIATION = re.compile(r"[MDSNn]")
-_ABBREVIATED = frozenset("r e o me re te le lle os gr".split())
-_UNIT = frozenset("mm cm dm km µm μm nm ft yd kg hm mi мм см дм км кв м с".split())
+_ABBREVIATED = frozenset({"r", "e", "o", "me", "re", "te", "le", "lle", "os", "gr"})
+_UNIT = frozenset(
+    {"mm", "cm", "dm", "km", "µm", "μm", "nm", "ft", "yd", "kg", "hm", "mi", "мм", "см", "дм", "км", "кв"}
+)
 """Units that are no words; single letters count as variables anyway."""
 _SEPARATED = re.compile(r"\d{1,3}(?:[.,'’]\d{1,3})+")
 _CURRENCIES = "$€£¥₹"
@@ -88,7 +90,7 @@ def _raised_figures(before: str, base: str, mark: str, after: str, noted: frozen
         return _power(mark) if _is_formula(mark) else f" {mark}"
     if not mark.isdigit():
         return f"[{mark}]"
-    sure, likely = _is_power(before, base, mark, after)
+    sure, likely = _is_power(before, base, after)
     return _power(mark) if sure or (likely and mark not in noted) else f"[{mark}]"
 
 
@@ -116,7 +118,7 @@ def _joined_to_number(before: str, base: str, mark: str, after: str) -> str:
     return f":{mark}" if clock and (mark == "00" or digits not in {"2", "10"}) else ""
 
 
-def _is_power(before: str, base: str, mark: str, after: str) -> tuple[bool, bool]:
+def _is_power(before: str, base: str, after: str) -> tuple[bool, bool]:
     """Whether digits behind `base` are surely, and likely, its exponent."""
     operator = before[: len(before) - len(base)].rstrip()[-1:] in set(_OPERATOR) and len(before.split()) > 1
     operator = operator or after.lstrip()[:1] in set("=+×·*/^−")
