@@ -247,13 +247,13 @@ def _picture(paragraph: Paragraph, element: Element) -> None:
 
 
 def _object(paragraph: Paragraph, element: Element) -> None:
-    """Text boxes, or what another program shows."""
-    embedded = next(element.iter(OLE), None)
-    boxes = list(element.iter(f"{W}txbxContent"))
-    paragraph.drawn.extend(boxes)
-    if embedded is not None or not boxes:
-        equation = embedded is not None and embedded.get("ProgID", "").startswith("Equation")
-        paragraph.story.left_out["equation" if equation else "embedded object"] += 1
+    """What another program shows, or drawings."""
+    embedded = child(element, OLE)
+    if embedded is None and child(element, f"{W}control") is None:
+        read_runs(paragraph, element)
+        return
+    equation = embedded is not None and embedded.get("ProgID", "").startswith("Equation")
+    paragraph.story.left_out["equation" if equation else "embedded object"] += 1
 
 
 _Reader = Callable[[Paragraph, Element], None]

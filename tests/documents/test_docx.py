@@ -654,6 +654,8 @@ HOSTILE = {
     "tables in tables": "<w:tbl><w:tr><w:tc>" * DEEP + paragraph("x " * 90_000) + "</w:tc></w:tr></w:tbl>" * DEEP,
     "equations in equations": f"<w:p><m:oMath>{'<m:rad><m:e>' * DEEP}{r('a+ ' * 60_000)}{'</m:e></m:rad>' * DEEP}</m:oMath></w:p>",
     "wide cells": table(*[[cell("y" * 190, '<w:gridSpan w:val="99999999"/><w:vMerge/>'), "x"]] * 700),
+    "boxes in objects": "<w:p><w:r><w:object><w:txbxContent>" * 200 + "</w:txbxContent></w:object></w:r></w:p>" * 200,
+    "joined paragraphs": p(run("a"), properties="<w:rPr><w:del/></w:rPr>") * 2_500,
     "many notes": p(*[reference("footnote", number) for number in range(2_000)]),
     "fields": p("<w:r><w:fldChar w:fldCharType='begin'/></w:r>" * 4_000),
     "raised": p((up("1") + run("a")) * 1_500),
