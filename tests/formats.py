@@ -31,6 +31,12 @@ def archive(members: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def members(archive: bytes) -> dict[str, bytes]:
+    """What is in a ZIP file."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
 def pdf(pages: list[str], title: str = "", extra: str = "") -> bytes:
     """A PDF with a line of text for each line; `extra` goes into its trailer."""
     objects = ["<</Type/Catalog/Pages 2 0 R>>", "", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
@@ -56,21 +62,55 @@ def pdf(pages: list[str], title: str = "", extra: str = "") -> bytes:
     return body.encode("latin-1")
 
 
-def docx(body: str, title: str = "") -> bytes:
-    """A Word document of WordprocessingML paragraphs (`paragraph` and `heading` make them)."""
-    office = "http://schemas.openxmlformats.org"
+_OFFICE = "http://schemas.openxmlformats.org"
+_SPACES = f"""xmlns:r="{_OFFICE}/officeDocument/2006/relationships" xmlns:m="{_OFFICE}/officeDocument/2006/math"
+xmlns:mc="{_OFFICE}/markup-compatibility/2006" xmlns:a="{_OFFICE}/drawingml/2006/main" xmlns:v="urn:schemas-microsoft-com:vml"
+xmlns:wps="http://schemas.microsoft.com/office/word/2010/wordprocessingShape" xmlns:o="urn:schemas-microsoft-com:office:office"
+xmlns:w14="http://schemas.microsoft.com/office/word/2010/wordml" xmlns:c="{_OFFICE}/drawingml/2006/chart"
+xmlns:dgm="{_OFFICE}/drawingml/2006/diagram" """
+_PARTS = {"header": "w:hdr", "footer": "w:ftr", "chart": "c:chartSpace", "diagramData": "dgm:dataModel"}
+"""The root elements of parts that are not named as they are."""
+
+
+def docx(body: str, title: str = "", **parts: str | bytes) -> bytes:
+    """A Word document of WordprocessingML paragraphs (`paragraph` and `heading` make them).
+
+    `parts` are the contents of further ones, each with a relation of its name: numbering, styles,
+    footnotes, settings, header1, chart1. What is bytes is a file to insert, and stays as it is.
+    """
     style = '<w:style w:type="paragraph" w:styleId="Heading1"><w:name w:val="heading 1"/></w:style>'
-    relation = f"{office}/officeDocument/2006/relationships"
+    parts = {"styles": ""} | parts
+    parts["styles"] = f"{style}{parts['styles']}"
+    members: dict[str, str | bytes] = {}
+    relations = ""
+    for name, content in parts.items():
+        kind = name.rstrip("0123456789")
+        file = f"{name}.xml"
+        if isinstance(content, bytes):
+            kind, _, suffix = name.partition("_")
+            kind, file = "aFChunk", f"{kind}.{suffix}"
+        relations += (
+            f'<Relationship Id="{name}" Type="{_OFFICE}/officeDocument/2006/relationships/{kind}" Target="{file}"/>'
+        )
+        root = _PARTS.get(kind, f"w:{kind}")
+        members[f"word/{file}"] = (
+            f"{_OPENING}<{root} {_WORD_SPACE} {_SPACES}>{content}</{root}>" if isinstance(content, str) else content
+        )
+    types = f"{_OFFICE}/package/2006/relationships"
     return archive(
         {
-            "[Content_Types].xml": f'{_OPENING}<Types xmlns="{office}/package/2006/content-types"/>',
-            "_rels/.rels": f'{_OPENING}<Relationships xmlns="{office}/package/2006/relationships"><Relationship Id="r1" '
-            f'Type="{relation}/officeDocument" Target="word/document.xml"/></Relationships>',
-            "word/styles.xml": f"{_OPENING}<w:styles {_WORD_SPACE}>{style}</w:styles>",
+            "[Content_Types].xml": f'{_OPENING}<Types xmlns="{_OFFICE}/package/2006/content-types">'
+            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            '<Default Extension="xml" ContentType="application/xml"/><Override PartName="/word/document.xml" '
+            'ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
+            "_rels/.rels": f'{_OPENING}<Relationships xmlns="{types}"><Relationship Id="r1" '
+            f'Type="{_OFFICE}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
+            "word/_rels/document.xml.rels": f'{_OPENING}<Relationships xmlns="{types}">{relations}</Relationships>',
             "docProps/core.xml": f'{_OPENING}<p xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{title}</dc:title></p>',
             "word/document.xml": body
             if body.startswith("<?xml")
-            else f"{_OPENING}<w:document {_WORD_SPACE}><w:body>{body}</w:body></w:document>",
+            else f"{_OPENING}<w:document {_WORD_SPACE} {_SPACES}><w:body>{body}</w:body></w:document>",
+            **members,
         }
     )
 

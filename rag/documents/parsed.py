@@ -1,6 +1,7 @@
 """What a parser gives, or why it gives nothing."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
@@ -21,6 +22,17 @@ class Parsed:
     text: str
     pages: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+
+
+def counted(left_out: Counter[str]) -> tuple[str, ...]:
+    """What is left out, in words: "1 picture", "2 chapters that the file lacks"."""
+    return tuple(f"{number:,} {_plural(kind) if number > 1 else kind}" for kind, number in left_out.items() if number)
+
+
+def _plural(kind: str) -> str:
+    noun, space, rest = kind.partition(" that ")
+    noun, of, more = noun.partition(" of ")
+    return f"{noun}s{of}{more}{space}{rest}"
 
 
 def first_heading(text: str) -> str | None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import formats
 import pytest
-from defusedxml import EntitiesForbidden
 
 from rag.documents.html import read_html
 from rag.documents.parsed import FormatError, Parsed
@@ -105,21 +104,6 @@ def test_a_pdf_without_a_sensible_title_takes_its_first_line(tmp_path: Path, tit
     assert parsed(tmp_path, formats.pdf(["", "On herons\nThey wait."], title), "pdf").title == "On herons"
 
 
-def test_docx_gives_paragraphs_headings_and_tables(tmp_path: Path) -> None:
-    cells = "".join(f"<w:tc>{formats.paragraph(text)}</w:tc>" for text in ("Carp", "4 €"))
-    body = formats.heading("The pond") + formats.paragraph("A < b_c * d.") + f"<w:tbl><w:tr>{cells}</w:tr></w:tbl>"
-    document = parsed(tmp_path, formats.docx(body, "Of ponds"), "docx")
-    assert document == Parsed("Of ponds", "# The pond\n\nA < b_c * d.\n\n| Carp | 4 € |\n| --- | --- |")
-    assert parsed(tmp_path, formats.docx(body), "docx").title == "The pond"
-
-
-def test_epub_gives_its_chapters_in_the_order_of_reading(tmp_path: Path) -> None:
-    book = formats.epub(
-        ["<h1>One</h1><p>The <i>first</i>.<br/>Line.</p>", "<h1>Two</h1><p>The&#160;second.</p>"], "Both"
-    )
-    assert parsed(tmp_path, book, "epub") == Parsed("Both", "# One\n\nThe first.\nLine.\n\n# Two\n\nThe second.")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reason"),
@@ -139,11 +123,6 @@ def test_the_reason_for_a_refusal_is_said(tmp_path: Path, name: str, reason: str
     suffix, make = formats.BROKEN[name]
     with pytest.raises(FormatError, match=reason):
         parsed(tmp_path, make(random.Random(1)), suffix[1:])
-
-
-def test_entities_are_refused_before_they_are_expanded(tmp_path: Path) -> None:
-    with pytest.raises(EntitiesForbidden):
-        parsed(tmp_path, formats.BROKEN["laughs"][1](random.Random(1)), "docx")
 
 
 def test_the_worker_starts_without_the_large_libraries() -> None:
