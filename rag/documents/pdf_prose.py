@@ -1,0 +1,183 @@
+"""The lines of a PDF -> its paragraphs."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+from rag.documents.pdf_hyphen import HYPHENS
+from rag.documents.pdf_rows import LIST_MARK, Block, Line, ended, starts_low
+
+_SAME_SIZE = 0.08
+"""Of a size: larger letters are another font's."""
+_FAR = 1.3
+"""Of the usual distance of lines: as far apart are paragraphs."""
+_NORMAL = 1.8
+"""Ems between the lines of a paragraph, where so few lines stand that none is usual."""
+_INDENT = 0.8
+"""Ems."""
+_FULL = 0.12
+"""Of a column's width that a full line may leave free at its end."""
+_RAGGED = 0.35
+"""Of a column's width that a line of prose may leave free, where lines are not filled."""
+_LEADERS = re.compile(r"(?:\.[ ]?){5}|(?:_[ ]?){3}|…{2}")
+_GOES_ON = re.compile(
+    r"(?:[,(\[«“„/&–—=+]|\b(?:a|an|the|of|and|or|to|in|on|at|by|for|with|from|as|is|are|was|were|that|which|der|die|das|und|"
+    r"de|la|le|et|du|des|el|los|y))\Z",
+    re.IGNORECASE,
+)
+_WIDE_GAP = "  "
+
+
+class Paragraph(NamedTuple):
+    """Lines that are one text, or the rows of a table."""
+
+    lines: tuple[Line, ...] = ()
+    table: Block | None = None
+    after_gap: bool = True
+    """Whether it stands apart from the one before."""
+    code: bool = False
+    """Whether its lines stay lines."""
+    opens: bool = False
+    """Whether it is the first of its column."""
+    prose: bool = False
+    """Whether the lines of its column are filled."""
+
+
+def paragraphs(block: Block) -> Iterator[Paragraph]:
+    """The paragraphs of a block of lines, or its table."""
+    if block.rows:
+        yield Paragraph(table=block, opens=True)
+        return
+    lines = _with_edges(block.lines)
+    prose = _is_prose(lines)
+    if not prose and len(lines) >= 2 and all(line.fixed for line in lines):
+        yield Paragraph(tuple(lines), code=True, opens=True)
+        return
+    usual = _usual_distance(lines)
+    begun: list[Line] = []
+    apart = opens = True
+    for line in lines:
+        if begun:
+            far = line.base - begun[-1].base > usual * _FAR
+            if _parts(begun, line, far, prose):
+                yield Paragraph(tuple(begun), after_gap=apart, opens=opens, prose=prose)
+                apart = far or not _alike(begun[-1], line)
+                opens, begun = False, []
+        begun.append(line)
+    if begun:
+        yield Paragraph(tuple(begun), after_gap=apart, opens=opens, prose=prose)
+
+
+def goes_on(above: Paragraph, below: Paragraph) -> bool:
+    """Whether the sentence at the end of a column or page goes on in the next."""
+    if above.table or below.table or above.code or below.code:
+        return False
+    last, first = above.lines[-1], below.lines[0]
+    if not _alike(last, first) or is_row(last) or is_row(first) or mark_of(first):
+        return False
+    if last.text[-1:] in HYPHENS:
+        return True
+    if ended(last.text):
+        return False
+    slack = _slack(last)
+    if starts_low(first.text):
+        return slack < 0.5 or len(above.lines) > 1
+    return above.prose and (bool(_GOES_ON.search(last.text)) or (below.prose and slack <= _FULL))
+
+
+def _with_edges(lines: Sequence[Line]) -> list[Line]:
+    """The lines with the edge that two lines of their size reach, if there are as many."""
+    if len(lines) < 4:
+        return list(lines)
+    rights: dict[int, list[float]] = {}
+    for line in lines:
+        rights.setdefault(round(line.size * 2), []).append(line.right)
+    edges = {size: sorted(ends)[-2] if len(ends) >= 4 else max(ends) for size, ends in rights.items()}
+    return [line._replace(edge=max(line.right, edges[round(line.size * 2)])) for line in lines]
+
+
+def _is_prose(lines: Sequence[Line]) -> bool:
+    """Whether most lines are filled with words, so that their ends mean nothing."""
+    inner = [line for line in lines[:-1] if not ended(line.text) and not is_row(line)]
+    if len(inner) < 2:
+        return False
+    filled = sum(_slack(line) <= _RAGGED for line in inner)
+    words = median(len(line.text.split()) for line in inner)
+    return filled >= 0.65 * len(inner) and (words >= 3 or median(len(line.text) for line in inner) >= 14)
+
+
+def _usual_distance(lines: Sequence[Line]) -> float:
+    distances = [below.base - above.base for above, below in pairwise(lines) if _alike(above, below)]
+    distances = [distance for distance in distances if distance > 0]
+    size = median(line.size for line in lines)
+    if len(distances) < 3:
+        return max(min(distances, default=0.0), _NORMAL * size / _FAR)
+    close = sorted(distances)[len(distances) // 4]
+    return min(median(distances), close * _FAR)
+
+
+def _parts(begun: Sequence[Line], below: Line, far: bool, prose: bool) -> bool:
+    """Whether a new paragraph begins with `below`."""
+    above = begun[-1]
+    if is_row(above) or is_row(below) or not _alike(above, below):
+        return True
+    if above.text[-1:] in HYPHENS and above.text[-2:-1].isalnum() and not mark_of(below):
+        return below.base - above.base > 3 * above.size
+    if far:
+        return True
+    closed = ended(above.text)
+    if mark := mark_of(below):
+        numbered = any(map(str.isalnum, mark))
+        if not numbered or closed or mark_of(begun[0]) or _slack(above) > _FULL:
+            return True
+    if _is_indented(begun, below) and (closed or _slack(above) > _FULL):
+        return True
+    room = below.first_width + 0.3 * below.size < above.edge - above.right
+    if closed:
+        return room and _slack(above) > _FULL
+    return not _is_continued(above, below, room, prose)
+
+
+def _is_continued(above: Line, below: Line, room: bool, prose: bool) -> bool:
+    """Whether a sentence that has not ended goes on in the next line."""
+    slack = _slack(above)
+    if starts_low(below.text):
+        return prose or slack < 0.5
+    if _GOES_ON.search(above.text):
+        return prose or slack < 0.6
+    if prose:
+        return slack <= _RAGGED
+    return not room and len(above.text) >= 25
+
+
+def _is_indented(begun: Sequence[Line], below: Line) -> bool:
+    shift = (below.left - begun[-1].left) / below.size
+    if mark_of(begun[0]):
+        return (below.left - begun[0].left) / below.size < -_INDENT
+    return abs(shift) > _INDENT if len(begun) > 1 else shift > _INDENT
+
+
+def _alike(above: Line, below: Line) -> bool:
+    same = abs(above.size - below.size) <= _SAME_SIZE * max(above.size, below.size)
+    return same and above.bold == below.bold
+
+
+def is_row(line: Line) -> bool:
+    """Whether the line is divided, as the entries of a table of contents are."""
+    return _WIDE_GAP in line.text or bool(_LEADERS.search(line.text))
+
+
+def mark_of(line: Line) -> str | None:
+    """The mark with which a list's item begins."""
+    if line.text.startswith("[ ] "):
+        return "[ ]"
+    first, _, rest = line.text.partition(" ")
+    return first if rest and LIST_MARK.fullmatch(first) else None
+
+
+def _slack(line: Line) -> float:
+    """The share of its column's width that a line leaves free at its end."""
+    width = line.edge - line.start
+    return (line.edge - line.right) / width if width > 0 else 0.0

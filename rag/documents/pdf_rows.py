@@ -1,0 +1,137 @@
+"""The words of a PDF's page -> its lines, and what tells how they go on."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rag.documents.pdf_words import Word
+
+WIDE = 1.5
+"""Ems; as wide a gap in a line divides what does not belong together."""
+SAME_LINE = 0.3
+"""Baselines of a line differ by less, in ems."""
+_BLANK = 0.15
+"""Ems between two words of which PDFium tells no blank."""
+LIST_MARK = re.compile(
+    r"[-*–—•◦▪■□▫●○‣⁃➢➤✓✔→·o]|[\uf000-\uf0ff]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|\(\w{1,4}\)|§|\d{1,2}(?:\.\d{1,3})+\.?"
+    r"|\[[ xX\d]{1,3}\]"
+)
+"""A word that is the mark of a list's item or the number of a clause."""
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_ENDED = re.compile(r"[.!?:;…。！？؟۔][\"'”’»)\]]{0,3}\Z")
+_OPENERS = "\"'“‘«([„"
+
+
+class Line(NamedTuple):
+    """Words on one baseline; `start` and `edge` are where the lines of its column begin and end."""
+
+    text: str
+    left: float
+    right: float
+    base: float
+    size: float
+    bold: bool
+    fixed: bool
+    first_width: float
+    start: float
+    edge: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines that follow each other in a column, or the rows of a table."""
+
+    lines: tuple[Line, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    header: bool = False
+    base: float = 0.0
+
+
+class Rule(NamedTuple):
+    """A drawn horizontal line."""
+
+    y: float
+    left: float
+    right: float
+
+
+Row = list[Word]
+
+
+def ended(text: str) -> bool:
+    """Whether a sentence ends with `text`."""
+    return bool(_ENDED.search(text))
+
+
+def starts_low(text: str) -> bool:
+    """Whether the first letter is a small one, as in the middle of a sentence."""
+    first = text.lstrip(_OPENERS)[:1]
+    return first.islower()
+
+
+def is_right_to_left(words: Sequence[Word]) -> bool:
+    """Whether most words are of a script that runs from right to left."""
+    return 2 * sum(bool(_RIGHT_TO_LEFT.search(word.text)) for word in words) > len(words)
+
+
+def rows_of(words: Sequence[Word]) -> list[Row]:
+    """The words of each line across the page, from top to bottom and left to right."""
+    rows: list[Row] = []
+    base = size = 0.0
+    for word in sorted(words, key=lambda word: (word.base, word.left)):
+        if rows and word.base - base <= SAME_LINE * min(size, word.size):
+            rows[-1].append(word)
+        else:
+            rows.append([word])
+            base, size = word.base, word.size
+    return [_without_doubles(sorted(row, key=lambda word: (word.left, word.order))) for row in rows]
+
+
+def _without_doubles(row: Row) -> Row:
+    """Letters are drawn twice, a little moved, to look bold or to throw a shadow."""
+    kept: Row = []
+    for word in row:
+        if kept and any(
+            word.text == other.text and word.left - other.left < word.size * 0.15 for other in kept[-3:]
+        ):
+            continue
+        kept.append(word)
+    return kept
+
+
+def row_text(row: Row) -> str:
+    """The words of a line; wide gaps are two blanks."""
+    if any(_RIGHT_TO_LEFT.search(word.text) for word in row):  # PDFium gives them in logical order.
+        return " ".join(word.text for word in sorted(row, key=lambda word: word.order))
+    pieces, before = [], None
+    for word in row:
+        if before is not None:
+            gap = (word.left - before.right) / max(word.size, 1e-6)
+            if gap >= WIDE and not LIST_MARK.fullmatch(before.text):
+                pieces.append("  ")
+            elif gap > _BLANK or (word.spaced and gap > -WIDE):
+                pieces.append(" ")
+        pieces.append(word.text)
+        before = word
+    return "".join(pieces)
+
+
+def lines_of(rows: list[Row]) -> Iterator[Line]:
+    """The lines of a column."""
+    start = min(row[0].left for row in rows)
+    edge = max(row[-1].right for row in rows)
+    for row in rows:
+        letters = sum(len(word.text) for word in row)
+        yield Line(
+            row_text(row),
+            row[0].left,
+            max(word.right for word in row),
+            row[0].base,
+            max(row, key=lambda word: len(word.text)).size,
+            sum(len(word.text) for word in row if word.bold) > 0.8 * letters,
+            sum(len(word.text) for word in row if word.fixed) > 0.8 * letters,
+            row[0].right - row[0].left,
+            start,
+            edge,
+        )

@@ -1,0 +1,256 @@
+"""Lines of a PDF's page that a gap divides: whether they are a table, and the rows of a table."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rag.documents.pdf_rows import Block, Row, Rule, ended, row_text, starts_low
+
+_GAPS = ((6, 0.6), (3, 0.9), (1, 1.5))
+"""So many lines must leave a gap of so many ems free, that it divides columns."""
+_CROSSING = 0.1
+"""Of the lines may cross such a gap, as a heading over several columns does."""
+_SOME = 0.25
+"""Of the lines must have an entry in a column whose gap is crossed."""
+_ROW_BREAK = 1.35
+"""Of the least distance of lines: as far apart are lines of different rows."""
+_FULL = 0.7
+"""Of its column's width: such a line is full."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Lines, each as one piece for each column; a piece without words is empty."""
+
+    lines: tuple[tuple[Row, ...], ...]
+    gaps: tuple[tuple[float, float], ...]
+    bases: tuple[float, ...]
+    texts: tuple[tuple[str, ...], ...]
+
+    def column(self, number: int) -> list[tuple[int, Row, str]]:
+        """The lines that have words in a column: their numbers, words and texts."""
+        return [
+            (at, line[number], texts[number])
+            for at, (line, texts) in enumerate(zip(self.lines, self.texts, strict=True))
+            if line[number]
+        ]
+
+    @property
+    def width(self) -> int:
+        """How many columns."""
+        return len(self.gaps) + 1
+
+
+def grid_of(rows: Sequence[Row]) -> Grid:
+    """The lines divided at the gaps that (nearly) all of them leave free."""
+    size = sorted(word.size for row in rows for word in row)[sum(map(len, rows)) // 2]
+    gaps = _gaps(rows, size)
+    starts = [(left + right) / 2 for left, right in gaps]
+    lines = []
+    for row in rows:
+        cells: list[Row] = [[] for _ in range(len(gaps) + 1)]
+        for word in row:
+            cells[bisect_right(starts, word.left + min(word.size, word.right - word.left) / 2)].append(word)
+        lines.append(tuple(cells))
+    texts = tuple(tuple(row_text(cell) for cell in line) for line in lines)
+    return Grid(tuple(lines), tuple(gaps), tuple(row[0].base for row in rows), texts)
+
+
+def _gaps(rows: Sequence[Row], size: float) -> list[tuple[float, float]]:
+    """The gaps between columns, from left to right."""
+    ems = next(ems for lines, ems in _GAPS if len(rows) >= lines)
+    most = int(_CROSSING * len(rows))
+    events = sorted((x, step) for row in rows for word in row for x, step in ((word.left, 1), (word.right, -1)))
+    gaps: list[tuple[float, float, bool]] = []
+    depth, crossed, opened = 0, False, None
+    for x, step in events:
+        depth += step
+        if opened is None and depth <= most:
+            opened, crossed = x, depth > 0
+        elif opened is not None and depth > most:
+            if x - opened >= ems * size:
+                gaps.append((opened, x, crossed))
+            opened = None
+        elif opened is not None:
+            crossed = crossed or depth > 0
+    kept = [gap[:2] for number, gap in enumerate(gaps) if number or gap[0] > events[0][0]]
+    crossed_ones = {gap[:2] for gap in gaps if gap[2]}
+    return [gap for gap in kept if gap not in crossed_ones or _is_filled(rows, gap, kept)]
+
+
+def _is_filled(rows: Sequence[Row], gap: tuple[float, float], gaps: list[tuple[float, float]]) -> bool:
+    """Whether enough lines have words that begin in the column behind `gap`, none in it."""
+    behind = next((other[0] for other in gaps if other[0] > gap[1]), float("inf"))
+    entries = sum(any(gap[1] - 0.1 <= word.left < behind for word in row) for row in rows)
+    before = sum(any(word.right <= gap[0] + 0.1 for word in row) for row in rows)
+    return min(entries, before) >= _SOME * len(rows) and entries >= 2
+
+
+def is_table(grid: Grid, rules: Sequence[Rule]) -> bool:
+    """Whether what stands on a line belongs together; in columns the sentences run down each."""
+    if grid.width < 2:
+        return False
+    if len(_inner_rules(grid, rules)) >= 2:
+        return True
+    if _breaks_in_all(grid) >= 2 or _rows_begin_together(grid):
+        return True
+    columns = [grid.column(number) for number in range(grid.width)]
+    letters = [sum(len(text) for _, _, text in column) for column in columns]
+    prose = [number for number, column in enumerate(columns) if _is_prose(column)]
+    if len(prose) >= 2 and sum(letters[number] for number in prose) >= 0.7 * sum(letters):
+        return False
+    if prose and _runs_past(grid, prose):
+        return False
+    return not _drawn_in_columns(columns)
+
+
+def _inner_rules(grid: Grid, rules: Sequence[Rule]) -> list[float]:
+    """The heights of the drawn lines that cross a gap between the first line and the last."""
+    first = bisect_left(rules, (grid.bases[0], 0.0, 0.0))
+    found: list[float] = []
+    for rule in rules[first : bisect_right(rules, (grid.bases[-1], 0.0, 0.0))]:
+        crosses = any(rule.left < (left + right) / 2 < rule.right for left, right in grid.gaps)
+        if crosses and (not found or rule.y - found[-1] > 2):
+            found.append(rule.y)
+    return found
+
+
+def _least_distance(grid: Grid) -> float:
+    """The distance of lines of one paragraph, in nearly the closest place."""
+    distances = sorted(below - above for above, below in pairwise(grid.bases))
+    size = max((cell[0].size for line in grid.lines for cell in line if cell), default=1.0)
+    distances = [distance for distance in distances if distance > 0.7 * size] or [1.2 * size]
+    return distances[len(distances) // 8]
+
+
+def _breaks_in_all(grid: Grid) -> int:
+    """How often all columns pause at once and none goes on with its sentence behind it; 0 if they ever do."""
+    least = _least_distance(grid)
+    count = 0
+    normal = 0
+    for number in range(1, len(grid.lines)):
+        if grid.bases[number] - grid.bases[number - 1] <= _ROW_BREAK * least:
+            normal += 1
+            continue
+        if any(
+            above and below and starts_low(below) and not ended(above)
+            for above, below in zip(grid.texts[number - 1], grid.texts[number], strict=True)
+        ):
+            return 0
+        count += 1
+    return count if normal else 0
+
+
+def _rows_begin_together(grid: Grid) -> bool:
+    """Whether a column that has stopped goes on only where the others begin anew."""
+    resumed = together = 0
+    for column in range(grid.width):
+        for number in range(2, len(grid.lines)):
+            here, above = grid.texts[number][column], grid.texts[number - 1][column]
+            if here and not above and any(texts[column] for texts in grid.texts[: number - 1]):
+                resumed += 1
+                together += all(
+                    not texts or other == column or not starts_low(texts)
+                    for other, texts in enumerate(grid.texts[number])
+                )
+    return resumed >= 2 and together >= 0.8 * resumed and _sparse(grid)
+
+
+def _sparse(grid: Grid) -> bool:
+    """Whether many lines lack a column, as those do that only one cell wraps into."""
+    lacking = sum(not all(texts) for texts in grid.texts)
+    return lacking >= 0.25 * len(grid.texts)
+
+
+def _is_prose(column: list[tuple[int, Row, str]]) -> bool:
+    """Whether sentences run over its lines, most of which are full."""
+    if len(column) < 3:
+        return False
+    left = min(row[0].left for _, row, _ in column)
+    width = max(max(word.right for word in row) for _, row, _ in column) - left
+    words = sum(len(text.split()) for _, _, text in column) / len(column)
+    letters = sum(len(text) for _, _, text in column) / len(column)
+    full = sum(max(word.right for word in row) - left >= _FULL * width for _, row, _ in column)
+    if full < 0.5 * len(column) or (words < 2.5 and letters < 14):
+        return False
+    going_on = sum(_goes_on(above, below) for (_, _, above), (_, _, below) in pairwise(column))
+    cased = any(letter.islower() or letter.isupper() for _, _, text in column[:5] for letter in text)
+    return going_on >= 0.3 * (len(column) - 1) if cased else full >= 0.7 * len(column)
+
+
+def _goes_on(above: str, below: str) -> bool:
+    return above.endswith(("-", "\u00ad", "\u2010")) or (not ended(above) and starts_low(below))
+
+
+def _runs_past(grid: Grid, prose: list[int]) -> bool:
+    """Whether sentences go on in a line where another column has an entry of its own."""
+    pairs = past = 0
+    for number in prose:
+        for (_, _, above), (at, _, below) in pairwise(grid.column(number)):
+            if _goes_on(above, below):
+                pairs += 1
+                past += any(text for other, text in enumerate(grid.texts[at]) if other != number)
+    return pairs >= 3 and past >= 0.5 * pairs
+
+
+def _drawn_in_columns(columns: list[list[tuple[int, Row, str]]]) -> bool:
+    """Whether several columns of some words a line are drawn one after the other."""
+    long = [column for column in columns if len(column) >= 4]
+    if len(long) < 2 or len(long) < len(columns):
+        return False
+    if any(sum(len(row) for _, row, _ in column) < 2.5 * len(column) for column in long):
+        return False
+    orders = [[word.order for _, row, _ in column for word in row] for column in long]
+    return all(max(one) < min(other) for one, other in pairwise(sorted(orders, key=min)))
+
+
+def table(grid: Grid, rules: Sequence[Rule]) -> Block:
+    """The rows of a table; lines into which a cell wraps are joined."""
+    inner = _inner_rules(grid, rules)
+    ruled = len(inner) >= 2 and len(inner) >= len(grid.lines) / 4
+    least = _least_distance(grid)
+    rows: list[list[list[str]]] = []
+    for number, texts in enumerate(grid.texts):
+        if rows and not _begins_row(grid, number, inner, ruled, least):
+            for cell, text in zip(rows[-1], texts, strict=True):
+                cell += [text] if text else []
+        else:
+            rows.append([[text] if text else [] for text in texts])
+    cells = tuple(tuple(_joined(cell) for cell in row) for row in rows)
+    return Block(rows=cells, header=_has_header(grid, cells), base=grid.bases[0])
+
+
+def _joined(pieces: list[str]) -> str:
+    return " ".join(pieces)
+
+
+def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, least: float) -> bool:
+    above, below = grid.bases[number - 1], grid.bases[number]
+    if bisect_left(inner, above) < bisect_right(inner, below):
+        return True
+    if ruled:
+        return False
+    if below - above > _ROW_BREAK * least:
+        return True
+    texts, before = grid.texts[number], grid.texts[number - 1]
+    filled = [text for text in texts if text]
+    if len(filled) == grid.width or any(not before[at] for at, text in enumerate(texts) if text):
+        return True
+    if all(starts_low(text) for text in filled):
+        return False
+    return bool(texts[0]) or not all(any(map(str.isalpha, text)) for text in filled) or len(filled) > 1
+
+
+def _has_header(grid: Grid, rows: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether the first row is in bold and the others are not, or has no numbers where they have."""
+    if len(rows) < 2 or not all(rows[0][1:]):
+        return False
+    bold = [all(word.bold for cell in line for word in cell) for line in grid.lines]
+    if bold[0] and sum(bold) <= len(bold) / 2:
+        return True
+    for column in range(1, grid.width):
+        numbers = [any(map(str.isdigit, row[column])) for row in rows]
+        if not numbers[0] and sum(numbers) >= 2 / 3 * (len(rows) - 1):
+            return True
+    return False
