@@ -95,18 +95,13 @@ def _page(document: "PdfDocument", page: "PdfPage", left_out: _LeftOut) -> Page:
     usual = max(letters, key=lambda angle: (letters[angle], angle == turned_by), default=turned_by)
     words = found.by_angle.pop(usual, [])
     filled = filled_in(document, page, usual, words)
-    words = _unstruck(words, drawn.strokes(usual) , left_out)
     words += [word._replace(order=len(words) + 100_000 + number) for number, word in enumerate(filled.words)]
+    words = without_struck(join_raised(words), drawn.strokes(usual))
+    left_out.struck += sum(not word.text for word in words)
     left_out.comments += filled.comments
     _count_pictures(large_pictures(drawn, box), bool(words), bool(found.unpainted), left_out)
     turned = [join_raised(others) for _, others in sorted(found.by_angle.items()) if others]
-    return Page(join_raised(words), drawn.rules(usual), turned)
-
-
-def _unstruck(words, strokes, left_out):
-    seen = without_struck(words, strokes)
-    left_out.struck += len(words) - len(seen)
-    return seen
+    return Page(words, drawn.rules(usual), turned)
 
 
 def _count_pictures(pictures, has_text, is_read, left_out) -> None:

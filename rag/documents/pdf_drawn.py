@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rag.documents.pdf_rows import Rule
-from rag.documents.pdf_words import PageWords, Word, upright
+from rag.documents.pdf_words import PageWords, Word, address, call, turned_back, upright
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage
@@ -66,12 +66,18 @@ def drawn_on(page: "PdfPage") -> Drawn:
     """The pictures, lines and boxes of a page."""
     import pypdfium2.raw as api
 
-    found = Drawn()
+    pointer = ctypes.c_void_p
+    get_object = call(api.FPDFPage_GetObject, pointer, ctypes.c_int, gives=pointer)
+    get_type = call(api.FPDFPageObj_GetType, pointer)
+    found, raw, text = Drawn(), address(page.raw), api.FPDF_PAGEOBJ_TEXT
     sides = [ctypes.c_float() for _ in range(4)]
     for index in range(min(api.FPDFPage_CountObjects(page.raw), _LOOKED_AT)):
-        drawn = api.FPDFPage_GetObject(page.raw, index)
-        kind = api.FPDFPageObj_GetType(drawn)
-        if kind == api.FPDF_PAGEOBJ_TEXT or not api.FPDFPageObj_GetBounds(drawn, *sides):
+        at = get_object(raw, index)
+        kind = get_type(at)
+        if kind == text:
+            continue
+        drawn = ctypes.cast(at, api.FPDF_PAGEOBJECT)
+        if not api.FPDFPageObj_GetBounds(drawn, *sides):
             continue
         left, bottom, right, top = box = tuple(side.value for side in sides)
         if not all(map(math.isfinite, box)):
@@ -142,7 +148,7 @@ def _contrasting(page: "PdfPage", words: Sequence[tuple[int, Word]]) -> list[tup
     seen = []
     for angle, word in words:
         corners = [
-            place.to_bitmap(*_turned_back(x, y, angle))
+            place.to_bitmap(*turned_back(x, y, angle))
             for x in (word.left, word.right)
             for y in (word.base - word.size * 0.7, word.base)
         ]
@@ -155,17 +161,11 @@ def _contrasting(page: "PdfPage", words: Sequence[tuple[int, Word]]) -> list[tup
     return seen
 
 
-def _turned_back(x: float, y: float, angle: int) -> tuple[float, float]:
-    """The point of the page that `upright` has turned."""
-    turn = math.radians(angle)
-    return x * math.cos(turn) + y * math.sin(turn), x * math.sin(turn) - y * math.cos(turn)
-
-
 def without_struck(words: Sequence[Word], strokes: Sequence[Rule]) -> list[Word]:
-    """The words that no line strikes out. `strokes` are sorted from top to bottom."""
+    """The words, those that a line strikes out without text. `strokes` are sorted from top to bottom."""
     if not strokes:
         return list(words)
-    return [word for word in words if not _is_struck(word, strokes)]
+    return [word._replace(text="") if _is_struck(word, strokes) else word for word in words]
 
 
 def _is_struck(word: Word, strokes: Sequence[Rule]) -> bool:

@@ -33,10 +33,17 @@ def join_raised(words: Sequence[Word]) -> list[Word]:
 
     An exponent becomes "10^6", a note's number "48,250[2]", an index "H2O".
     """
-    sizes = [word.size for word in words]
-    if not words or min(sizes) >= max(sizes) * _SMALLER:
+    sizes = sorted(word.size for word in words)
+    if not words or sizes[0] >= sizes[-1] * _SMALLER:
         return list(words)
-    return _Joining(words).joined()
+    usual = sizes[len(sizes) // 2]
+    marks = [
+        number
+        for number, word in enumerate(words)
+        if len(word.text) <= _LONGEST
+        and word.size < _SMALLER * max(usual, words[number - 1].size, words[min(number + 1, len(words) - 1)].size)
+    ]
+    return _Joining(words).joined(marks) if marks else list(words)
 
 
 class _Joining:
@@ -52,8 +59,7 @@ class _Joining:
             self.ends[self._place(word.right, word.base)].append(number)
             self.starts[self._place(word.left, word.base)].append(number)
 
-    def joined(self) -> list[Word]:
-        marks = [number for number, word in enumerate(self.words) if word is not None and len(word.text) <= _LONGEST]
+    def joined(self, marks: Sequence[int]) -> list[Word]:
         for number in sorted(marks, key=lambda number: (self.words[number] or self.words[0]).left):  # type: ignore[union-attr]
             self._join(number)
         return [word for word in self.words if word is not None]

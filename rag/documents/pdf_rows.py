@@ -90,14 +90,11 @@ def rows_of(words: Sequence[Word]) -> list[Row]:
 
 def _without_doubles(row: Row) -> Row:
     """Letters are drawn twice, a little moved, to look bold or to throw a shadow."""
-    kept: Row = []
-    for word in row:
-        if kept and any(
-            word.text == other.text and word.left - other.left < word.size * 0.15 for other in kept[-3:]
-        ):
-            continue
-        kept.append(word)
-    return kept
+    return [
+        word
+        for number, word in enumerate(row)
+        if not number or word.text != row[number - 1].text or word.left - row[number - 1].left >= word.size * 0.15
+    ]
 
 
 def row_text(row: Row) -> str:
@@ -106,6 +103,9 @@ def row_text(row: Row) -> str:
         return " ".join(word.text for word in sorted(row, key=lambda word: word.order))
     pieces, before = [], None
     for word in row:
+        if not word.text:
+            before = word
+            continue
         if before is not None:
             gap = (word.left - before.right) / max(word.size, 1e-6)
             if gap >= WIDE and not LIST_MARK.fullmatch(before.text):

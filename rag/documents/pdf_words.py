@@ -4,9 +4,9 @@ import ctypes
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage
@@ -25,7 +25,7 @@ _WHITE = 250
 """Of 255, in each colour."""
 _INVISIBLE = 3
 """The render mode of text that is not painted, as that which OCR lays below a picture."""
-_ALIKE = 0.04
+_ALIKE = 0.08
 """Sizes and baselines that differ by less, in ems, are the same."""
 
 
@@ -45,14 +45,16 @@ class Word(NamedTuple):
     """Whether a blank is drawn before it."""
 
 
-class Style(NamedTuple):
+class _Style(NamedTuple):
     """What the letters of a text object have in common; `angle` is in degrees, from left to right is 0."""
 
     size: float
     angle: int
     bold: bool
     fixed: bool
-    mode: int
+    drop: float
+    """From the bottom of the font's box to the baseline."""
+    unpainted: bool
     white: bool
 
 
@@ -75,6 +77,19 @@ def upright(x: float, y: float, angle: int) -> tuple[float, float]:
     return x * math.cos(turn) + y * math.sin(turn), x * math.sin(turn) - y * math.cos(turn)
 
 
+def address(handle: Any) -> int:
+    """The address of an object of PDFium's; 0 if there is none."""
+    return ctypes.cast(handle, ctypes.c_void_p).value or 0
+
+
+def call(function: Any, *arguments: Any, gives: Any = ctypes.c_int) -> Callable[..., Any]:
+    """A function of PDFium's that takes and gives addresses.
+
+    The bindings make a pointer object for each result, which takes seven times as long.
+    """
+    return ctypes.PYFUNCTYPE(gives, *arguments)(address(function))
+
+
 def page_words(page: "PdfPage", box: tuple[float, float, float, float]) -> PageWords:
     """The words within `box`, in the order in which they are drawn."""
     text_page = page.get_textpage()
@@ -87,13 +102,26 @@ def page_words(page: "PdfPage", box: tuple[float, float, float, float]) -> PageW
 class _Reader:
     """Calls of PDFium cost most, so a word whose ends are alike is not looked at letter by letter."""
 
-    def __init__(self, raw: object, box: tuple[float, float, float, float]) -> None:
-        import pypdfium2.raw
+    def __init__(self, raw: Any, box: tuple[float, float, float, float]) -> None:
+        import pypdfium2.raw as api
 
-        self.api, self.raw, self.box = pypdfium2.raw, raw, box
-        self.styles: dict[int | None, Style] = {}
-        self.rectangle = pypdfium2.raw.FS_RECTF()
-        self.x, self.y = ctypes.c_double(), ctypes.c_double()
+        pointer, number = ctypes.c_void_p, ctypes.c_int
+        self.api, self.page, self.raw, self.edges = api, raw, address(raw), box
+        self.text_object = call(api.FPDFText_GetTextObject, pointer, number, gives=pointer)
+        self.get_box = call(api.FPDFText_GetLooseCharBox, pointer, number, pointer)
+        self.get_origin = call(api.FPDFText_GetCharOrigin, pointer, number, pointer, pointer)
+        self.get_matrix = call(api.FPDFText_GetMatrix, pointer, number, pointer)
+        self.get_size = call(api.FPDFText_GetFontSize, pointer, number, gives=ctypes.c_double)
+        self.get_font = call(api.FPDFTextObj_GetFont, pointer, gives=pointer)
+        self.get_mode = call(api.FPDFTextObj_GetTextRenderMode, pointer)
+        self.get_colour = call(api.FPDFText_GetFillColor, pointer, number, *[pointer] * 4)
+        self.box, self.origin = (ctypes.c_float * 4)(), (ctypes.c_double * 2)()
+        self.matrix, self.colour = (ctypes.c_float * 6)(), (ctypes.c_uint * 4)()
+        self.at_box, self.at_matrix = ctypes.addressof(self.box), ctypes.addressof(self.matrix)
+        self.at_x, at_colour = ctypes.addressof(self.origin), ctypes.addressof(self.colour)
+        self.at_colours = [at_colour + 4 * place for place in range(4)]
+        self.styles: dict[int | None, _Style] = {}
+        self.fonts: dict[int | None, tuple[bool, bool]] = {}
         self.found = PageWords()
         self.order = 0
 
@@ -101,79 +129,97 @@ class _Reader:
         text = self._text()
         end = 0
         for run in _RUN.finditer(text):
-            self._word(run[0], run.start(), " " in text[end : run.start()])
+            first = run.start()
+            self._word(run[0], first, " " in text[end:first])
             end = run.end()
         self._drop_tiny()
         return self.found
 
     def _text(self) -> str:
         """A letter for each of PDFium's, so that their numbers are the same."""
-        count = self.api.FPDFText_CountChars(self.raw)
+        count = self.api.FPDFText_CountChars(self.page)
         if count <= 0:
             return ""
         buffer = (ctypes.c_ushort * (2 * count + 2))()
-        written = self.api.FPDFText_GetText(self.raw, 0, count, buffer)
+        written = self.api.FPDFText_GetText(self.page, 0, count, buffer)
         text = bytes(buffer)[: 2 * max(0, written - 1)].decode("utf-16-le", "replace")
         if len(text) != count:
-            codes = (self.api.FPDFText_GetUnicode(self.raw, index) for index in range(count))
-            text = "".join(chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd" for code in codes)
+            codes = (self.api.FPDFText_GetUnicode(self.page, index) for index in range(count))
+            text = "".join(chr(code) if 0 < code < 0xD800 or 0xDFFF < code < 0x110000 else "\ufffd" for code in codes)
         return text
 
     def _word(self, text: str, first: int, spaced: bool) -> None:
         style = self._style(first)
-        if style.angle == 0 and len(text) > 1 and (_DIGIT.search(text) or not self._even(first, first + len(text) - 1)):
-            for start, end in self._pieces(first, first + len(text)):
-                self._add(text[start - first : end - first], start, end - 1, self._style(start), spaced)
+        if style.angle:
+            self._add_turned(text, first, style, spaced)
+            return
+        last = first + len(text) - 1
+        self.get_box(self.raw, last, self.at_box)
+        _, last_top, right, last_bottom = self.box
+        self.get_box(self.raw, first, self.at_box)
+        left, top, first_right, bottom = self.box
+        near = (top - bottom) * _ALIKE / 2
+        uneven = abs(top - last_top) > near or abs(bottom - last_bottom) > near or not near
+        if last > first and (uneven or _DIGIT.search(text)):
+            for start, end in self._pieces(first, last + 1):
+                style = self._style(start)
+                self.get_box(self.raw, end - 1, self.at_box)
+                right = self.box[2]
+                self.get_box(self.raw, start, self.at_box)
+                left, base = self.box[0], self._base(start)
+                self._add(text[start - first : end - first], left, right, base, style, spaced)
                 spaced = False
         else:
-            self._add(text, first, first + len(text) - 1, style, spaced)
-
-    def _even(self, first: int, last: int) -> bool:
-        """Whether the boxes of both letters have one height, as all of a font have."""
-        _, bottom, _, top = self._box(first)
-        _, other_bottom, _, other_top = self._box(last)
-        near = (top - bottom) * _ALIKE
-        return abs(top - other_top) <= near and abs(bottom - other_bottom) <= near
+            self._add(text, left, right if last > first else first_right, style.drop - bottom, style, spaced)
 
     def _pieces(self, first: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of a word that have one size and one baseline."""
-        start, before = first, (self._style(first).size, self._origin(first)[1])
+        start, size, base = first, self._style(first).size, self._base(first)
         for index in range(first + 1, end):
-            size, base = self._style(index).size, self._origin(index)[1]
-            if max(abs(size - before[0]), abs(base - before[1])) > 2 * _ALIKE * max(size, before[0]):
+            other_size, other_base = self._style(index).size, self._base(index)
+            if max(abs(other_size - size), abs(other_base - base)) > _ALIKE * max(size, other_size):
                 yield start, index
-                start, before = index, (size, base)
+                start, size, base = index, other_size, other_base
         yield start, end
 
-    def _add(self, text: str, first: int, last: int, style: Style, spaced: bool) -> None:
-        x, y = self._origin(first)
-        left, base = upright(x, y, style.angle)
-        if style.angle == 0:
-            left, right = min(left, self._box(first)[0]), self._box(last)[2]
-        else:
-            right = max(upright(x, y, style.angle)[0] for x, y in self._corners(last))
-        word = Word(
-            text.translate(_LETTERS), left, max(left, right), base, style.size, style.bold, style.fixed, self.order, spaced
-        )
+    def _base(self, index: int) -> float:
+        self.get_origin(self.raw, index, self.at_x, self.at_x + 8)
+        return -self.origin[1]
+
+    def _add_turned(self, text: str, first: int, style: _Style, spaced: bool) -> None:
+        """Add a word that does not run from left to right; the boxes of its letters tell less."""
+        self.get_origin(self.raw, first, self.at_x, self.at_x + 8)
+        left, base = upright(*self.origin, style.angle)
+        sides = [ctypes.c_double() for _ in range(4)]
+        self.api.FPDFText_GetCharBox(self.page, first + len(text) - 1, *sides)
+        west, east, south, north = (side.value for side in sides)
+        right = max(upright(x, y, style.angle)[0] for x in (west, east) for y in (south, north))
+        self._add(text, left, max(left, right), base, style, spaced)
+
+    def _add(self, text: str, left: float, right: float, base: float, style: _Style, spaced: bool) -> None:
+        if not text.isascii() or text[-1] == "\x02":
+            text = text.translate(_LETTERS)
+        if right < left:
+            left, right = right, left
+        word = Word(text, left, right, base, style.size, style.bold, style.fixed, self.order, spaced)
         self.order += 1
-        if not self._on_page(word, x, y):
+        if not self._is_on_page(word, style.angle):
             self.found.unseen += 1
-        elif style.mode == _INVISIBLE:
+        elif style.unpainted:
             self.found.unpainted.append((style.angle, word))
         elif style.white:
             self.found.white.append((style.angle, word))
         else:
             self.found.by_angle[style.angle].append(word)
 
-    def _on_page(self, word: Word, x: float, y: float) -> bool:
-        left, bottom, right, top = self.box
-        width = word.right - word.left
-        return (
-            max(abs(word.left), abs(word.right), abs(word.base), word.size) < _FARTHEST
-            and left - width <= x <= right
-            and bottom - word.size / 2 <= y <= top
-            and (x + width > left)
-        )
+    def _is_on_page(self, word: Word, angle: int) -> bool:
+        left, bottom, right, top = self.edges
+        if not (-_FARTHEST < word.left and word.right < _FARTHEST and abs(word.base) < _FARTHEST > word.size > 0):
+            return False
+        if angle:
+            x, y = turned_back((word.left + word.right) / 2, word.base, angle)
+            return left <= x <= right and bottom <= y <= top
+        return word.right > left and word.left < right and bottom - word.size / 2 < -word.base < top
 
     def _drop_tiny(self) -> None:
         found = self.found
@@ -183,60 +229,49 @@ class _Reader:
                 found.unseen += len(words) - len(seen)
                 found.by_angle[angle] = seen
 
-    def _box(self, index: int) -> tuple[float, float, float, float]:
-        self.api.FPDFText_GetLooseCharBox(self.raw, index, self.rectangle)
-        box = self.rectangle
-        return box.left, box.bottom, box.right, box.top
-
-    def _corners(self, index: int) -> Iterator[tuple[float, float]]:
-        sides = [ctypes.c_double() for _ in range(4)]
-        self.api.FPDFText_GetCharBox(self.raw, index, *sides)
-        left, right, bottom, top = (side.value for side in sides)
-        yield from ((x, y) for x in (left, right) for y in (bottom, top))
-
-    def _origin(self, index: int) -> tuple[float, float]:
-        self.api.FPDFText_GetCharOrigin(self.raw, index, self.x, self.y)
-        return self.x.value, self.y.value
-
-    def _style(self, index: int) -> Style:
-        held = self.api.FPDFText_GetTextObject(self.raw, index)
-        key = ctypes.cast(held, ctypes.c_void_p).value
+    def _style(self, index: int) -> _Style:
+        key = self.text_object(self.raw, index)
         style = self.styles.get(key)
         if style is None:
-            style = self.styles[key] = self._read_style(index, held)
+            style = self.styles[key] = self._read_style(index, key)
         return style
 
-    def _read_style(self, index: int, held: object) -> Style:
-        matrix = self.api.FS_MATRIX()
-        self.api.FPDFText_GetMatrix(self.raw, index, matrix)
-        size = self.api.FPDFText_GetFontSize(self.raw, index) * math.hypot(matrix.c, matrix.d)
-        slant = math.atan2(matrix.b, matrix.a)
-        angle = round(math.degrees(slant)) % 360 if math.isfinite(slant) else 0
-        name, flags = self._font(index)
-        mode = self.api.FPDFTextObj_GetTextRenderMode(held) if held else 0
-        return Style(
-            abs(size) if math.isfinite(size) else 0.0,
-            angle,
-            bool(flags & 1 << 18) or "bold" in name or "black" in name or self._weight(index) >= 600,
-            bool(flags & 1) or "courier" in name or "mono" in name,
-            mode,
-            self._is_white(index, mode),
-        )
+    def _read_style(self, index: int, key: int | None) -> _Style:
+        self.get_matrix(self.raw, index, self.at_matrix)
+        a, b, c, d, _, _ = self.matrix
+        size = abs(self.get_size(self.raw, index)) * (abs(d) if not c else math.hypot(c, d))
+        angle = 0
+        if b or a < 0:
+            slant = math.atan2(b, a)
+            angle = round(math.degrees(slant)) % 360 if math.isfinite(slant) else 0
+        self.get_box(self.raw, index, self.at_box)
+        drop = self._base(index) + self.box[3]
+        bold, fixed = self._font(key)
+        mode = self.get_mode(key) if key else 0
+        white = mode in {0, 4} and self._is_white(index)
+        return _Style(size, angle, bold, fixed, drop, mode == _INVISIBLE, white)
 
-    def _font(self, index: int) -> tuple[str, int]:
-        buffer, flags = ctypes.create_string_buffer(200), ctypes.c_int()
-        self.api.FPDFText_GetFontInfo(self.raw, index, buffer, len(buffer), flags)
-        return buffer.value.decode("utf-8", "replace").lower(), flags.value
+    def _font(self, key: int | None) -> tuple[bool, bool]:
+        """Whether the font of a text object is bold, and whether its letters are all of one width."""
+        font = self.get_font(key) if key else None
+        if font in self.fonts or not font:
+            return self.fonts.get(font, (False, False))
+        handle = ctypes.cast(font, self.api.FPDF_FONT)
+        buffer = ctypes.create_string_buffer(200)
+        self.api.FPDFFont_GetBaseFontName(handle, buffer, len(buffer))
+        name, flags = buffer.value.decode("utf-8", "replace").lower(), self.api.FPDFFont_GetFlags(handle)
+        bold = "bold" in name or "black" in name or bool(flags & 1 << 18) or self.api.FPDFFont_GetWeight(handle) >= 600
+        self.fonts[font] = bold, "courier" in name or "mono" in name or bool(flags & 1)
+        return self.fonts[font]
 
-    def _weight(self, index: int) -> int:
-        return int(self.api.FPDFText_GetFontWeight(self.raw, index))
-
-    def _is_white(self, index: int, mode: int) -> bool:
-        """Of text that is filled, the others are outlines."""
-        if mode not in {0, 4}:
+    def _is_white(self, index: int) -> bool:
+        if not self.get_colour(self.raw, index, *self.at_colours):
             return False
-        colours = [ctypes.c_uint() for _ in range(4)]
-        if not self.api.FPDFText_GetFillColor(self.raw, index, *colours):
-            return False
-        red, green, blue, alpha = (colour.value for colour in colours)
+        red, green, blue, alpha = self.colour
         return min(red, green, blue) >= _WHITE or alpha == 0
+
+
+def turned_back(x: float, y: float, angle: int) -> tuple[float, float]:
+    """The point of the page that `upright` has turned."""
+    turn = math.radians(angle)
+    return x * math.cos(turn) + y * math.sin(turn), x * math.sin(turn) - y * math.cos(turn)
