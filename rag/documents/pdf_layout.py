@@ -1,50 +1,79 @@
 """The words of a PDF's page -> its blocks in the order of reading: columns are told from tables."""
 
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from statistics import median
-from typing import NamedTuple
+from itertools import groupby
 
-from rag.documents.pdf_rows import LIST_MARK, Block, Row, Rule, is_right_to_left, lines_of, rows_of
-from rag.documents.pdf_table import grid_of, is_table, table
+from rag.documents.pdf_gaps import bands, is_known, parts_of
+from rag.documents.pdf_rows import Block, Row, Rule, cell_starts, is_right_to_left, lines_of, rows_of
+from rag.documents.pdf_table import grid_of, is_staggered, is_table, table
 from rag.documents.pdf_words import Word
 
-_BESIDE = 0.8
-"""Lines whose baselines differ by less, in ems, stand beside each other, not one below the other."""
-_GUTTER = ((6, 0.6), (3, 0.9), (2, 1.5))
-"""So many lines must leave a gap of so many ems free, that it is one between columns."""
-_WATCHED = 60
-"""Gaps that are followed down the page, the widest ones."""
 _DEEPEST = 12
 """Columns within columns."""
-_FAR = 2.2
-"""Of the usual distance of lines: a line that is farther away does not belong to the columns."""
+_INDENT = 2.5
+"""Ems by which the lines of a column may be indented."""
+_FEW = 3
+"""As many lines that begin elsewhere do not belong to a column."""
 
 
 def blocks(words: Sequence[Word], rules: Sequence[Rule]) -> Iterator[Block]:
     """The blocks of a page in the order of reading. `rules` are sorted from top to bottom."""
     if words:
-        yield from _blocks(rows_of(words), rules, 0)
+        yield from _blocks(rows_of(words), rules, 0, [])
 
 
-def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int) -> Iterator[Block]:
+def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[float]) -> Iterator[Block]:
+    """`known` are the middles of gaps that divide columns elsewhere on the page; a few lines there are columns too."""
+    found = [(*band, grid_of(rows[band[0] : band[1]])) for band in bands(rows, known)] if depth < _DEEPEST else []
+    tables = [not is_known(gap, known) and is_table(grid, rules) for _, _, gap, grid in found]
+    middles = [(gap.left + gap.right) / 2 for (_, _, gap, _), is_one in zip(found, tables, strict=True) if not is_one]
     done = 0
-    bands = _bands(rows) if depth < _DEEPEST else []
-    for start, end, gap in bands:
+    for (start, end, gap, grid), is_one in zip(found, tables, strict=True):
         if done < start:
-            yield from _blocks(rows[done:start], rules, depth + 1)
-        yield from _parted(rows[start:end], (gap.left + gap.right) / 2, rules, depth)
+            yield from _blocks(rows[done:start], rules, depth + 1, middles)
+        parts = _parts(rows[start:end], is_one, rules)
+        if len(parts) > 1:
+            for part, is_usual in parts:
+                yield from _blocks(part, rules, depth + 1, [(gap.left + gap.right) / 2] if is_usual else [])
+        elif is_one:
+            yield table(grid, rules)
+        else:
+            yield from _columns(rows[start:end], (gap.left + gap.right) / 2, rules, depth)
         done = end
     if done < len(rows):
-        yield from _blocks(rows[done:], rules, depth + 1) if bands else [Block(lines=tuple(lines_of(rows[done:])))]
+        yield from (
+            _blocks(rows[done:], rules, depth + 1, middles) if found else [Block(lines=tuple(lines_of(rows[done:])))]
+        )
 
 
-def _parted(rows: list[Row], middle: float, rules: Sequence[Rule], depth: int) -> Iterator[Block]:
-    grid = grid_of(rows)
-    if is_table(grid, rules):
-        yield table(grid, rules)
-        return
+def _parts(rows: list[Row], is_one: bool, rules: Sequence[Rule]) -> list[tuple[list[Row], bool]]:
+    """The lines parted where a table begins or ends that leaves the same gap free as what stands above or below it.
+
+    Each part with whether it is like most of the lines, in columns.
+    """
+    parts = parts_of(rows)
+    if len(parts) > 1 and (is_one or any(len(part) > 2 and is_table(grid_of(part), rules) for part in parts)):
+        return [(part, False) for part in parts]
+    if is_one or is_staggered(rows):
+        return [(rows, True)]
+    starts = [cell_starts(row) for row in rows]
+    size = rows[0][0].size
+    counts = Counter(tuple(round(x / size) for x in row) for row in starts if len(row) > 1)
+    usual = [x * size for x in counts.most_common(1)[0][0]] if counts else []
+
+    def strange(row: list[float]) -> int:
+        return sum(not any(-1.2 * size <= x - start <= _INDENT * size for start in usual) for x in row)
+
+    foreign = [len(row) > 1 and strange(row) >= (1 if len(row) > len(usual) else 2) for row in starts]
+    for is_foreign, numbers in groupby(range(len(rows)), key=lambda number: foreign[number]):
+        group = list(numbers)
+        foreign[group[0] : group[-1] + 1] = [is_foreign and len(group) >= _FEW] * len(group)
+    grouped = groupby(range(len(rows)), key=lambda number: foreign[number])
+    return [([rows[number] for number in numbers], not is_foreign) for is_foreign, numbers in grouped]
+
+
+def _columns(rows: list[Row], middle: float, rules: Sequence[Rule], depth: int) -> Iterator[Block]:
     words = [word for row in rows for word in row]
     sides = [
         [word for word in words if (word.left + word.right) / 2 < middle],
@@ -52,145 +81,4 @@ def _parted(rows: list[Row], middle: float, rules: Sequence[Rule], depth: int) -
     ]
     for side in reversed(sides) if is_right_to_left(words) else sides:
         if side:
-            yield from _blocks(rows_of(side), rules, depth + 1)
-
-
-class _Gap(NamedTuple):
-    left: float
-    right: float
-    start: int
-    both: int
-    """Lines with words on both sides of it."""
-
-
-def _bands(rows: list[Row]) -> list[tuple[int, int, _Gap]]:
-    """The lines that a gap divides from top to bottom, the longest first chosen, in the order of the page."""
-    size = median(row[0].size for row in rows)
-    runs = sorted(_runs(rows, size), key=lambda run: (run[1].both, run[1].right - run[1].left), reverse=True)
-    taken = [False] * len(rows)
-    bands = []
-    for end, gap in runs:
-        if taken[gap.start] or taken[end - 1]:
-            continue
-        start, end = _trimmed(rows, gap.start, end, gap)  # noqa: PLW2901
-        if end - start >= 2 and not any(taken[start:end]):
-            bands.append((start, end, gap))
-            taken[start:end] = [True] * (end - start)
-    return sorted(bands)
-
-
-def _runs(rows: list[Row], size: float) -> Iterator[tuple[int, _Gap]]:
-    """The gaps that go down some lines, each with the number of the line that ends it."""
-    narrowest = _GUTTER[0][1] * size
-    taken = [_taken(row) for row in rows]
-    alive: list[_Gap] = []
-    for number in range(len(rows)):
-        intervals = _union([one for near in _near(rows, number) for one in taken[near]])
-        going: list[_Gap] = []
-        for gap in alive:
-            rest = _free(gap, intervals)
-            if rest is not None and rest.right - rest.left >= narrowest:
-                going.append(rest)
-            elif _is_gutter(gap, size):
-                yield number, gap
-        for (_, left), (right, _) in pairwise(intervals):
-            if right - left >= narrowest and not any(gap.left < right and left < gap.right for gap in going):
-                going.append(_Gap(left, right, number, 1))
-        alive = sorted(going, key=lambda gap: gap.left - gap.right)[:_WATCHED]
-    yield from ((len(rows), gap) for gap in alive if _is_gutter(gap, size))
-
-
-def _near(rows: list[Row], number: int) -> list[int]:
-    """The lines beside this one: those of another column may lie a little higher or lower."""
-    near = [number]
-    base, size = rows[number][0].base, rows[number][0].size
-    for step in (-1, 1):
-        other = number + step
-        while 0 <= other < len(rows) and abs(rows[other][0].base - base) < _BESIDE * size and len(near) < 8:
-            near.append(other)
-            other += step
-    return near
-
-
-def _taken(row: Row) -> list[tuple[float, float]]:
-    """Where a line has words; the mark of a list reaches to its item."""
-    taken = []
-    for number, word in enumerate(row):
-        right = word.right
-        if number + 1 < len(row) and LIST_MARK.fullmatch(word.text):
-            following = row[number + 1].left
-            right = following if following - right < 5 * word.size else right
-        taken.append((word.left, right))
-    return taken
-
-
-def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    joined: list[tuple[float, float]] = []
-    for left, right in sorted(intervals):
-        if joined and left <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(joined[-1][1], right)
-        else:
-            joined.append((left, right))
-    return joined
-
-
-def _free(gap: _Gap, intervals: list[tuple[float, float]]) -> _Gap | None:
-    """The widest part of the gap that `intervals` leave free."""
-    at = max(0, bisect_left(intervals, (gap.left, gap.left)) - 1)
-    left, best, before, after = gap.left, (0.0, 0.0), False, False
-    while at < len(intervals) and intervals[at][0] < gap.right:
-        if intervals[at][1] > left:
-            if intervals[at][0] - left > best[1] - best[0]:
-                best = left, intervals[at][0]
-            left = max(left, intervals[at][1])
-        at += 1
-    if gap.right - left > best[1] - best[0]:
-        best = left, gap.right
-    if best[1] <= best[0]:
-        return None
-    before, after = intervals[0][1] <= best[0], intervals[-1][0] >= best[1]
-    return _Gap(*best, gap.start, gap.both + (before and after))
-
-
-def _is_gutter(gap: _Gap, size: float) -> bool:
-    return any(gap.both >= lines and gap.right - gap.left >= ems * size for lines, ems in _GUTTER)
-
-
-def _trimmed(rows: list[Row], start: int, end: int, gap: _Gap) -> tuple[int, int]:
-    """Without lines at both ends that only happen to leave the gap free: titles, headings, the foot of the page."""
-    usual = _usual_distance(rows[start:end])
-
-    def one_sided(row: Row) -> bool:
-        return row[-1].right <= gap.left or row[0].left >= gap.right
-
-    def differs(row: Row, other: Row) -> bool:
-        return not 0.9 < row[0].size / max(other[0].size, 1e-6) < 1.1
-
-    for _ in range(3):
-        if end - start <= 2:
-            break
-        row, below = rows[start], rows[start + 1]
-        far = below[0].base - row[0].base
-        if far > _FAR * usual or (one_sided(row) and (differs(row, below) or far > 1.3 * usual)):
-            start += 1
-        elif differs(row, below) and far > 1.3 * usual:
-            start += 1
-        else:
-            break
-    for _ in range(3):
-        if end - start <= 2:
-            break
-        row, above = rows[end - 1], rows[end - 2]
-        far = row[0].base - above[0].base
-        leads = end < len(rows) and rows[end][0].base - row[0].base < far
-        if far > _FAR * usual or (one_sided(row) and (differs(row, above) or (far > 1.3 * usual and leads))):
-            end -= 1
-        else:
-            break
-    return start, end
-
-
-def _usual_distance(rows: list[Row]) -> float:
-    distances = [below[0].base - row[0].base for row, below in pairwise(rows)]
-    large = [distance for distance, row in zip(distances, rows, strict=False) if distance > _BESIDE * row[0].size]
-    return median(large) if large else rows[0][0].size * 1.2
+            yield from _blocks(rows_of(side), rules, depth + 1, [])

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -43,6 +43,8 @@ class Paragraph(NamedTuple):
     """Whether it is the first of its column."""
     prose: bool = False
     """Whether the lines of its column are filled."""
+    turned: bool = False
+    """Whether it does not run as the page's text does."""
 
 
 def paragraphs(block: Block) -> Iterator[Paragraph]:
@@ -50,18 +52,28 @@ def paragraphs(block: Block) -> Iterator[Paragraph]:
     if block.rows:
         yield Paragraph(table=block, opens=True)
         return
-    lines = _with_edges(block.lines)
-    prose = _is_prose(lines)
-    if not prose and len(lines) >= 2 and all(line.fixed for line in lines):
-        yield Paragraph(tuple(lines), code=True, opens=True)
-        return
+    opens = True
+    for fixed, group in groupby(block.lines, key=lambda line: line.fixed):
+        lines = _with_edges(list(group))
+        prose = _is_prose(lines)
+        if fixed and not prose and len(lines) >= 2:
+            yield Paragraph(tuple(lines), code=True, opens=opens)
+        else:
+            yield from _paragraphs(lines, prose, opens)
+        opens = False
+
+
+def _paragraphs(lines: list[Line], prose: bool, opens: bool) -> Iterator[Paragraph]:
     usual = _usual_distance(lines)
+    edged = (
+        sum(_slack(line) <= _FULL and not is_row(line) for line in lines) >= 2
+    )  # One line alone may just happen to be long.
     begun: list[Line] = []
-    apart = opens = True
+    apart = True
     for line in lines:
         if begun:
             far = line.base - begun[-1].base > usual * _FAR
-            if _parts(begun, line, far, prose):
+            if _parts(begun, line, far, prose, edged):
                 yield Paragraph(tuple(begun), after_gap=apart, opens=opens, prose=prose)
                 apart = far or not _alike(begun[-1], line)
                 opens, begun = False, []
@@ -72,7 +84,7 @@ def paragraphs(block: Block) -> Iterator[Paragraph]:
 
 def goes_on(above: Paragraph, below: Paragraph) -> bool:
     """Whether the sentence at the end of a column or page goes on in the next."""
-    if above.table or below.table or above.code or below.code:
+    if not above.lines or not below.lines or above.code or below.code or above.turned != below.turned:
         return False
     last, first = above.lines[-1], below.lines[0]
     if not _alike(last, first) or is_row(last) or is_row(first) or mark_of(first):
@@ -89,13 +101,12 @@ def goes_on(above: Paragraph, below: Paragraph) -> bool:
 
 def _with_edges(lines: Sequence[Line]) -> list[Line]:
     """The lines with the edge that two lines of their size reach, if there are as many."""
-    if len(lines) < 4:
-        return list(lines)
     rights: dict[int, list[float]] = {}
     for line in lines:
-        rights.setdefault(round(line.size * 2), []).append(line.right)
+        if not is_row(line):
+            rights.setdefault(round(line.size * 2), []).append(line.right)
     edges = {size: sorted(ends)[-2] if len(ends) >= 4 else max(ends) for size, ends in rights.items()}
-    return [line._replace(edge=max(line.right, edges[round(line.size * 2)])) for line in lines]
+    return [line._replace(edge=max(line.right, edges.get(round(line.size * 2), line.right))) for line in lines]
 
 
 def _is_prose(lines: Sequence[Line]) -> bool:
@@ -118,7 +129,7 @@ def _usual_distance(lines: Sequence[Line]) -> float:
     return min(median(distances), close * _FAR)
 
 
-def _parts(begun: Sequence[Line], below: Line, far: bool, prose: bool) -> bool:
+def _parts(begun: Sequence[Line], below: Line, far: bool, prose: bool, edged: bool) -> bool:
     """Whether a new paragraph begins with `below`."""
     above = begun[-1]
     if is_row(above) or is_row(below) or not _alike(above, below):
@@ -137,10 +148,10 @@ def _parts(begun: Sequence[Line], below: Line, far: bool, prose: bool) -> bool:
     room = below.first_width + 0.3 * below.size < above.edge - above.right
     if closed:
         return room and _slack(above) > _FULL
-    return not _is_continued(above, below, room, prose)
+    return not _is_continued(above, below, edged and not room, prose)
 
 
-def _is_continued(above: Line, below: Line, room: bool, prose: bool) -> bool:
+def _is_continued(above: Line, below: Line, filled: bool, prose: bool) -> bool:
     """Whether a sentence that has not ended goes on in the next line."""
     slack = _slack(above)
     if starts_low(below.text):
@@ -149,7 +160,7 @@ def _is_continued(above: Line, below: Line, room: bool, prose: bool) -> bool:
         return prose or slack < 0.6
     if prose:
         return slack <= _RAGGED
-    return not room and len(above.text) >= 25
+    return filled and len(above.text) >= 25
 
 
 def _is_indented(begun: Sequence[Line], below: Line) -> bool:

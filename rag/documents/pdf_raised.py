@@ -24,7 +24,9 @@ _TEN = re.compile(r"(?:\A|[^\d.,])10\Z")
 _SMALL_NUMBER = re.compile(r"(?:\A|[^\d.,\w])\d{1,2}\Z")
 _UNIT = re.compile(r"(?:\A|[\d/·*\s(µ])(?:[munpkcd]?m|µm|mm|s|ft|in|yd|mi|kg)\Z")
 _VARIABLE = re.compile(r"(?:\A|[^\w'’])[^\W\d_]\)?\Z")
-_OF_LETTERS = re.compile(r"\A(?!(?:of|in|to|is|as|on|at|by|it|we|he|or|an|up|so|no|us|me|my|do|go|if|am|be)\Z)[a-z]{2}\Z")
+_OF_LETTERS = re.compile(
+    r"\A(?!(?:of|in|to|is|as|on|at|by|it|we|he|or|an|up|so|no|us|me|my|do|go|if|am|be)\Z)[a-z]{2}\Z"
+)
 _ELEMENT = re.compile(r"[A-Z][a-z]?\d*[\])]?\Z")
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from rag.documents.pdf_words import Word
@@ -20,7 +21,7 @@ LIST_MARK = re.compile(
 """A word that is the mark of a list's item or the number of a clause."""
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _ENDED = re.compile(r"[.!?:;…。！？؟۔][\"'”’»)\]]{0,3}\Z")
-_OPENERS = "\"'“‘«([„"
+_OPENERS = "\"'“‘«(„"
 
 
 class Line(NamedTuple):
@@ -115,6 +116,15 @@ def row_text(row: Row) -> str:
         pieces.append(word.text)
         before = word
     return "".join(pieces)
+
+
+def cell_starts(row: Row) -> list[float]:
+    """Where the parts of a line begin that wide gaps divide."""
+    return [row[0].left] + [
+        word.left
+        for before, word in pairwise(row)
+        if word.left - before.right >= WIDE * word.size and not LIST_MARK.fullmatch(before.text)
+    ]
 
 
 def lines_of(rows: list[Row]) -> Iterator[Line]:

@@ -9,6 +9,8 @@ from rag.documents.pdf_rows import Block, Row, Rule, ended, row_text, starts_low
 
 _GAPS = ((6, 0.6), (3, 0.9), (1, 1.5))
 """So many lines must leave a gap of so many ems free, that it divides columns."""
+_BESIDE = 0.8
+"""Ems between the baselines of lines that stand beside each other, not one below the other."""
 _CROSSING = 0.1
 """Of the lines may cross such a gap, as a heading over several columns does."""
 _SOME = 0.25
@@ -93,7 +95,9 @@ def is_table(grid: Grid, rules: Sequence[Rule]) -> bool:
         return False
     if len(_inner_rules(grid, rules)) >= 2:
         return True
-    if _breaks_in_all(grid) >= 2 or _rows_begin_together(grid):
+    if is_staggered([[word for cell in line for word in cell] for line in grid.lines]):
+        return False
+    if _breaks_in_all(grid) >= 2 or _rows_begin_together(grid) or _is_labelled(grid):
         return True
     columns = [grid.column(number) for number in range(grid.width)]
     letters = [sum(len(text) for _, _, text in column) for column in columns]
@@ -103,6 +107,12 @@ def is_table(grid: Grid, rules: Sequence[Rule]) -> bool:
     if prose and _runs_past(grid, prose):
         return False
     return not _drawn_in_columns(columns)
+
+
+def is_staggered(rows: Sequence[Row]) -> bool:
+    """Whether many lines are a little above or below one beside them, as those of columns may be."""
+    close = sum(below[0].base - above[0].base < _BESIDE * below[0].size for above, below in pairwise(rows))
+    return close > 0.3 * (len(rows) - 1)
 
 
 def _inner_rules(grid: Grid, rules: Sequence[Rule]) -> list[float]:
@@ -155,6 +165,25 @@ def _rows_begin_together(grid: Grid) -> bool:
                     for other, texts in enumerate(grid.texts[number])
                 )
     return resumed >= 2 and together >= 0.8 * resumed and _sparse(grid)
+
+
+def _is_labelled(grid: Grid) -> bool:
+    """Whether short entries of one column stand where the cells of the others begin, behind lines that are not full."""
+    columns = [grid.column(number) for number in range(grid.width)]
+    edges = [max((word.right for _, row, _ in column for word in row), default=0.0) for column in columns]
+    for labels in columns:
+        if not 2 <= len(labels) <= 0.75 * len(grid.lines) or sum(len(row) for _, row, _ in labels) > 4 * len(labels):
+            continue
+        begun = [
+            ended(grid.texts[at - 1][other]) or edges[other] - above[-1].right > below[0].right - below[0].left + 1
+            for at, _, _ in labels
+            if at
+            for other, below in enumerate(grid.lines[at])
+            if below and (above := grid.lines[at - 1][other]) and columns[other] is not labels
+        ]
+        if len(begun) >= 2 and sum(begun) >= 0.7 * len(begun):
+            return True
+    return False
 
 
 def _sparse(grid: Grid) -> bool:
@@ -210,9 +239,11 @@ def table(grid: Grid, rules: Sequence[Rule]) -> Block:
     inner = _inner_rules(grid, rules)
     ruled = len(inner) >= 2 and len(inner) >= len(grid.lines) / 4
     least = _least_distance(grid)
+    far = [below - above > _ROW_BREAK * least for above, below in pairwise(grid.bases)]
+    spaced = 0.25 * len(far) <= sum(far) < len(far)
     rows: list[list[list[str]]] = []
     for number, texts in enumerate(grid.texts):
-        if rows and not _begins_row(grid, number, inner, ruled, least):
+        if rows and not _begins_row(grid, number, inner, ruled, spaced, far[number - 1]):
             for cell, text in zip(rows[-1], texts, strict=True):
                 cell += [text] if text else []
         else:
@@ -225,18 +256,16 @@ def _joined(pieces: list[str]) -> str:
     return " ".join(pieces)
 
 
-def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, least: float) -> bool:
-    above, below = grid.bases[number - 1], grid.bases[number]
-    if bisect_left(inner, above) < bisect_right(inner, below):
-        return True
-    if ruled:
-        return False
-    if below - above > _ROW_BREAK * least:
-        return True
+def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, spaced: bool, far: bool) -> bool:
+    """Whether a line begins a row: all are divided by drawn lines (`ruled`), or rows stand apart (`spaced`)."""
+    if bisect_left(inner, grid.bases[number - 1]) < bisect_right(inner, grid.bases[number]) or ruled or far:
+        return not ruled or bisect_left(inner, grid.bases[number - 1]) < bisect_right(inner, grid.bases[number])
     texts, before = grid.texts[number], grid.texts[number - 1]
     filled = [text for text in texts if text]
     if len(filled) == grid.width or any(not before[at] for at, text in enumerate(texts) if text):
         return True
+    if spaced and not texts[0]:
+        return False
     if all(starts_low(text) for text in filled):
         return False
     return bool(texts[0]) or not all(any(map(str.isalpha, text)) for text in filled) or len(filled) > 1

@@ -60,6 +60,14 @@ def text_of(pages: Sequence[PageText]) -> tuple[str, tuple[int, ...]]:
     return text.whole(), tuple(text.starts)
 
 
+def first_line(pages: Sequence[PageText]) -> str:
+    """The first paragraph's text, if it is short; else the first that repeats at the top of pages."""
+    first = next((paragraph for page in pages for paragraph in page.paragraphs), None)
+    if first and 0 < len(first.lines) <= _FEW_LINES:
+        return tidy(join_lines([line.text for line in first.lines], Counter()))
+    return next((text.split("  ")[0] for page in pages for text in page.head), "")
+
+
 class _Text:
     """The text as it grows, and the offsets of its pages."""
 
@@ -129,7 +137,13 @@ class _Style:
         """The level of a heading, None if the paragraph is none."""
         if self._is_large(paragraph):
             return self.levels[_rounded(paragraph.lines[0].size)]
-        if self.bold_means and self._is_bold(paragraph) and following and following.lines and not following.lines[0].bold:
+        if (
+            self.bold_means
+            and self._is_bold(paragraph)
+            and following
+            and following.lines
+            and not following.lines[0].bold
+        ):
             return min(max(self.levels.values(), default=1) + 1, _LEVELS)
         return None
 
@@ -155,7 +169,7 @@ def _rounded(size: float) -> float:
 
 def _may_be_heading(paragraph: Paragraph) -> bool:
     lines = paragraph.lines
-    if not lines or paragraph.code or len(lines) > _FEW_LINES or any(map(is_row, lines)):
+    if not lines or paragraph.code or paragraph.turned or len(lines) > _FEW_LINES or any(map(is_row, lines)):
         return False
     text = " ".join(line.text for line in lines)
     letters = sum(map(str.isalpha, text))

@@ -189,7 +189,7 @@ class _Reader:
     def _add_turned(self, text: str, first: int, style: _Style, spaced: bool) -> None:
         """Add a word that does not run from left to right; the boxes of its letters tell less."""
         self.get_origin(self.raw, first, self.at_x, self.at_x + 8)
-        left, base = upright(*self.origin, style.angle)
+        left, base = upright(self.origin[0], self.origin[1], style.angle)
         sides = [ctypes.c_double() for _ in range(4)]
         self.api.FPDFText_GetCharBox(self.page, first + len(text) - 1, *sides)
         west, east, south, north = (side.value for side in sides)
