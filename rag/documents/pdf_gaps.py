@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from rag.documents.pdf_rows import LIST_MARK, Row
+from rag.documents.pdf_rows import Row, is_mark
 
 _BESIDE = 0.8
 """Lines whose baselines differ by less, in ems, stand beside each other, not one below the other."""
@@ -82,7 +82,7 @@ def _taken(row: Row) -> list[tuple[float, float]]:
     taken = []
     for number, word in enumerate(row):
         right = word.right
-        if number + 1 < len(row) and LIST_MARK.fullmatch(word.text):
+        if number + 1 < len(row) and is_mark(row, number):
             following = row[number + 1].left
             right = following if following - right < 5 * word.size else right
         taken.append((word.left, right))
@@ -177,3 +177,26 @@ def parts_of(rows: list[Row]) -> list[list[Row]]:
             parts.append([])
         parts[-1].append(below)
     return parts
+
+
+def without_headings(rows: list[Row], gap: Gap) -> list[list[Row]]:
+    """The lines parted at headings: lines on one side of the gap where there is nothing on the other, above and below."""
+    usual = _usual_distance(rows)
+    sides = [_sides(row, gap) for row in rows]
+    both = [number for number, side in enumerate(sides) if side == (True, True)]
+    parts: list[list[Row]] = [[]]
+    for number, row in enumerate(rows):
+        if both and both[0] < number < both[-1] and sides[number] != (True, True):
+            above, below = row[0].base - rows[number - 1][0].base, rows[number + 1][0].base - row[0].base
+            unlike = row[0].bold != rows[number + 1][0].bold or not 0.9 < row[0].size / rows[number + 1][0].size < 1.1
+            before, behind = sides[number - 1], sides[number + 1]
+            if above > 1.25 * usual and (below > 1.25 * usual or unlike) and (True, True) in {before, behind}:
+                parts += [[row], []]
+                continue
+        parts[-1].append(row)
+    return [part for part in parts if part]
+
+
+def _sides(row: Row, gap: Gap) -> tuple[bool, bool]:
+    """Whether a line has words at the left and at the right of the gap."""
+    return row[0].left < gap.right, row[-1].right > gap.left

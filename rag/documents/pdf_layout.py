@@ -1,10 +1,9 @@
 """The words of a PDF's page -> its blocks in the order of reading: columns are told from tables."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rag.documents.pdf_gaps import bands, is_known, parts_of
+from rag.documents.pdf_gaps import Gap, bands, is_known, parts_of, without_headings
 from rag.documents.pdf_rows import Block, Row, Rule, cell_starts, is_right_to_left, lines_of, rows_of
 from rag.documents.pdf_table import grid_of, is_staggered, is_table, table
 from rag.documents.pdf_words import Word
@@ -32,7 +31,7 @@ def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[floa
     for (start, end, gap, grid), is_one in zip(found, tables, strict=True):
         if done < start:
             yield from _blocks(rows[done:start], rules, depth + 1, middles)
-        parts = _parts(rows[start:end], is_one, rules)
+        parts = _parts(rows[start:end], gap, is_one, rules)
         if len(parts) > 1:
             for part, is_usual in parts:
                 yield from _blocks(part, rules, depth + 1, [(gap.left + gap.right) / 2] if is_usual else [])
@@ -47,7 +46,7 @@ def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[floa
         )
 
 
-def _parts(rows: list[Row], is_one: bool, rules: Sequence[Rule]) -> list[tuple[list[Row], bool]]:
+def _parts(rows: list[Row], gap: Gap, is_one: bool, rules: Sequence[Rule]) -> list[tuple[list[Row], bool]]:
     """The lines parted where a table begins or ends that leaves the same gap free as what stands above or below it.
 
     Each part with whether it is like most of the lines, in columns.
@@ -57,10 +56,12 @@ def _parts(rows: list[Row], is_one: bool, rules: Sequence[Rule]) -> list[tuple[l
         return [(part, False) for part in parts]
     if is_one or is_staggered(rows):
         return [(rows, True)]
+    sections = without_headings(rows, gap)
+    if len(sections) > 1:
+        return [(section, True) for section in sections]
     starts = [cell_starts(row) for row in rows]
     size = rows[0][0].size
-    counts = Counter(tuple(round(x / size) for x in row) for row in starts if len(row) > 1)
-    usual = [x * size for x in counts.most_common(1)[0][0]] if counts else []
+    usual = [min(row[0].left for row in rows), *(right for _, right in grid_of(rows).gaps)]
 
     def strange(row: list[float]) -> int:
         return sum(not any(-1.2 * size <= x - start <= _INDENT * size for start in usual) for x in row)

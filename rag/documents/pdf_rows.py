@@ -98,18 +98,26 @@ def _without_doubles(row: Row) -> Row:
     ]
 
 
+def is_mark(row: Row, number: int) -> bool:
+    """Whether a word is the mark of a list's item: the first of its line, or behind a wide gap."""
+    word = row[number]
+    if number and word.left - row[number - 1].right < WIDE * word.size:
+        return False
+    return bool(LIST_MARK.fullmatch(word.text))
+
+
 def row_text(row: Row) -> str:
     """The words of a line; wide gaps are two blanks."""
     if any(_RIGHT_TO_LEFT.search(word.text) for word in row):  # PDFium gives them in logical order.
         return " ".join(word.text for word in sorted(row, key=lambda word: word.order))
     pieces, before = [], None
-    for word in row:
+    for number, word in enumerate(row):
         if not word.text:
             before = word
             continue
         if before is not None:
             gap = (word.left - before.right) / max(word.size, 1e-6)
-            if gap >= WIDE and not LIST_MARK.fullmatch(before.text):
+            if gap >= WIDE and not is_mark(row, number - 1):
                 pieces.append("  ")
             elif gap > _BLANK or (word.spaced and gap > -WIDE):
                 pieces.append(" ")
@@ -122,8 +130,8 @@ def cell_starts(row: Row) -> list[float]:
     """Where the parts of a line begin that wide gaps divide."""
     return [row[0].left] + [
         word.left
-        for before, word in pairwise(row)
-        if word.left - before.right >= WIDE * word.size and not LIST_MARK.fullmatch(before.text)
+        for number, (before, word) in enumerate(pairwise(row))
+        if word.left - before.right >= WIDE * word.size and not is_mark(row, number)
     ]
 
 

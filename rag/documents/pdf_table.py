@@ -11,12 +11,16 @@ _GAPS = ((6, 0.6), (3, 0.9), (1, 1.5))
 """So many lines must leave a gap of so many ems free, that it divides columns."""
 _BESIDE = 0.8
 """Ems between the baselines of lines that stand beside each other, not one below the other."""
+_LEAST = 0.3
+"""Ems of a gap that tells where a line that comes close to it is divided."""
 _CROSSING = 0.1
 """Of the lines may cross such a gap, as a heading over several columns does."""
 _SOME = 0.25
 """Of the lines must have an entry in a column whose gap is crossed."""
 _ROW_BREAK = 1.35
 """Of the least distance of lines: as far apart are lines of different rows."""
+_ROW = 6
+"""Lines; longer rows are told from paragraphs by drawn lines only."""
 _FULL = 0.7
 """Of its column's width: such a line is full."""
 
@@ -60,25 +64,27 @@ def grid_of(rows: Sequence[Row]) -> Grid:
 
 
 def _gaps(rows: Sequence[Row], size: float) -> list[tuple[float, float]]:
-    """The gaps between columns, from left to right."""
+    """The gaps between columns, from left to right; where some lines cross one, the part that none does."""
     ems = next(ems for lines, ems in _GAPS if len(rows) >= lines)
     most = int(_CROSSING * len(rows))
     events = sorted((x, step) for row in rows for word in row for x, step in ((word.left, 1), (word.right, -1)))
-    gaps: list[tuple[float, float, bool]] = []
-    depth, crossed, opened = 0, False, None
-    for x, step in events:
+    gaps: dict[tuple[float, float], tuple[float, float]] = {}
+    depth, start = 0, None
+    free = 0.0, 0.0
+    for (x, step), (following, _) in pairwise(events):
         depth += step
-        if opened is None and depth <= most:
-            opened, crossed = x, depth > 0
-        elif opened is not None and depth > most:
-            if x - opened >= ems * size:
-                gaps.append((opened, x, crossed))
-            opened = None
-        elif opened is not None:
-            crossed = crossed or depth > 0
-    kept = [gap[:2] for number, gap in enumerate(gaps) if number or gap[0] > events[0][0]]
-    crossed_ones = {gap[:2] for gap in gaps if gap[2]}
-    return [gap for gap in kept if gap not in crossed_ones or _is_filled(rows, gap, kept)]
+        if depth > most:
+            if start is not None and x - start >= ems * size and start > events[0][0]:
+                gaps[start, x] = free
+            start = None
+            continue
+        if start is None:
+            start, free = x, (x, x)
+        if depth == 0 and following - x > free[1] - free[0]:
+            free = x, following
+    found = list(gaps)
+    kept = [gap for gap in found if gaps[gap] == gap or _is_filled(rows, gap, found)]
+    return [gaps[gap] if gaps[gap][1] - gaps[gap][0] >= _LEAST * size else gap for gap in kept]
 
 
 def _is_filled(rows: Sequence[Row], gap: tuple[float, float], gaps: list[tuple[float, float]]) -> bool:
@@ -97,7 +103,7 @@ def is_table(grid: Grid, rules: Sequence[Rule]) -> bool:
         return True
     if is_staggered([[word for cell in line for word in cell] for line in grid.lines]):
         return False
-    if _breaks_in_all(grid) >= 2 or _rows_begin_together(grid) or _is_labelled(grid):
+    if _breaks_in_all(grid) >= max(2, len(grid.lines) / _ROW) or _rows_begin_together(grid) or _is_labelled(grid):
         return True
     columns = [grid.column(number) for number in range(grid.width)]
     letters = [sum(len(text) for _, _, text in column) for column in columns]
@@ -161,10 +167,12 @@ def _rows_begin_together(grid: Grid) -> bool:
             if here and not above and any(texts[column] for texts in grid.texts[: number - 1]):
                 resumed += 1
                 together += all(
-                    not texts or other == column or not starts_low(texts)
-                    for other, texts in enumerate(grid.texts[number])
+                    other == column or not below or not before or not (starts_low(below) or _is_cut(before, below))
+                    for other, (before, below) in enumerate(
+                        zip(grid.texts[number - 1], grid.texts[number], strict=True)
+                    )
                 )
-    return resumed >= 2 and together >= 0.8 * resumed and _sparse(grid)
+    return resumed >= max(2, len(grid.lines) / _ROW) and together >= 0.8 * resumed and _sparse(grid)
 
 
 def _is_labelled(grid: Grid) -> bool:
@@ -194,18 +202,37 @@ def _sparse(grid: Grid) -> bool:
 
 def _is_prose(column: list[tuple[int, Row, str]]) -> bool:
     """Whether sentences run over its lines, most of which are full."""
-    if len(column) < 3:
-        return False
-    left = min(row[0].left for _, row, _ in column)
-    width = max(max(word.right for word in row) for _, row, _ in column) - left
-    words = sum(len(text.split()) for _, _, text in column) / len(column)
-    letters = sum(len(text) for _, _, text in column) / len(column)
-    full = sum(max(word.right for word in row) - left >= _FULL * width for _, row, _ in column)
-    if full < 0.5 * len(column) or (words < 2.5 and letters < 14):
-        return False
-    going_on = sum(_goes_on(above, below) for (_, _, above), (_, _, below) in pairwise(column))
+    words, letters = _averages(column)
     cased = any(letter.islower() or letter.isupper() for _, _, text in column[:5] for letter in text)
-    return going_on >= 0.3 * (len(column) - 1) if cased else full >= 0.7 * len(column)
+    if len(column) < 3 or letters < (14 if cased else 8) or (cased and words < 2.5):
+        return False
+    if _filled(column) < 0.65:
+        return False
+    pairs = len(column) - 1
+    going_on = sum(_goes_on(above, below) for (_, _, above), (_, _, below) in pairwise(column))
+    open_ended = sum(not ended(above) for _, _, above in column[:-1])
+    return (cased and going_on >= 0.3 * pairs) or (
+        _filled(column) >= 0.75 and (words >= 5 or not cased) and open_ended >= 0.6 * pairs
+    )
+
+
+def _averages(column: list[tuple[int, Row, str]]) -> tuple[float, float]:
+    """Words and letters of a line."""
+    lines = max(1, len(column))
+    return sum(len(text.split()) for _, _, text in column) / lines, sum(len(text) for _, _, text in column) / lines
+
+
+def _filled(column: list[tuple[int, Row, str]]) -> float:
+    """The share of full lines among those that do not end a sentence."""
+    left = min(row[0].left for _, row, _ in column)
+    width = max(row[-1].right for _, row, _ in column) - left
+    full = [row[-1].right - left >= _FULL * width for _, row, text in column[:-1] if not ended(text)]
+    return sum(full) / len(full) if full else 0.0
+
+
+def _is_cut(above: str, below: str) -> bool:
+    """Whether the line above looks like part of a longer sentence, and the one below like its next part."""
+    return len(above.split()) >= 5 and not ended(above) and below[:1].isalnum()
 
 
 def _goes_on(above: str, below: str) -> bool:
@@ -213,14 +240,19 @@ def _goes_on(above: str, below: str) -> bool:
 
 
 def _runs_past(grid: Grid, prose: list[int]) -> bool:
-    """Whether sentences go on in a line where another column has an entry of its own."""
-    pairs = past = 0
+    """Whether sentences go on in a line where another column has an entry: a note in the margin, or a list beside text."""
     for number in prose:
-        for (_, _, above), (at, _, below) in pairwise(grid.column(number)):
+        column = grid.column(number)
+        pairs = past = 0
+        for (_, _, above), (at, _, below) in pairwise(column):
             if _goes_on(above, below):
                 pairs += 1
                 past += any(text for other, text in enumerate(grid.texts[at]) if other != number)
-    return pairs >= 3 and past >= 0.5 * pairs
+        sparse = all(len(grid.column(other)) <= len(column) / 2 for other in range(grid.width) if other != number)
+        long = len(column) >= 8 and _averages(column)[0] >= 5 and _filled(column) >= 0.85
+        if (past >= 2 and sparse) or (long and past >= max(3, 0.5 * pairs)):
+            return True
+    return False
 
 
 def _drawn_in_columns(columns: list[list[tuple[int, Row, str]]]) -> bool:
