@@ -54,11 +54,15 @@ def _parts(rows: list[Row], gap: Gap, is_one: bool, rules: Sequence[Rule]) -> li
     parts = parts_of(rows)
     if len(parts) > 1 and (is_one or any(len(part) > 2 and is_table(grid_of(part), rules) for part in parts)):
         return [(part, False) for part in parts]
-    if is_one or is_staggered(rows):
+    if is_staggered(rows):
         return [(rows, True)]
     sections = without_headings(rows, gap)
-    if len(sections) > 1:
-        return [(section, True) for section in sections]
+    if len(sections) > 1 and (
+        not is_one or any(len(part) > 2 and not is_table(grid_of(part), rules) for part in sections)
+    ):
+        return [(section, not is_one) for section in sections]
+    if is_one:
+        return [(rows, True)]
     starts = [cell_starts(row) for row in rows]
     size = rows[0][0].size
     usual = [min(row[0].left for row in rows), *(right for _, right in grid_of(rows).gaps)]

@@ -83,7 +83,7 @@ def _gaps(rows: Sequence[Row], size: float) -> list[tuple[float, float]]:
         if depth == 0 and following - x > free[1] - free[0]:
             free = x, following
     found = list(gaps)
-    kept = [gap for gap in found if gaps[gap] == gap or _is_filled(rows, gap, found)]
+    kept = [gap for gap in found if gaps[gap][1] - gaps[gap][0] >= ems * size or _is_filled(rows, gap, found)]
     return [gaps[gap] if gaps[gap][1] - gaps[gap][0] >= _LEAST * size else gap for gap in kept]
 
 
@@ -108,7 +108,7 @@ def is_table(grid: Grid, rules: Sequence[Rule]) -> bool:
     columns = [grid.column(number) for number in range(grid.width)]
     letters = [sum(len(text) for _, _, text in column) for column in columns]
     prose = [number for number, column in enumerate(columns) if _is_prose(column)]
-    if len(prose) >= 2 and sum(letters[number] for number in prose) >= 0.7 * sum(letters):
+    if len(prose) >= 2 and sum(letters[number] for number in prose) >= 0.6 * sum(letters):
         return False
     if prose and _runs_past(grid, prose):
         return False
