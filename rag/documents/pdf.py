@@ -11,11 +11,11 @@ from rag.documents.parsed import FormatError, Parsed
 from rag.documents.pdf_drawn import Box, drawn_on, large_pictures, take_seen, without_struck
 from rag.documents.pdf_form import filled_in
 from rag.documents.pdf_layout import blocks
-from rag.documents.pdf_prose import Paragraph, paragraphs
+from rag.documents.pdf_prose import paragraphs
 from rag.documents.pdf_raised import join_raised
 from rag.documents.pdf_running import Page, without_running
 from rag.documents.pdf_text import PageText, first_line, text_of
-from rag.documents.pdf_words import Word, page_words, upright
+from rag.documents.pdf_words import page_words
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage

@@ -143,9 +143,11 @@ def _trimmed(rows: list[Row], start: int, end: int, gap: Gap) -> tuple[int, int]
             break
         row, below = rows[start], rows[start + 1]
         far = below[0].base - row[0].base
-        if far > _FAR * usual or (one_sided(row) and (differs(row, below) or far > 1.3 * usual)):
-            start += 1
-        elif differs(row, below) and far > 1.3 * usual:
+        if (
+            far > _FAR * usual
+            or (one_sided(row) and (differs(row, below) or far > 1.3 * usual))
+            or (differs(row, below) and far > 1.3 * usual)
+        ):
             start += 1
         else:
             break

@@ -20,6 +20,14 @@ _LONGEST = 40
 """Letters of a part that is looked at."""
 _PREFIXES = frozenset("self non ex all cross well half anti".split())  # noqa: SIM905
 """First parts that English joins by a hyphen to words of any kind."""
+_SMALL = frozenset("in on up to of at by off out so no down".split())  # noqa: SIM905
+"""Words that stand in compounds, as in "follow-up" and "in-depth"."""
+_PARTS = frozenset(
+    """com con dis fore inter mis out over per pre pro re sub super sur trans under un able al ally ance ant ate ated ed
+    ence ent er ers est ful ible ing ings ion ions ism ist ists ity ive ly ment ments ness ous ries ry sion tion tions
+    ties ty""".split()  # noqa: SIM905
+)
+"""Parts of words that are among the word pieces too."""
 
 
 def join_lines(lines: Sequence[str], known: Counter[str]) -> str:
@@ -63,8 +71,10 @@ def _keeps_hyphen(above: str, below: str, known: Counter[str]) -> bool:
     right = "".join(takewhile(str.isalnum, below[:_LONGEST]))
     if any(map(str.isdigit, left + right)) or len(left) == 1:
         return True
-    if right[0].isupper() and not (left.isupper() and right.isupper() and len(right) > 1):
+    capitals = left.isupper() and right.isupper() and len(right) > 1
+    if (right[0].isupper() or (left.isupper() and len(left) > 1)) and not capitals:
         return True
+    chained = above[-len(left) - 2 : -len(left) - 1] in {"-", "\u2010"} or below[len(right) : len(right) + 1] == "-"
     left, right = left.lower(), right.lower()
     joined, hyphened = known[left + right], known[f"{left}-{right}"]
     if joined != hyphened:
@@ -72,13 +82,15 @@ def _keeps_hyphen(above: str, below: str, known: Counter[str]) -> bool:
     vocabulary = _vocabulary()
     if left + right in vocabulary:
         return False
-    if left in _PREFIXES and right in vocabulary:
+    if chained or capitals or (left in _PREFIXES and right in vocabulary):
         return True
     return _is_word(left, known, vocabulary) and _is_word(right, known, vocabulary)
 
 
 def _is_word(part: str, known: Counter[str], vocabulary: frozenset[str]) -> bool:
-    return len(part) >= _SHORTEST and (part in vocabulary or known[part] > 0)
+    if part in _PARTS:
+        return part in _SMALL
+    return part in _SMALL or (len(part) >= _SHORTEST and (part in vocabulary or known[part] > 0))
 
 
 @cache

@@ -65,9 +65,9 @@ def paragraphs(block: Block) -> Iterator[Paragraph]:
 
 def _paragraphs(lines: list[Line], prose: bool, opens: bool) -> Iterator[Paragraph]:
     usual = _usual_distance(lines)
-    edged = (
-        sum(_slack(line) <= _FULL and not is_row(line) for line in lines) >= 2
-    )  # One line alone may just happen to be long.
+    rights = [line.right for line in lines if not is_row(line)]
+    edge = max(rights, default=0.0)  # A line that alone comes so far may just happen to be long.
+    edged = sum(right >= edge - _FULL * (edge - lines[0].start) for right in rights) >= 2
     begun: list[Line] = []
     apart = True
     for line in lines:
@@ -115,8 +115,8 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     if len(inner) < 2:
         return False
     filled = sum(_slack(line) <= _RAGGED for line in inner)
-    words = median(len(line.text.split()) for line in inner)
-    return filled >= 0.65 * len(inner) and (words >= 3 or median(len(line.text) for line in inner) >= 14)
+    words, letters = (median(counts) for counts in zip(*((len(one.text.split()), len(one.text)) for one in inner)))
+    return filled >= 0.65 * len(inner) and ((words >= 3 and letters >= 20) or letters >= 12 * words)
 
 
 def _usual_distance(lines: Sequence[Line]) -> float:
@@ -124,7 +124,7 @@ def _usual_distance(lines: Sequence[Line]) -> float:
     distances = [distance for distance in distances if distance > 0]
     size = median(line.size for line in lines)
     if len(distances) < 3:
-        return max(min(distances, default=0.0), _NORMAL * size / _FAR)
+        return _NORMAL * size / _FAR
     close = sorted(distances)[len(distances) // 4]
     return min(median(distances), close * _FAR)
 

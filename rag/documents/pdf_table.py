@@ -240,17 +240,20 @@ def _goes_on(above: str, below: str) -> bool:
 
 
 def _runs_past(grid: Grid, prose: list[int]) -> bool:
-    """Whether sentences go on in a line where another column has an entry: a note in the margin, or a list beside text."""
+    """Whether sentences go on where another column has an entry: a note in the margin, or a list beside text."""
     for number in prose:
         column = grid.column(number)
-        pairs = past = 0
-        for (_, _, above), (at, _, below) in pairwise(column):
+        left = min(row[0].left for _, row, _ in column)
+        width = max(row[-1].right for _, row, _ in column) - left
+        pairs = past = full = 0
+        for (_, row, above), (at, _, below) in pairwise(column):
             if _goes_on(above, below):
-                pairs += 1
-                past += any(text for other, text in enumerate(grid.texts[at]) if other != number)
+                beside = any(text for other, text in enumerate(grid.texts[at]) if other != number)
+                pairs, past = pairs + 1, past + beside
+                full += beside and row[-1].right - left >= 0.85 * width
         sparse = all(len(grid.column(other)) <= len(column) / 2 for other in range(grid.width) if other != number)
         long = len(column) >= 8 and _averages(column)[0] >= 5 and _filled(column) >= 0.85
-        if (past >= 2 and sparse) or (long and past >= max(3, 0.5 * pairs)):
+        if (sparse and full) or (long and past >= max(3, 0.5 * pairs)):
             return True
     return False
 
@@ -312,6 +315,6 @@ def _has_header(grid: Grid, rows: tuple[tuple[str, ...], ...]) -> bool:
         return True
     for column in range(1, grid.width):
         numbers = [any(map(str.isdigit, row[column])) for row in rows]
-        if not numbers[0] and sum(numbers) >= 2 / 3 * (len(rows) - 1):
+        if len(rows) > 2 and not numbers[0] and sum(numbers) >= 2 / 3 * (len(rows) - 1):
             return True
     return False

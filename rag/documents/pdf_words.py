@@ -214,7 +214,7 @@ class _Reader:
 
     def _is_on_page(self, word: Word, angle: int) -> bool:
         left, bottom, right, top = self.edges
-        if not (-_FARTHEST < word.left and word.right < _FARTHEST and abs(word.base) < _FARTHEST > word.size > 0):
+        if not (word.left > -_FARTHEST and word.right < _FARTHEST and abs(word.base) < _FARTHEST > word.size > 0):
             return False
         if angle:
             x, y = turned_back((word.left + word.right) / 2, word.base, angle)
