@@ -12,6 +12,8 @@ _BESIDE = 0.8
 """Lines whose baselines differ by less, in ems, stand beside each other, not one below the other."""
 _GUTTER = ((6, 0.6), (3, 0.9), (2, 1.5))
 """So many lines must leave a gap of so many ems free, that it is one between columns."""
+_WIDER = 1.6
+"""Of the usual gap of a line: a gap between columns is wider."""
 _WATCHED = 60
 """Gaps that are followed down the page, the widest ones."""
 _FAR = 2.2
@@ -26,6 +28,8 @@ class Gap(NamedTuple):
     start: int
     both: int
     """Lines with words on both sides of it."""
+    clear: int = 0
+    """Those of them in which it is wider than the others."""
 
 
 def bands(rows: list[Row], known: list[float]) -> list[tuple[int, int, Gap]]:
@@ -51,16 +55,17 @@ def _runs(rows: list[Row], size: float, known: list[float]) -> Iterator[tuple[in
     alive: list[Gap] = []
     for number in range(len(rows)):
         intervals = _union([one for near in _near(rows, number) for one in taken[near]])
+        blank = _usual_blank(taken[number])
         going: list[Gap] = []
         for gap in alive:
-            rest = _free(gap, intervals)
+            rest = _free(gap, intervals, taken[number], blank)
             if rest is not None and rest.right - rest.left >= narrowest:
                 going.append(rest)
             elif _is_gutter(gap, size, known):
                 yield number, gap
         for (_, left), (right, _) in pairwise(intervals):
             if right - left >= narrowest and not any(gap.left < right and left < gap.right for gap in going):
-                going.append(Gap(left, right, number, 1))
+                going.append(Gap(left, right, number, 1, int(right - left >= _WIDER * blank)))
         alive = sorted(going, key=lambda gap: gap.left - gap.right)[:_WATCHED]
     yield from ((len(rows), gap) for gap in alive if _is_gutter(gap, size, known))
 
@@ -99,10 +104,16 @@ def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return joined
 
 
-def _free(gap: Gap, intervals: list[tuple[float, float]]) -> Gap | None:
-    """The widest part of the gap that `intervals` leave free."""
+def _usual_blank(taken: list[tuple[float, float]]) -> float:
+    """The usual gap of a line, which is wide where lines are filled; 0 if there are too few to tell."""
+    blanks = sorted(right - left for (_, left), (right, _) in pairwise(taken))
+    return blanks[(len(blanks) - 1) // 2] if len(blanks) > 1 else 0.0
+
+
+def _free(gap: Gap, intervals: list[tuple[float, float]], own: list[tuple[float, float]], blank: float) -> Gap | None:
+    """The widest part of the gap that `intervals` leave free; `own` are the words of the line alone."""
     at = max(0, bisect_left(intervals, (gap.left, gap.left)) - 1)
-    left, best, before, after = gap.left, (0.0, 0.0), False, False
+    left, best = gap.left, (0.0, 0.0)
     while at < len(intervals) and intervals[at][0] < gap.right:
         if intervals[at][1] > left:
             if intervals[at][0] - left > best[1] - best[0]:
@@ -113,8 +124,10 @@ def _free(gap: Gap, intervals: list[tuple[float, float]]) -> Gap | None:
         best = left, gap.right
     if best[1] <= best[0]:
         return None
-    before, after = intervals[0][1] <= best[0], intervals[-1][0] >= best[1]
-    return Gap(*best, gap.start, gap.both + (before and after))
+    both = intervals[0][1] <= best[0] and intervals[-1][0] >= best[1]
+    behind = bisect_left(own, (best[1], best[1]))
+    clear = both and not (0 < behind < len(own) and own[behind][0] - own[behind - 1][1] < _WIDER * blank)
+    return Gap(*best, gap.start, gap.both + both, gap.clear + clear)
 
 
 def is_known(gap: Gap, known: list[float]) -> bool:
@@ -123,8 +136,9 @@ def is_known(gap: Gap, known: list[float]) -> bool:
 
 
 def _is_gutter(gap: Gap, size: float, known: list[float]) -> bool:
+    em = (gap.right - gap.left) / size
     return is_known(gap, known) or any(
-        gap.both >= lines and gap.right - gap.left >= ems * size for lines, ems in _GUTTER
+        (gap.both if lines > 2 else gap.clear) >= lines and em >= ems for lines, ems in _GUTTER
     )
 
 
@@ -202,3 +216,15 @@ def without_headings(rows: list[Row], gap: Gap) -> list[list[Row]]:
 def _sides(row: Row, gap: Gap) -> tuple[bool, bool]:
     """Whether a line has words at the left and at the right of the gap."""
     return row[0].left < gap.right, row[-1].right > gap.left
+
+
+def extended(rows: list[Row], start: int, first: int, gap: Gap) -> int:
+    """Where a band begins if lines of one column alone, down from `first`, belong to it."""
+    usual = _usual_distance(rows[start:])
+    while start > first:
+        row, below = rows[start - 1], rows[start]
+        alone = row[-1].right <= gap.left or row[0].left >= gap.right
+        if not alone or below[0].base - row[0].base > 1.3 * usual or not 0.9 < row[0].size / below[0].size < 1.1:
+            break
+        start -= 1
+    return start

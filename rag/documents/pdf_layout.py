@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rag.documents.pdf_gaps import Gap, bands, is_known, parts_of, without_headings
+from rag.documents.pdf_gaps import Gap, bands, extended, is_known, parts_of, without_headings
 from rag.documents.pdf_rows import Block, Row, Rule, cell_starts, is_right_to_left, lines_of, rows_of
 from rag.documents.pdf_table import grid_of, is_staggered, is_table, table
 from rag.documents.pdf_words import Word
@@ -24,11 +24,15 @@ def blocks(words: Sequence[Word], rules: Sequence[Rule]) -> Iterator[Block]:
 
 def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[float]) -> Iterator[Block]:
     """`known` are the middles of gaps that divide columns elsewhere on the page; a few lines there are columns too."""
-    found = [(*band, grid_of(rows[band[0] : band[1]])) for band in bands(rows, known)] if depth < _DEEPEST else []
-    tables = [not is_known(gap, known) and is_table(grid, rules) for _, _, gap, grid in found]
-    middles = [(gap.left + gap.right) / 2 for (_, _, gap, _), is_one in zip(found, tables, strict=True) if not is_one]
+    found, before = [], 0
+    for start, end, gap in bands(rows, known) if depth < _DEEPEST else []:
+        first = extended(rows[:end], start, before, gap)
+        is_one = not is_known(gap, known) and is_table(grid_of(rows[first:end]), rules)
+        found.append((start if is_one else first, end, gap, is_one))
+        before = end
+    middles = [(gap.left + gap.right) / 2 for _, _, gap, is_one in found if not is_one]
     done = 0
-    for (start, end, gap, grid), is_one in zip(found, tables, strict=True):
+    for start, end, gap, is_one in found:
         if done < start:
             yield from _blocks(rows[done:start], rules, depth + 1, middles)
         parts = _parts(rows[start:end], gap, is_one, rules)
@@ -36,7 +40,7 @@ def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[floa
             for part, is_usual in parts:
                 yield from _blocks(part, rules, depth + 1, [(gap.left + gap.right) / 2] if is_usual else [])
         elif is_one:
-            yield table(grid, rules)
+            yield table(grid_of(rows[start:end]), rules)
         else:
             yield from _columns(rows[start:end], (gap.left + gap.right) / 2, rules, depth)
         done = end

@@ -1,6 +1,7 @@
 """The words of a PDF's page -> its lines, and what tells how they go on."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +13,8 @@ WIDE = 1.5
 """Ems; as wide a gap in a line divides what does not belong together."""
 SAME_LINE = 0.3
 """Baselines of a line differ by less, in ems."""
+_JUSTIFIED = 4
+"""Lines of a column of which half end at one place, so that their blanks are as wide as need be."""
 _BLANK = 0.15
 """Ems between two words of which PDFium tells no blank."""
 LIST_MARK = re.compile(
@@ -106,8 +109,8 @@ def is_mark(row: Row, number: int) -> bool:
     return bool(LIST_MARK.fullmatch(word.text))
 
 
-def row_text(row: Row) -> str:
-    """The words of a line; wide gaps are two blanks."""
+def row_text(row: Row, justified: bool = False) -> str:
+    """The words of a line; wide gaps are two blanks, unless the line is `justified`."""
     if any(_RIGHT_TO_LEFT.search(word.text) for word in row):  # PDFium gives them in logical order.
         return " ".join(word.text for word in sorted(row, key=lambda word: word.order))
     pieces, before = [], None
@@ -117,7 +120,7 @@ def row_text(row: Row) -> str:
             continue
         if before is not None:
             gap = (word.left - before.right) / max(word.size, 1e-6)
-            if gap >= WIDE and not is_mark(row, number - 1):
+            if gap >= WIDE and not justified and not is_mark(row, number - 1):
                 pieces.append("  ")
             elif gap > _BLANK or (word.spaced and gap > -WIDE):
                 pieces.append(" ")
@@ -139,10 +142,13 @@ def lines_of(rows: list[Row]) -> Iterator[Line]:
     """The lines of a column."""
     start = min(row[0].left for row in rows)
     edge = max(row[-1].right for row in rows)
+    ends = Counter(round(row[-1].right) for row in rows)
     for row in rows:
+        end = round(row[-1].right)
+        justified = len(rows) >= _JUSTIFIED and ends[end - 1] + ends[end] + ends[end + 1] >= len(rows) / 2
         letters = sum(len(word.text) for word in row)
         yield Line(
-            row_text(row),
+            row_text(row, justified),
             row[0].left,
             max(word.right for word in row),
             row[0].base,

@@ -155,7 +155,7 @@ class _Reader:
             return
         last = first + len(text) - 1
         self.get_box(self.raw, last, self.at_box)
-        _, last_top, right, last_bottom = self.box
+        last_left, last_top, right, last_bottom = self.box
         self.get_box(self.raw, first, self.at_box)
         left, top, first_right, bottom = self.box
         near = (top - bottom) * _ALIKE / 2
@@ -164,13 +164,15 @@ class _Reader:
             for start, end in self._pieces(first, last + 1):
                 style = self._style(start)
                 self.get_box(self.raw, end - 1, self.at_box)
-                right = self.box[2]
+                last_left, _, right, _ = self.box
                 self.get_box(self.raw, start, self.at_box)
-                left, base = self.box[0], self._base(start)
+                left, base = min(self.box[0], last_left), self._base(start)
+                right = max(right, self.box[2])
                 self._add(text[start - first : end - first], left, right, base, style, spaced)
                 spaced = False
         else:
-            self._add(text, left, right if last > first else first_right, style.drop - bottom, style, spaced)
+            left, right = min(left, last_left), max(right, first_right)  # Of script from the right, the last is left.
+            self._add(text, left, right, style.drop - bottom, style, spaced)
 
     def _pieces(self, first: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of a word that have one size and one baseline."""
@@ -199,8 +201,6 @@ class _Reader:
     def _add(self, text: str, left: float, right: float, base: float, style: _Style, spaced: bool) -> None:
         if not text.isascii() or text[-1] == "\x02":
             text = text.translate(_LETTERS)
-        if right < left:
-            left, right = right, left
         word = Word(text, left, right, base, style.size, style.bold, style.fixed, self.order, spaced)
         self.order += 1
         if not self._is_on_page(word, style.angle):

@@ -165,7 +165,7 @@ def test_a_note_in_the_margin_does_not_cut_the_sentences_beside_it() -> None:
         "when the vessel was entered in the register of the harbour.",
     ]
     page = "".join(column(60, 800, body) + column(420, 787, ["Orders to move"]) + column(420, 748, ["Costs"]))
-    assert drawn(page).text == " ".join(body) + "\n\nOrders to move\nCosts"
+    assert drawn(page).text == " ".join(body) + "\n\nOrders to move\n\nCosts"
 
 
 def test_list_items_stay_items_and_go_on_over_lines() -> None:
@@ -244,7 +244,7 @@ def test_lowered_text_is_joined() -> None:
 
 def test_raised_text_that_is_drawn_later_finds_its_word() -> None:
     page = at(60, 800, "48,250 fish") + at(60, 780, "Swim there") + at(60 + 30.6, 804, "2", 6)
-    assert drawn(page).text == "48,250[2] fish\nSwim there"
+    assert drawn(page).text == "48,250[2] fish\n\nSwim there"
 
 
 def test_ligatures_are_letters() -> None:
