@@ -12,7 +12,7 @@ from rag.documents.pdf_drawn import Box, drawn_on, large_pictures, take_seen, wi
 from rag.documents.pdf_form import filled_in
 from rag.documents.pdf_layout import blocks
 from rag.documents.pdf_prose import paragraphs
-from rag.documents.pdf_raised import join_raised
+from rag.documents.pdf_raised import join_initials, join_raised
 from rag.documents.pdf_running import Page, without_running
 from rag.documents.pdf_text import PageText, first_line, text_of
 from rag.documents.pdf_words import page_words
@@ -96,7 +96,7 @@ def _page(document: "PdfDocument", page: "PdfPage", left_out: _LeftOut) -> Page:
     words = found.by_angle.pop(usual, [])
     filled = filled_in(document, page, usual, words)
     words += [word._replace(order=len(words) + 100_000 + number) for number, word in enumerate(filled.words)]
-    words = without_struck(join_raised(words), drawn.strokes(usual))
+    words = without_struck(join_raised(join_initials(words)), drawn.strokes(usual))
     left_out.struck += sum(not word.text for word in words)
     left_out.comments += filled.comments
     _count_pictures(large_pictures(drawn, box), bool(words), bool(found.unpainted), left_out)

@@ -196,7 +196,7 @@ def parts_of(rows: list[Row]) -> list[list[Row]]:
 
 
 def without_headings(rows: list[Row], gap: Gap) -> list[list[Row]]:
-    """The lines parted at headings: lines on one side of the gap where there is nothing on the other, above and below."""
+    """The lines parted at headings: lines on one side of the gap beside which there is nothing."""
     usual = _usual_distance(rows)
     sides = [_sides(row, gap) for row in rows]
     both = [number for number, side in enumerate(sides) if side == (True, True)]

@@ -21,13 +21,11 @@ _FULL = 0.12
 """Of a column's width that a full line may leave free at its end."""
 _RAGGED = 0.35
 """Of a column's width that a line of prose may leave free, where lines are not filled."""
-_LEADERS = re.compile(r"(?:\.[ ]?){5}|(?:_[ ]?){3}|…{2}")
 _GOES_ON = re.compile(
     r"(?:[,(\[«“„/&–—=+]|\b(?:a|an|the|of|and|or|to|in|on|at|by|for|with|from|as|is|are|was|were|that|which|der|die|das|und|"
     r"de|la|le|et|du|des|el|los|y))\Z",
     re.IGNORECASE,
 )
-_WIDE_GAP = "  "
 
 
 class Paragraph(NamedTuple):
@@ -65,7 +63,7 @@ def paragraphs(block: Block) -> Iterator[Paragraph]:
 
 def _paragraphs(lines: list[Line], prose: bool, opens: bool) -> Iterator[Paragraph]:
     usual = _usual_distance(lines)
-    rights = [line.right for line in lines if not is_row(line)]
+    rights = [line.right for line in lines if not line.divided]
     edge = max(rights, default=0.0)  # A line that alone comes so far may just happen to be long.
     edged = sum(right >= edge - _FULL * (edge - lines[0].start) for right in rights) >= 2
     begun: list[Line] = []
@@ -87,7 +85,7 @@ def goes_on(above: Paragraph, below: Paragraph) -> bool:
     if not above.lines or not below.lines or above.code or below.code or above.turned != below.turned:
         return False
     last, first = above.lines[-1], below.lines[0]
-    if not _alike(last, first) or is_row(last) or is_row(first) or mark_of(first):
+    if not _alike(last, first) or last.divided or first.divided or mark_of(first):
         return False
     if last.text[-1:] in HYPHENS:
         return True
@@ -103,7 +101,7 @@ def _with_edges(lines: Sequence[Line]) -> list[Line]:
     """The lines with the edge that two lines of their size reach, if there are as many."""
     rights: dict[int, list[float]] = {}
     for line in lines:
-        if not is_row(line):
+        if not line.divided:
             rights.setdefault(round(line.size * 2), []).append(line.right)
     edges = {size: sorted(ends)[-2] if len(ends) >= 4 else max(ends) for size, ends in rights.items()}
     return [line._replace(edge=max(line.right, edges.get(round(line.size * 2), line.right))) for line in lines]
@@ -111,11 +109,12 @@ def _with_edges(lines: Sequence[Line]) -> list[Line]:
 
 def _is_prose(lines: Sequence[Line]) -> bool:
     """Whether most lines are filled with words, so that their ends mean nothing."""
-    inner = [line for line in lines[:-1] if not ended(line.text) and not is_row(line)]
+    inner = [line for line in lines[:-1] if not ended(line.text) and not line.divided]
     if len(inner) < 2:
         return False
     filled = sum(_slack(line) <= _RAGGED for line in inner)
-    words, letters = (median(counts) for counts in zip(*((len(one.text.split()), len(one.text)) for one in inner)))
+    words = median(len(line.text.split()) for line in inner)
+    letters = median(len(line.text) for line in inner)
     return filled >= 0.65 * len(inner) and ((words >= 3 and letters >= 20) or letters >= 12 * words)
 
 
@@ -132,7 +131,7 @@ def _usual_distance(lines: Sequence[Line]) -> float:
 def _parts(begun: Sequence[Line], below: Line, far: bool, prose: bool, edged: bool) -> bool:
     """Whether a new paragraph begins with `below`."""
     above = begun[-1]
-    if is_row(above) or is_row(below) or not _alike(above, below):
+    if above.divided or below.divided or not _alike(above, below):
         return True
     if above.text[-1:] in HYPHENS and above.text[-2:-1].isalnum() and not mark_of(below):
         return below.base - above.base > 3 * above.size
@@ -173,11 +172,6 @@ def _is_indented(begun: Sequence[Line], below: Line) -> bool:
 def _alike(above: Line, below: Line) -> bool:
     same = abs(above.size - below.size) <= _SAME_SIZE * max(above.size, below.size)
     return same and above.bold == below.bold
-
-
-def is_row(line: Line) -> bool:
-    """Whether the line is divided, as the entries of a table of contents are."""
-    return _WIDE_GAP in line.text or bool(_LEADERS.search(line.text))
 
 
 def mark_of(line: Line) -> str | None:

@@ -1,7 +1,7 @@
 """Raised and lowered text of a PDF's page: exponents, the numbers of notes, indices."""
 
 import re
-from collections import defaultdict
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from rag.documents.pdf_words import Word
@@ -14,8 +14,12 @@ _BESIDE = (-0.3, 0.3)
 """The gap to the letters beside it, in their ems."""
 _LONGEST = 8
 """Letters of a mark; a longer word is none."""
-_LOOKED_AT = 20
-"""Words at one place that are compared; ordinary pages have one or two."""
+_LARGER = 3.0
+"""Times as large as a mark the letters beside it may be."""
+_INITIAL = 1.8
+"""Times as large as the other letters the first of a text is that stands beside some lines."""
+_LOOKED_AT = 300
+"""Words at one height that are compared; ordinary pages have some dozens."""
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|ère|re|e|ème|o|a|os|as|º|ª)\b", re.IGNORECASE)
 _SIGN = re.compile(r"[^\w+\-−–,;]+|TM|SM|\(R\)|\(C\)", re.IGNORECASE)
 _MARK = re.compile(r"\d{1,3}(?:[,;–\-]\d{1,3})*[,;]?|[a-z](?:,[a-z])*|[ivx]{1,4}")
@@ -48,46 +52,61 @@ def join_raised(words: Sequence[Word]) -> list[Word]:
     return _Joining(words).joined(marks) if marks else list(words)
 
 
+def join_initials(words: Sequence[Word]) -> list[Word]:
+    """`words` with each large first letter, as tall as some lines, joined to the word that it begins."""
+    if not words:
+        return []
+    usual = sorted(word.size for word in words)[len(words) // 2]
+    initials = [word for word in words if len(word.text) == 1 and word.text.isalpha() and word.size > _INITIAL * usual]
+    kept = list(words)
+    for initial in initials[:_LOOKED_AT]:
+        top = initial.base - 0.8 * initial.size
+        beside = [
+            word
+            for word in words
+            if word.size < initial.size / 1.5
+            and top < word.base < initial.base - 0.3 * initial.size
+            and -0.2 < (word.left - initial.right) / word.size < 1
+        ]
+        if beside:
+            first = min(beside, key=lambda word: (word.base, word.left))
+            whole = initial.text + (first.text if first.text[0].islower() else f" {first.text}")
+            kept[kept.index(first)] = first._replace(text=whole)
+            kept.remove(initial)
+    return kept
+
+
 class _Joining:
-    """The words by their right and left ends, so that a mark finds its neighbours at once."""
+    """The words from top to bottom, so that a mark finds its neighbours at once."""
 
     def __init__(self, words: Sequence[Word]) -> None:
         self.words: list[Word | None] = list(words)
-        self.cell = max(1.0, sorted(word.size for word in words)[len(words) // 2])
-        self.ends: dict[tuple[int, int], list[int]] = defaultdict(list)
-        self.starts: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self.down = sorted(range(len(words)), key=lambda number: words[number].base)
+        self.bases = [words[number].base for number in self.down]
         self.by_order = {word.order: number for number, word in enumerate(words)}
-        for number, word in enumerate(words):
-            self.ends[self._place(word.right, word.base)].append(number)
-            self.starts[self._place(word.left, word.base)].append(number)
 
     def joined(self, marks: Sequence[int]) -> list[Word]:
-        for number in sorted(marks, key=lambda number: (self.words[number] or self.words[0]).left):  # type: ignore[union-attr]
+        from_left = sorted((word.left, number) for number in marks if (word := self.words[number]))
+        for _, number in from_left:
             self._join(number)
         return [word for word in self.words if word is not None]
 
     def _join(self, number: int) -> None:
         mark = self.words[number]
         assert mark is not None
-        before = self._beside(mark, number, self.ends)
-        if before is not None:
-            word = self.words[before]
-            assert word is not None
-            text = self._text(word, mark, number)
+        if found := self._beside(mark, number, before=True):
+            at, word = found
+            text = self._text(word, mark)
             if text is not None:
                 self.words[number] = None
-                self.words[before] = joined = word._replace(text=text, right=max(word.right, mark.right))
-                self.ends[self._place(joined.right, joined.base)].append(before)
-            return
-        after = self._beside(mark, number, self.starts)
-        if after is not None and mark.text.isdigit():
-            word = self.words[after]
-            assert word is not None
+                self.words[at] = word._replace(text=text, right=max(word.right, mark.right))
+        elif mark.text.isdigit() and (found := self._beside(mark, number, before=False)):
+            at, word = found
             if _rise(word, mark) > 0:
                 self.words[number] = mark._replace(text=f"[{mark.text}]", base=word.base, size=word.size)
-                self.words[after] = word._replace(spaced=True)
+                self.words[at] = word._replace(spaced=True)
 
-    def _text(self, word: Word, mark: Word, number: int) -> str | None:
+    def _text(self, word: Word, mark: Word) -> str | None:
         if _rise(word, mark) < 0:
             return word.text + mark.text
         following = self.by_order.get(mark.order + 1)
@@ -96,27 +115,23 @@ class _Joining:
             return f"{word.text} {mark.text}" if mark.text.isdigit() else None  # The upper part of a fraction.
         return raised(word.text, mark.text)
 
-    def _beside(self, mark: Word, number: int, ends: dict[tuple[int, int], list[int]]) -> int | None:
-        """The nearest larger word that ends, or starts, where `mark` stands."""
-        at = mark.left if ends is self.ends else mark.right
-        column, row = self._place(at, mark.base)
-        best: tuple[float, int] | None = None
-        for x in (column - 1, column, column + 1):
-            for y in (row - 1, row, row + 1, row + 2):
-                for other in ends.get((x, y), ())[-_LOOKED_AT:]:
-                    word = self.words[other]
-                    if word is None or other == number or mark.size >= word.size * _SMALLER:
-                        continue
-                    gap = mark.left - word.right if ends is self.ends else word.left - mark.right
-                    rise = _rise(word, mark)
-                    near = _BESIDE[0] <= gap / word.size <= _BESIDE[1]
-                    moved = _RAISED[0] <= rise <= _RAISED[1] or _LOWERED[0] <= rise <= _LOWERED[1]
-                    if near and moved and (best is None or abs(gap) < best[0]):
-                        best = abs(gap), other
-        return best[1] if best else None
-
-    def _place(self, x: float, y: float) -> tuple[int, int]:
-        return int(x // self.cell), int(y // self.cell)
+    def _beside(self, mark: Word, number: int, before: bool) -> tuple[int, Word] | None:
+        """The nearest larger word that ends where `mark` begins, or begins where it ends."""
+        first = bisect_left(self.bases, mark.base + _LOWERED[0] * _LARGER * mark.size)
+        last = bisect_right(self.bases, mark.base + _RAISED[1] * _LARGER * mark.size)
+        best: tuple[float, int, Word] | None = None
+        for at in self.down[first : min(last, first + _LOOKED_AT)]:
+            word = self.words[at]
+            if word is None or at == number or mark.size >= word.size * _SMALLER:
+                continue
+            gap = mark.left - word.right if before else word.left - mark.right
+            if not _BESIDE[0] <= gap / word.size <= _BESIDE[1]:
+                continue
+            rise = _rise(word, mark)
+            moved = _RAISED[0] <= rise <= _RAISED[1] or _LOWERED[0] <= rise <= _LOWERED[1]
+            if moved and (best is None or abs(gap) < best[0]):
+                best = abs(gap), at, word
+        return best[1:] if best else None
 
 
 def _rise(word: Word, mark: Word) -> float:

@@ -22,7 +22,9 @@ LIST_MARK = re.compile(
     r"|\[[ xX\d]{1,3}\]"
 )
 """A word that is the mark of a list's item or the number of a clause."""
+_LONGEST_MARK = 12
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_LEADERS = re.compile(r"(?:\.[ ]?){5}|(?:_[ ]?){3}|…{2}")
 _ENDED = re.compile(r"[.!?:;…。！？؟۔][\"'”’»)\]]{0,3}\Z")
 _OPENERS = "\"'“‘«(„"
 
@@ -38,6 +40,8 @@ class Line(NamedTuple):
     bold: bool
     fixed: bool
     first_width: float
+    divided: bool
+    """Whether wide gaps or leaders divide it, as the entries of a table of contents."""
     start: float
     edge: float
 
@@ -104,15 +108,16 @@ def _without_doubles(row: Row) -> Row:
 def is_mark(row: Row, number: int) -> bool:
     """Whether a word is the mark of a list's item: the first of its line, or behind a wide gap."""
     word = row[number]
-    if number and word.left - row[number - 1].right < WIDE * word.size:
+    if len(word.text) > _LONGEST_MARK or (number and word.left - row[number - 1].right < WIDE * word.size):
         return False
     return bool(LIST_MARK.fullmatch(word.text))
 
 
 def row_text(row: Row, justified: bool = False) -> str:
     """The words of a line; wide gaps are two blanks, unless the line is `justified`."""
-    if any(_RIGHT_TO_LEFT.search(word.text) for word in row):  # PDFium gives them in logical order.
-        return " ".join(word.text for word in sorted(row, key=lambda word: word.order))
+    whole = "".join([word.text for word in row])
+    if not whole.isascii() and _RIGHT_TO_LEFT.search(whole):  # PDFium gives them in logical order.
+        return " ".join(word.text for word in sorted(row, key=lambda word: word.order) if word.text)
     pieces, before = [], None
     for number, word in enumerate(row):
         if not word.text:
@@ -147,8 +152,11 @@ def lines_of(rows: list[Row]) -> Iterator[Line]:
         end = round(row[-1].right)
         justified = len(rows) >= _JUSTIFIED and ends[end - 1] + ends[end] + ends[end + 1] >= len(rows) / 2
         letters = sum(len(word.text) for word in row)
+        text = row_text(row, justified)
+        if not text:
+            continue
         yield Line(
-            row_text(row, justified),
+            text,
             row[0].left,
             max(word.right for word in row),
             row[0].base,
@@ -156,6 +164,7 @@ def lines_of(rows: list[Row]) -> Iterator[Line]:
             sum(len(word.text) for word in row if word.bold) > 0.8 * letters,
             sum(len(word.text) for word in row if word.fixed) > 0.8 * letters,
             row[0].right - row[0].left,
+            "  " in text or bool(_LEADERS.search(text)),
             start,
             edge,
         )

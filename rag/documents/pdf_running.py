@@ -52,10 +52,8 @@ def without_running(pages: Iterator[Page]) -> Iterator[Page]:
     window: deque[tuple[Page, list[_Edge], list[_Edge]]] = deque()
     before: deque[tuple[list[_Edge], list[_Edge]]] = deque(maxlen=_NEIGHBOURS)
     told: set[tuple[str, int | None]] = set()
-    number = 0
-    for page in pages:
+    for number, page in enumerate(pages):
         window.append((page, *_edges(page, number)))
-        number += 1
         if len(window) > _NEIGHBOURS:
             yield _reduced(window, before, told)
     while window:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rag.documents.html import tidy
 from rag.documents.pdf_hyphen import join, join_lines, words_of
-from rag.documents.pdf_prose import Paragraph, goes_on, is_row, mark_of
+from rag.documents.pdf_prose import Paragraph, goes_on, mark_of
 from rag.documents.pdf_rows import Block
 
 _LARGER = 1.15
@@ -169,7 +169,13 @@ def _rounded(size: float) -> float:
 
 def _may_be_heading(paragraph: Paragraph) -> bool:
     lines = paragraph.lines
-    if not lines or paragraph.code or paragraph.turned or len(lines) > _FEW_LINES or any(map(is_row, lines)):
+    if (
+        not lines
+        or paragraph.code
+        or paragraph.turned
+        or len(lines) > _FEW_LINES
+        or any(line.divided for line in lines)
+    ):
         return False
     text = " ".join(line.text for line in lines)
     letters = sum(map(str.isalpha, text))

@@ -1,4 +1,6 @@
 import random
+import time
+from contextlib import suppress
 from io import BytesIO
 from itertools import zip_longest
 
@@ -439,13 +441,9 @@ def test_headings_are_told_by_their_size() -> None:
     ],
 )
 def test_hostile_pages_end_soon(content: str) -> None:
-    import time
-
     begun = time.process_time()
-    try:
+    with suppress(FormatError):
         read(formats.drawn_pdf([content]))
-    except FormatError:
-        pass
     assert time.process_time() - begun < 10
 
 
