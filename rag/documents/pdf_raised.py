@@ -8,7 +8,7 @@ from rag.documents.pdf_words import Word
 
 _SMALLER = 0.87
 """Of the letters beside it; larger text is no raised mark."""
-_RAISED, _LOWERED = (0.12, 0.9), (-0.45, -0.04)
+_RAISED, _LOWERED = (0.12, 0.9), (-0.62, -0.04)
 """How far the baseline is above that of the letters beside it, in their ems."""
 _BESIDE = (-0.3, 0.3)
 """The gap to the letters beside it, in their ems."""
@@ -27,7 +27,7 @@ _POWER = re.compile(r"[+\-−–]?\d{1,4}|\d?[+\-−–]|[+\-−–]?\d*[a-z]|[a
 _TEN = re.compile(r"(?:\A|[^\d.,])10\Z")
 _SMALL_NUMBER = re.compile(r"(?:\A|[^\d.,\w])\d{1,2}\Z")
 _UNIT = re.compile(r"(?:\A|[\d/·*\s(µ])(?:[munpkcd]?m|µm|mm|s|ft|in|yd|mi|kg)\Z")
-_VARIABLE = re.compile(r"(?:\A|[^\w'’])[^\W\d_]\)?\Z")
+_VARIABLE = re.compile(r"(?:\A|[^\w'’])[^\W\d_]\d?\)?\Z")
 _OF_LETTERS = re.compile(
     r"\A(?!(?:of|in|to|is|as|on|at|by|it|we|he|or|an|up|so|no|us|me|my|do|go|if|am|be)\Z)[a-z]{2}\Z"
 )

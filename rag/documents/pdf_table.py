@@ -198,7 +198,7 @@ def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, spaced
 
 def _has_header(grid: Grid, rows: tuple[tuple[str, ...], ...]) -> bool:
     """Whether the first row is in bold and the others are not, or has no numbers where they have."""
-    if len(rows) < 2 or not all(rows[0][1:]):
+    if len(rows) < 2 or not all(rows[0][1:]) or sum(row[0].endswith(":") for row in rows) > len(rows) / 2:
         return False
     bold = [all(word.bold for cell in line for word in cell) for line in grid.lines]
     if bold[0] and sum(bold) <= len(bold) / 2:

@@ -234,14 +234,35 @@ def raised(*pieces: str, rise: float = 4, size: float = 6) -> str:
         (["An area of 40 m", "2", " in the 21", "st", " century"], "An area of 40 m^2 in the 21st century"),
         (["The lake", "4", " is deep.", "5"], "The lake[4] is deep.[5]"),
         (["About 10", "-3", " and x", "n", " and e = mc", "2"], "About 10^-3 and x^n and e = mc^2"),
+        (["The 1,200", "a", " crowns of 2020,", "5", " too"], "The 1,200[a] crowns of 2020,[5] too"),
     ],
 )
 def test_raised_text_does_not_run_into_the_word_before(pieces: list[str], text: str) -> None:
     assert drawn(raised(*pieces)).text == text
 
 
-def test_lowered_text_is_joined() -> None:
-    assert drawn(raised("H", "2", "O and CO", "2", rise=-2)).text == "H2O and CO2"
+@pytest.mark.parametrize("rise", [-2, -5])
+def test_lowered_text_is_joined(rise: float) -> None:
+    assert drawn(raised("H", "2", "O and CO", "2", rise=rise)).text == "H2O and CO2"
+
+
+def test_a_fraction_is_not_a_power() -> None:
+    page = (
+        at(60, 800, "Take 3")
+        + at(88.9, 804, "1", 6)
+        + at(92.2, 800, "/", 8)
+        + at(94.4, 799, "2", 6)
+        + at(100, 800, "cups")
+    )
+    assert drawn(page).text == "Take 3 1/2 cups"
+
+
+def test_a_large_first_letter_belongs_to_its_word() -> None:
+    page = at(60, 776, "T", 36) + "".join(
+        column(84, 797, ["he council has decided to build", "a new bridge over the river,"])
+    )
+    page += "".join(column(60, 771, ["which will be ready in spring."]))
+    assert drawn(page).text.startswith("The council has decided to build a new bridge")
 
 
 def test_raised_text_that_is_drawn_later_finds_its_word() -> None:
