@@ -1,4 +1,7 @@
-"""PDF -> text with its pages: the words by PDFium, their order, paragraphs and headings by the modules pdf_*."""
+"""PDF -> text with its pages.
+
+PDFium gives the words; the modules pdf_* put them in order and make paragraphs and headings of them.
+"""
 
 import re
 from collections import Counter
@@ -113,7 +116,10 @@ def _count_pictures(pictures: list[Box], has_text: bool, is_read: bool, left_out
 
 
 def _page_texts(pages: Iterator[Page]) -> Iterator[PageText]:
-    """The paragraphs of each page; text at an angle comes last, and once if it is on every page as a watermark is."""
+    """The paragraphs of each page, those of text at an angle last.
+
+    What stands on every page, as a watermark does, comes once.
+    """
     told: set[str] = set()
     for page in pages:
         found = [paragraph for block in blocks(page.words, page.rules) for paragraph in paragraphs(block)]

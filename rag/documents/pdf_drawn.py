@@ -1,4 +1,4 @@
-"""What is drawn on a PDF's page beside text: pictures, lines, and whether they hide or strike out words."""
+"""Pictures and lines on a PDF's page, and words hidden or struck out."""
 
 import ctypes
 import math
@@ -36,7 +36,7 @@ _COVERED = 0.8
 
 @dataclass
 class Drawn:
-    """What stands on a page beside text; `rules` are upright at the angle of the page's text."""
+    """What stands on a page beside text."""
 
     pictures: list[Box] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
@@ -112,8 +112,9 @@ def large_pictures(drawn: Drawn, page: Box) -> list[Box]:
 
 
 def take_seen(page: "PdfPage", found: PageWords, drawn: Drawn) -> int:
-    """Add to `found` the doubtful words that are seen, or lie below a picture as OCR puts them.
+    """Add to `found` the doubtful words that a reader sees.
 
+    Words that are not painted count if a picture lies over them, as OCR puts them.
     Returns how many are left out.
     """
     unseen = found.unseen
@@ -162,7 +163,10 @@ def _contrasting(page: "PdfPage", words: Sequence[tuple[int, Word]]) -> list[tup
 
 
 def without_struck(words: Sequence[Word], strokes: Sequence[Rule]) -> list[Word]:
-    """The words, those that a line strikes out without text. `strokes` are sorted from top to bottom."""
+    """The words, those that a line strikes out without text.
+
+    `strokes` are sorted from top to bottom.
+    """
     if not strokes:
         return list(words)
     return [word._replace(text="") if _is_struck(word, strokes) else word for word in words]

@@ -1,4 +1,4 @@
-"""What is filled into the fields of a PDF's form, or written on its pages as a note, as words in their places."""
+"""The fields of a PDF's form and its notes, as words in their places."""
 
 import ctypes
 import math
@@ -40,7 +40,10 @@ class Filled:
 
 
 def filled_in(document: "PdfDocument", page: "PdfPage", angle: int, words: Sequence[Word]) -> Filled:
-    """What stands in the fields of a page, upright at `angle` like its `words`; not what is already among them."""
+    """What stands in the fields of a page and is not among its `words`.
+
+    Both are upright at `angle`.
+    """
     import pypdfium2.raw as api
 
     found = Filled()
@@ -60,7 +63,7 @@ def filled_in(document: "PdfDocument", page: "PdfPage", angle: int, words: Seque
 
 
 def _labels_in_order(fields: Sequence[tuple[Box, str]], beside: Sequence[Word]) -> dict[Box, float]:
-    """The baselines of the labels of fields below each other, where their heights alone do not tell one for each.
+    """The baselines of labels, where heights alone do not tell one for each field.
 
     Fields that are as many as the labels beside them belong to these in their order.
     """
@@ -139,7 +142,7 @@ def _read(annotation: _Annotation, found: Filled) -> None:
 
 
 def _field_text(annotation: _Annotation) -> str | None:
-    """What stands in a field, empty if it is not filled in; None if it is none for text."""
+    """What stands in a field, which may be nothing; None if it holds no text."""
     api = annotation.api
     kind = api.FPDFAnnot_GetFormFieldType(annotation.form, annotation.raw)
     if kind in {api.FPDF_FORMFIELD_CHECKBOX, api.FPDF_FORMFIELD_RADIOBUTTON}:
@@ -174,7 +177,10 @@ def _drawn_in(box: Box, beside: Sequence[Word]) -> str:
 
 
 def _line_at(box: Box, beside: Sequence[Word], lines: int = 1) -> tuple[float, float]:
-    """The baseline and the size of letters in a field: those of the text beside it, if there is any."""
+    """The baseline and the size of letters in a field.
+
+    They are those of the text beside it, if there is any.
+    """
     _, top, _, bottom = box
     size = min(_LARGEST, max(1.0, (bottom - top) * 0.7 / lines))
     expected = bottom - 0.25 * (bottom - top) if bottom - top < 2.5 * size and lines == 1 else top + size

@@ -1,4 +1,4 @@
-"""Gaps between words that go down a PDF's page, and so divide its lines into columns."""
+"""Gaps between words that go down a PDF's page and divide its lines."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -33,7 +33,10 @@ class Gap(NamedTuple):
 
 
 def bands(rows: list[Row], known: list[float]) -> list[tuple[int, int, Gap]]:
-    """The lines that a gap divides from top to bottom, the longest first chosen, in the order of the page."""
+    """The lines that a gap divides, in the order of the page.
+
+    Where gaps compete for a line, the one that goes down most lines has it.
+    """
     size = median(row[0].size for row in rows)
     runs = sorted(_runs(rows, size, known), key=lambda run: (run[1].both, run[1].right - run[1].left), reverse=True)
     taken = [False] * len(rows)
@@ -49,7 +52,7 @@ def bands(rows: list[Row], known: list[float]) -> list[tuple[int, int, Gap]]:
 
 
 def _runs(rows: list[Row], size: float, known: list[float]) -> Iterator[tuple[int, Gap]]:
-    """The gaps that go down some lines, each with the number of the line that ends it."""
+    """The gaps that go down some lines, with the line that ends each."""
     narrowest = _GUTTER[0][1] * size
     taken = [_taken(row) for row in rows]
     alive: list[Gap] = []
@@ -71,7 +74,7 @@ def _runs(rows: list[Row], size: float, known: list[float]) -> Iterator[tuple[in
 
 
 def _near(rows: list[Row], number: int) -> list[int]:
-    """The lines beside this one: those of another column may lie a little higher or lower."""
+    """The lines beside this one, which may lie a little higher or lower."""
     near = [number]
     base, size = rows[number][0].base, rows[number][0].size
     for step in (-1, 1):
@@ -105,13 +108,19 @@ def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _usual_blank(taken: list[tuple[float, float]]) -> float:
-    """The usual gap of a line, which is wide where lines are filled; 0 if there are too few to tell."""
+    """The usual gap of a line, 0 if there are too few to tell.
+
+    It is wide where lines are filled.
+    """
     blanks = sorted(right - left for (_, left), (right, _) in pairwise(taken))
     return blanks[(len(blanks) - 1) // 2] if len(blanks) > 1 else 0.0
 
 
 def _free(gap: Gap, intervals: list[tuple[float, float]], own: list[tuple[float, float]], blank: float) -> Gap | None:
-    """The widest part of the gap that `intervals` leave free; `own` are the words of the line alone."""
+    """The widest part of the gap that `intervals` leave free.
+
+    `own` are the words of the line alone.
+    """
     at = max(0, bisect_left(intervals, (gap.left, gap.left)) - 1)
     left, best = gap.left, (0.0, 0.0)
     while at < len(intervals) and intervals[at][0] < gap.right:
@@ -143,7 +152,10 @@ def _is_gutter(gap: Gap, size: float, known: list[float]) -> bool:
 
 
 def _trimmed(rows: list[Row], start: int, end: int, gap: Gap) -> tuple[int, int]:
-    """Without lines at both ends that only happen to leave the gap free: titles, headings, the foot of the page."""
+    """Start and end without lines that only happen to leave the gap free.
+
+    Such are titles, headings and the foot of the page.
+    """
     usual = _usual_distance(rows[start:end])
 
     def one_sided(row: Row) -> bool:
@@ -196,7 +208,7 @@ def parts_of(rows: list[Row]) -> list[list[Row]]:
 
 
 def without_headings(rows: list[Row], gap: Gap) -> list[list[Row]]:
-    """The lines parted at headings: lines on one side of the gap beside which there is nothing."""
+    """The lines parted at headings, which stand on one side of the gap alone."""
     usual = _usual_distance(rows)
     sides = [_sides(row, gap) for row in rows]
     both = [number for number, side in enumerate(sides) if side == (True, True)]
@@ -219,7 +231,10 @@ def _sides(row: Row, gap: Gap) -> tuple[bool, bool]:
 
 
 def extended(rows: list[Row], start: int, first: int, gap: Gap) -> int:
-    """Where a band begins if lines of one column alone, down from `first`, belong to it."""
+    """Where a band begins if lines of one column alone belong to it.
+
+    None before `first` do.
+    """
     usual = _usual_distance(rows[start:])
     while start > first:
         row, below = rows[start - 1], rows[start]

@@ -58,7 +58,10 @@ def grid_of(rows: Sequence[Row]) -> Grid:
 
 
 def _gaps(rows: Sequence[Row], size: float) -> list[tuple[float, float]]:
-    """The gaps between columns, from left to right; where some lines cross one, the part that none does."""
+    """The gaps between columns, from left to right.
+
+    Where some lines cross one, it is the part that none does.
+    """
     ems = next(ems for lines, ems in _GAPS if len(rows) >= lines)
     most = int(_CROSSING * len(rows))
     events = sorted((x, step) for row in rows for word in row for x, step in ((word.left, 1), (word.right, -1)))
@@ -90,13 +93,13 @@ def _is_filled(rows: Sequence[Row], gap: tuple[float, float], gaps: list[tuple[f
 
 
 def is_staggered(rows: Sequence[Row]) -> bool:
-    """Whether many lines are a little above or below one beside them, as those of columns may be."""
+    """Whether many lines are a little above or below one beside them."""
     close = sum(below[0].base - above[0].base < _BESIDE * below[0].size for above, below in pairwise(rows))
     return close > 0.3 * (len(rows) - 1)
 
 
 def inner_rules(grid: Grid, rules: Sequence[Rule]) -> list[float]:
-    """The heights of the drawn lines that cross a gap between the first line and the last."""
+    """The heights of drawn lines that cross a gap between two lines of text."""
     first = bisect_left(rules, (grid.bases[0], 0.0, 0.0))
     found: list[float] = []
     for rule in rules[first : bisect_right(rules, (grid.bases[-1], 0.0, 0.0))]:

@@ -31,7 +31,10 @@ _PARTS = frozenset(
 
 
 def join_lines(lines: Sequence[str], known: Counter[str]) -> str:
-    """The lines of a paragraph as one; `known` is what `words_of` has found in the document."""
+    """The lines of a paragraph as one.
+
+    `known` is what `words_of` has found in the document.
+    """
     pieces: list[str] = []
     for line in lines:
         if pieces:
@@ -43,7 +46,10 @@ def join_lines(lines: Sequence[str], known: Counter[str]) -> str:
 
 
 def join(above: str, below: str, known: Counter[str]) -> str:
-    r"""What stands between two lines: a blank, nothing, or "\b" if the hyphen at the end of the first is to go."""
+    r"""What stands between two lines: a blank, nothing or "\b".
+
+    The last means that the hyphen at the end of the first is to go.
+    """
     if not above or not below:
         return ""
     if above[-1] in _UNBROKEN and above[-2:-1].isalnum() and below[0].isalnum():
@@ -54,7 +60,10 @@ def join(above: str, below: str, known: Counter[str]) -> str:
 
 
 def words_of(texts: Iterable[str]) -> Counter[str]:
-    """How often each word stands in `texts`, which are lines; words that their ends divide are not counted."""
+    """How often each word stands in the lines `texts`.
+
+    Words that the ends of lines divide are not counted.
+    """
     known: Counter[str] = Counter()
     divided = False
     for text in texts:

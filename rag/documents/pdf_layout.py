@@ -1,4 +1,4 @@
-"""The words of a PDF's page -> its blocks in the order of reading: columns are told from tables."""
+"""The words of a PDF's page -> its columns and tables in order."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -18,13 +18,19 @@ _FEW = 3
 
 
 def blocks(words: Sequence[Word], rules: Sequence[Rule]) -> Iterator[Block]:
-    """The blocks of a page in the order of reading. `rules` are sorted from top to bottom."""
+    """The blocks of a page in the order of reading.
+
+    `rules` are sorted from top to bottom.
+    """
     if words:
         yield from _blocks(rows_of(words), rules, 0, [])
 
 
 def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[float]) -> Iterator[Block]:
-    """`known` are the middles of gaps that divide columns elsewhere on the page; a few lines there are columns too."""
+    """The blocks of some lines.
+
+    `known` are the middles of gaps that divide columns elsewhere on the page; there a few lines are columns too.
+    """
     found, before = [], 0
     for start, end, gap in bands(rows, known) if depth < _DEEPEST else []:
         first = extended(rows[:end], start, before, gap)
@@ -52,8 +58,9 @@ def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[floa
 
 
 def _parts(rows: list[Row], gap: Gap, is_one: bool, rules: Sequence[Rule]) -> list[tuple[list[Row], bool]]:
-    """The lines parted where a table begins or ends that leaves the same gap free as what stands above or below it.
+    """The lines parted where a table among columns begins or ends.
 
+    It leaves the same gap free as what stands above or below it.
     Each part with whether it is like most of the lines, in columns.
     """
     parts = parts_of(rows)

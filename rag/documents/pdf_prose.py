@@ -81,7 +81,7 @@ def _paragraphs(lines: list[Line], prose: bool, opens: bool) -> Iterator[Paragra
 
 
 def goes_on(above: Paragraph, below: Paragraph) -> bool:
-    """Whether the sentence at the end of a column or page goes on in the next."""
+    """Whether a sentence goes on from one column or page to the next."""
     if not above.lines or not below.lines or above.code or below.code or above.turned != below.turned:
         return False
     last, first = above.lines[-1], below.lines[0]
@@ -98,7 +98,7 @@ def goes_on(above: Paragraph, below: Paragraph) -> bool:
 
 
 def _with_edges(lines: Sequence[Line]) -> list[Line]:
-    """The lines with the edge that two lines of their size reach, if there are as many."""
+    """The lines with the edge that two of their size reach."""
     rights: dict[int, list[float]] = {}
     for line in lines:
         if not line.divided:

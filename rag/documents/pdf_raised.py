@@ -53,7 +53,10 @@ def join_raised(words: Sequence[Word]) -> list[Word]:
 
 
 def join_initials(words: Sequence[Word]) -> list[Word]:
-    """`words` with each large first letter, as tall as some lines, joined to the word that it begins."""
+    """`words` with each large first letter joined to the word that it begins.
+
+    Such a letter is as tall as some lines.
+    """
     if not words:
         return []
     usual = sorted(word.size for word in words)[len(words) // 2]
@@ -139,7 +142,7 @@ def _rise(word: Word, mark: Word) -> float:
 
 
 def raised(before: str, mark: str) -> str | None:
-    """What stands for `mark` raised after `before`, None if it is a word of its own.
+    """What stands for `mark` raised after `before`, None if it stands alone.
 
     A number never runs into the one before it.
     """

@@ -1,4 +1,4 @@
-"""The words of a PDF's page -> its lines, and what tells how they go on."""
+"""The words of a PDF's page -> its lines."""
 
 import re
 from collections import Counter
@@ -30,7 +30,10 @@ _OPENERS = "\"'“‘«(„"
 
 
 class Line(NamedTuple):
-    """Words on one baseline; `start` and `edge` are where the lines of its column begin and end."""
+    """Words on one baseline.
+
+    `start` and `edge` are where the lines of its column begin and end.
+    """
 
     text: str
     left: float
@@ -84,7 +87,10 @@ def is_right_to_left(words: Sequence[Word]) -> bool:
 
 
 def rows_of(words: Sequence[Word]) -> list[Row]:
-    """The words of each line across the page, from top to bottom and left to right."""
+    """The words of each line across the page, from top to bottom.
+
+    Those of a line are in the order from left to right.
+    """
     rows: list[Row] = []
     base = size = 0.0
     for word in sorted(words, key=lambda word: (word.base, word.left)):
@@ -106,7 +112,10 @@ def _without_doubles(row: Row) -> Row:
 
 
 def is_mark(row: Row, number: int) -> bool:
-    """Whether a word is the mark of a list's item: the first of its line, or behind a wide gap."""
+    """Whether a word is the mark of a list's item.
+
+    It is the first of its line, or stands behind a wide gap.
+    """
     word = row[number]
     if len(word.text) > _LONGEST_MARK or (number and word.left - row[number - 1].right < WIDE * word.size):
         return False

@@ -26,7 +26,10 @@ _ROMAN = re.compile(r"[ivxl]{1,7}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Page:
-    """The words of a page at its usual angle, those at others, the lines drawn, and repeated lines kept of it."""
+    """The words of a page at its usual angle.
+
+    `turned` are those at others, `rules` the lines drawn, `head` and `foot` repeated lines kept of it.
+    """
 
     words: Sequence[Word]
     rules: Sequence[Rule] = ()
@@ -44,8 +47,9 @@ class _Edge(NamedTuple):
 
 
 def without_running(pages: Iterator[Page]) -> Iterator[Page]:
-    """The pages without what repeats at their top and bottom; where it comes first, it is in `head` or `foot`.
+    """The pages without what repeats at their top and bottom.
 
+    Where it comes first, it is in `head` or `foot`.
     A line repeats if a page nearby has it in the same place, word for word or with the number
     of that page. Bare page numbers are left out of every page.
     """
@@ -61,7 +65,7 @@ def without_running(pages: Iterator[Page]) -> Iterator[Page]:
 
 
 def _edges(page: Page, number: int) -> tuple[list[_Edge], list[_Edge]]:
-    """The lines at the top, from the first on, and at the bottom, from the last on."""
+    """The lines at the top and at the bottom, the outermost first."""
     rows = rows_of(page.words)
     ends = []
     for lines in (rows[: _EDGE + 1], rows[: -_EDGE - 2 : -1]):
@@ -76,7 +80,10 @@ def _edges(page: Page, number: int) -> tuple[list[_Edge], list[_Edge]]:
 
 
 def _keys(text: str, page: int) -> frozenset[tuple[str, int | None]]:
-    """What a line must share with another to repeat it: its words, or all but a number that grows with the pages."""
+    """What a line must share with another to repeat it.
+
+    That is all its words, or all but a number that grows with the pages.
+    """
     keys: set[tuple[str, int | None]] = {(text, None)}
     for match in list(_NUMBER.finditer(text))[:_NUMBERS]:
         keys.add((f"{text[: match.start()]}\0{text[match.end() :]}", int(match[0]) - page))
@@ -102,7 +109,10 @@ def _reduced(
 
 
 def _repeated(edges: Sequence[_Edge], others: Sequence[Sequence[_Edge]]) -> list[_Edge]:
-    """The outermost lines that repeat; the innermost of them stands apart or has the page's number."""
+    """The outermost lines that repeat.
+
+    The innermost of them stands apart from the text or has the page's number.
+    """
     found: list[_Edge] = []
     for edge in edges:
         place = edge.row[0].base

@@ -1,4 +1,4 @@
-"""Lines of a PDF's page that a gap divides: whether they are a table, and the rows of a table."""
+"""Tables of a PDF: what tells them from columns, and their rows."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -36,7 +36,10 @@ def is_table(grid: Grid, rules: Sequence[Rule]) -> bool:
 
 
 def _breaks_in_all(grid: Grid) -> int:
-    """How often all columns pause at once and none goes on with its sentence behind it; 0 if they ever do."""
+    """How often all columns pause at once.
+
+    0 if a sentence ever goes on behind such a pause.
+    """
     least = least_distance(grid)
     count = 0
     normal = 0
@@ -71,7 +74,10 @@ def _rows_begin_together(grid: Grid) -> bool:
 
 
 def _is_labelled(grid: Grid) -> bool:
-    """Whether short entries of one column stand where the cells of the others begin, behind lines that are not full."""
+    """Whether short entries of one column stand where cells of others begin.
+
+    The lines before such cells are not full.
+    """
     columns = [grid.column(number) for number in range(grid.width)]
     edges = [max((word.right for _, row, _ in column for word in row), default=0.0) for column in columns]
     for labels in columns:
@@ -126,7 +132,7 @@ def _filled(column: list[tuple[int, Row, str]]) -> float:
 
 
 def _is_cut(above: str, below: str) -> bool:
-    """Whether the line above looks like part of a longer sentence, and the one below like its next part."""
+    """Whether two lines look like parts of a longer sentence."""
     return len(above.split()) >= 5 and not ended(above) and below[:1].isalnum()
 
 
@@ -135,7 +141,10 @@ def _goes_on(above: str, below: str) -> bool:
 
 
 def _runs_past(grid: Grid, prose: list[int]) -> bool:
-    """Whether sentences go on where another column has an entry: a note in the margin, or a list beside text."""
+    """Whether sentences go on where another column has an entry.
+
+    That is a note in the margin, or a list beside text.
+    """
     for number in prose:
         column = grid.column(number)
         left = min(row[0].left for _, row, _ in column)
@@ -182,7 +191,10 @@ def table(grid: Grid, rules: Sequence[Rule]) -> Block:
 
 
 def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, spaced: bool, far: bool) -> bool:
-    """Whether a line begins a row: all are divided by drawn lines (`ruled`), or rows stand apart (`spaced`)."""
+    """Whether a line begins a row.
+
+    All rows are divided by drawn lines (`ruled`), or they stand apart (`spaced`).
+    """
     if bisect_left(inner, grid.bases[number - 1]) < bisect_right(inner, grid.bases[number]) or ruled or far:
         return not ruled or bisect_left(inner, grid.bases[number - 1]) < bisect_right(inner, grid.bases[number])
     texts, before = grid.texts[number], grid.texts[number - 1]
@@ -197,7 +209,7 @@ def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, spaced
 
 
 def _has_header(grid: Grid, rows: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether the first row is in bold and the others are not, or has no numbers where they have."""
+    """Whether the first row alone is in bold, or alone has no numbers."""
     if len(rows) < 2 or not all(rows[0][1:]) or sum(row[0].endswith(":") for row in rows) > len(rows) / 2:
         return False
     bold = [all(word.bold for cell in line for word in cell) for line in grid.lines]

@@ -1,4 +1,4 @@
-"""The paragraphs of a PDF's pages -> its text, with headings, whole sentences and the offsets of the pages."""
+"""The paragraphs of a PDF's pages -> its text and where each page starts."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _SHORT = 40
 
 @dataclass(frozen=True)
 class PageText:
-    """The paragraphs of a page, and what repeats at its top and bottom, where it comes first."""
+    """The paragraphs of a page, and what repeats on pages, where it comes first."""
 
     paragraphs: tuple[Paragraph, ...]
     head: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class PageText:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A text and what stands before it, if it is not the first of its page."""
+    """A text and what parts it from the one before."""
 
     text: str
     before: str = "\n\n"
@@ -61,7 +61,10 @@ def text_of(pages: Sequence[PageText]) -> tuple[str, tuple[int, ...]]:
 
 
 def first_line(pages: Sequence[PageText]) -> str:
-    """The first paragraph's text, if it is short; else the first that repeats at the top of pages."""
+    """The first paragraph's text, if it is short.
+
+    Else it is the first that repeats at the top of pages.
+    """
     first = next((paragraph for page in pages for paragraph in page.paragraphs), None)
     if first and 0 < len(first.lines) <= _FEW_LINES:
         return tidy(join_lines([line.text for line in first.lines], Counter()))
@@ -190,7 +193,7 @@ def _may_be_heading(paragraph: Paragraph) -> bool:
 
 
 def _joined(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
-    """The paragraphs of a page; one that goes on at the top of the next column is one."""
+    """The paragraphs of a page, those joined that go on in the next column."""
     joined: list[Paragraph] = []
     for paragraph in paragraphs:
         if joined and paragraph.opens and goes_on(joined[-1], paragraph):
@@ -203,7 +206,10 @@ def _joined(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
 def _pieces(
     page: PageText, body: list[Paragraph], tail: int, continued: bool, runs_on: bool, style: _Style
 ) -> Iterator[_Piece]:
-    """The texts of a page; what goes on at the next page is last, what goes on from the last one first."""
+    """The texts of a page.
+
+    What goes on at the next page is last, what goes on from the one before first.
+    """
     texts = list(_body_pieces(body, style))
     head = [_Piece(text, "\n" if number else "\n\n") for number, text in enumerate(page.head)]
     foot = [_Piece(text, "\n" if number else "\n\n") for number, text in enumerate(page.foot)]

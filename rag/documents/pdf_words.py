@@ -1,4 +1,4 @@
-"""The words of a PDF's page as PDFium gives them: where each stands, how large it is, whether a reader sees it."""
+"""The words of a PDF's page as PDFium gives them, with their places and sizes."""
 
 import ctypes
 import math
@@ -46,7 +46,10 @@ class Word(NamedTuple):
 
 
 class _Style(NamedTuple):
-    """What the letters of a text object have in common; `angle` is in degrees, from left to right is 0."""
+    """What the letters of a text object have in common.
+
+    `angle` is in degrees; from left to right is 0.
+    """
 
     size: float
     angle: int
@@ -60,7 +63,10 @@ class _Style(NamedTuple):
 
 @dataclass
 class PageWords:
-    """The words of a page for each angle, turned upright, with those that may not be seen."""
+    """The words of a page for each angle, turned upright.
+
+    Those that may not be seen are apart.
+    """
 
     by_angle: dict[int, list[Word]] = field(default_factory=lambda: defaultdict(list))
     white: list[tuple[int, Word]] = field(default_factory=list)
@@ -70,7 +76,7 @@ class PageWords:
 
 
 def upright(x: float, y: float, angle: int) -> tuple[float, float]:
-    """A point of the page in the co-ordinates of text at `angle`, the second growing down."""
+    """A point as text at `angle` sees it; the second number grows down."""
     if angle == 0:
         return x, -y
     turn = math.radians(angle)
@@ -100,7 +106,10 @@ def page_words(page: "PdfPage", box: tuple[float, float, float, float]) -> PageW
 
 
 class _Reader:
-    """Calls of PDFium cost most, so a word whose ends are alike is not looked at letter by letter."""
+    """Reads the words of a page.
+
+    Calls of PDFium cost most, so a word whose ends are alike is not looked at letter by letter.
+    """
 
     def __init__(self, raw: Any, box: tuple[float, float, float, float]) -> None:
         import pypdfium2.raw as api
@@ -189,7 +198,10 @@ class _Reader:
         return -self.origin[1]
 
     def _add_turned(self, text: str, first: int, style: _Style, spaced: bool) -> None:
-        """Add a word that does not run from left to right; the boxes of its letters tell less."""
+        """Add a word that does not run from left to right.
+
+        The boxes of its letters tell less.
+        """
         self.get_origin(self.raw, first, self.at_x, self.at_x + 8)
         left, base = upright(self.origin[0], self.origin[1], style.angle)
         sides = [ctypes.c_double() for _ in range(4)]
@@ -252,7 +264,7 @@ class _Reader:
         return _Style(size, angle, bold, fixed, drop, mode == _INVISIBLE, white)
 
     def _font(self, key: int | None) -> tuple[bool, bool]:
-        """Whether the font of a text object is bold, and whether its letters are all of one width."""
+        """Whether the font of a text object is bold, and whether it is monospaced."""
         font = self.get_font(key) if key else None
         if font in self.fonts or not font:
             return self.fonts.get(font, (False, False))
