@@ -13,6 +13,7 @@ from rag.documents.html import tidy
 from rag.documents.parsed import FormatError, Parsed
 from rag.documents.pdf_drawn import Box, drawn_on, large_pictures, take_seen, without_struck
 from rag.documents.pdf_form import filled_in
+from rag.documents.pdf_lattice import lattices
 from rag.documents.pdf_layout import blocks
 from rag.documents.pdf_prose import paragraphs
 from rag.documents.pdf_raised import join_initials, join_raised
@@ -104,7 +105,8 @@ def _page(document: "PdfDocument", page: "PdfPage", left_out: _LeftOut) -> Page:
     left_out.comments += filled.comments
     _count_pictures(large_pictures(drawn, box), bool(words), bool(found.unpainted), left_out)
     turned = [join_raised(others) for _, others in sorted(found.by_angle.items()) if others]
-    return Page(words, drawn.rules(usual), turned)
+    rules = drawn.rules(usual)
+    return Page(words, rules, lattices(rules, drawn.verticals(usual)), turned)
 
 
 def _count_pictures(pictures: list[Box], has_text: bool, is_read: bool, left_out: _LeftOut) -> None:
@@ -122,7 +124,7 @@ def _page_texts(pages: Iterator[Page]) -> Iterator[PageText]:
     """
     told: set[str] = set()
     for page in pages:
-        found = [paragraph for block in blocks(page.words, page.rules) for paragraph in paragraphs(block)]
+        found = [paragraph for block in blocks(page.words, page.rules, page.grids) for paragraph in paragraphs(block)]
         for words in page.turned:
             turned = [paragraph for block in blocks(words, ()) for paragraph in paragraphs(block)]
             key = " ".join(word.text for word in words)

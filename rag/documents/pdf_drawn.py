@@ -45,21 +45,33 @@ class Drawn:
 
     def rules(self, angle: int) -> list[Rule]:
         """The horizontal lines, also those of boxes, from top to bottom."""
-        found = []
-        for left, bottom, right, top in self.boxes:
-            corners = [upright(x, y, angle) for x in (left, right) for y in (bottom, top)]
-            start, end = min(x for x, _ in corners), max(x for x, _ in corners)
-            if end - start >= _SHORTEST:
-                ys = {min(y for _, y in corners), max(y for _, y in corners)}
-                if max(ys) - min(ys) <= _THIN:
-                    ys = {sum(ys) / len(ys)}
-                found += [Rule(y, start, end) for y in ys]
-        return sorted(found)
+        return sorted(rule for box in self.boxes for rule in _edges(_upright(box, angle)))
+
+    def verticals(self, angle: int) -> list[Rule]:
+        """The vertical lines, also those of boxes, as if the page lay on its side."""
+        turned = ((box[1], box[0], box[3], box[2]) for box in (_upright(box, angle) for box in self.boxes))
+        return sorted(rule for box in turned for rule in _edges(box))
 
     def strokes(self, angle: int) -> list[Rule]:
         """The thin horizontal lines alone, from top to bottom."""
         thin = [box for box in self.boxes if min(box[2] - box[0], box[3] - box[1]) <= _THIN]
         return Drawn(boxes=thin).rules(angle)
+
+
+def _upright(box: Box, angle: int) -> Box:
+    corners = [upright(x, y, angle) for x in (box[0], box[2]) for y in (box[1], box[3])]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _edges(box: Box) -> list[Rule]:
+    """The upper and lower edge of an upright box, one if it is a line, none if it is too short."""
+    left, top, right, bottom = box
+    if right - left < _SHORTEST:
+        return []
+    if bottom - top <= _THIN:
+        return [Rule((top + bottom) / 2, left, right)]
+    return [Rule(top, left, right), Rule(bottom, left, right)]
 
 
 def drawn_on(page: "PdfPage") -> Drawn:

@@ -239,7 +239,8 @@ def extended(rows: list[Row], start: int, first: int, gap: Gap) -> int:
     while start > first:
         row, below = rows[start - 1], rows[start]
         alone = row[-1].right <= gap.left or row[0].left >= gap.right
-        if not alone or below[0].base - row[0].base > 1.3 * usual or not 0.9 < row[0].size / below[0].size < 1.1:
+        side = [word for word in below if (word.right <= gap.left) == (row[-1].right <= gap.left)] or below
+        if not alone or below[0].base - row[0].base > 1.3 * usual or not 0.9 < row[0].size / side[0].size < 1.1:
             break
         start -= 1
     return start

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from rag.documents.pdf_gaps import Gap, bands, extended, is_known, parts_of, without_headings
 from rag.documents.pdf_grid import grid_of, is_staggered
+from rag.documents.pdf_lattice import Lattice, with_tables, without_tables
 from rag.documents.pdf_rows import Block, Row, Rule, cell_starts, is_right_to_left, lines_of, rows_of
 from rag.documents.pdf_table import is_table, table
 from rag.documents.pdf_words import Word
@@ -17,13 +18,15 @@ _FEW = 3
 """As many lines that begin elsewhere do not belong to a column."""
 
 
-def blocks(words: Sequence[Word], rules: Sequence[Rule]) -> Iterator[Block]:
+def blocks(words: Sequence[Word], rules: Sequence[Rule], grids: Sequence[Lattice] = ()) -> Iterator[Block]:
     """The blocks of a page in the order of reading.
 
-    `rules` are sorted from top to bottom.
+    `rules` are sorted from top to bottom; `grids` are tables whose cells are drawn.
     """
-    if words:
-        yield from _blocks(rows_of(words), rules, 0, [])
+    rest, tables = without_tables(words, grids)
+    if rest:
+        for block in _blocks(rows_of(rest), rules, 0, []):
+            yield from with_tables(block, tables)
 
 
 def _blocks(rows: list[Row], rules: Sequence[Rule], depth: int, known: list[float]) -> Iterator[Block]:

@@ -63,21 +63,36 @@ def paragraphs(block: Block) -> Iterator[Paragraph]:
 
 def _paragraphs(lines: list[Line], prose: bool, opens: bool) -> Iterator[Paragraph]:
     usual = _usual_distance(lines)
-    rights = [line.right for line in lines if not line.divided]
-    edge = max(rights, default=0.0)  # A line that alone comes so far may just happen to be long.
-    edged = sum(right >= edge - _FULL * (edge - lines[0].start) for right in rights) >= 2
+    edged = _edged(lines)
     begun: list[Line] = []
     apart = True
     for line in lines:
         if begun:
             far = line.base - begun[-1].base > usual * _FAR
-            if _parts(begun, line, far, prose, edged):
+            if _parts(begun, line, far, prose, round(line.size * 2) in edged):
                 yield Paragraph(tuple(begun), after_gap=apart, opens=opens, prose=prose)
                 apart = far or not _alike(begun[-1], line)
                 opens, begun = False, []
         begun.append(line)
     if begun:
         yield Paragraph(tuple(begun), after_gap=apart, opens=opens, prose=prose)
+
+
+def _edged(lines: Sequence[Line]) -> set[int]:
+    """The sizes, in half points, of which two lines reach the edge.
+
+    One alone may just happen to be long.
+    """
+    rights: dict[int, list[float]] = {}
+    for line in lines:
+        if not line.divided:
+            rights.setdefault(round(line.size * 2), []).append(line.right)
+    start = lines[0].start
+    return {
+        size
+        for size, ends in rights.items()
+        if sorted(ends)[-2:][0] >= max(ends) - _FULL * (max(ends) - start) and len(ends) > 1
+    }
 
 
 def goes_on(above: Paragraph, below: Paragraph) -> bool:

@@ -18,6 +18,8 @@ _LARGER = 3.0
 """Times as large as a mark the letters beside it may be."""
 _INITIAL = 1.8
 """Times as large as the other letters the first of a text is that stands beside some lines."""
+_FEW = 20
+"""Large first letters on a page."""
 _LOOKED_AT = 300
 """Words at one height that are compared; ordinary pages have some dozens."""
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|ère|re|e|ème|o|a|os|as|º|ª)\b", re.IGNORECASE)
@@ -62,7 +64,7 @@ def join_initials(words: Sequence[Word]) -> list[Word]:
     usual = sorted(word.size for word in words)[len(words) // 2]
     initials = [word for word in words if len(word.text) == 1 and word.text.isalpha() and word.size > _INITIAL * usual]
     kept = list(words)
-    for initial in initials[:_LOOKED_AT]:
+    for initial in initials[:_FEW]:
         top = initial.base - 0.8 * initial.size
         beside = [
             word

@@ -152,6 +152,19 @@ def cell_starts(row: Row) -> list[float]:
     ]
 
 
+def has_header(rows: Sequence[Sequence[str]], bold: Sequence[bool]) -> bool:
+    """Whether the first row alone is in bold, or alone has no numbers."""
+    if len(rows) < 2 or not all(rows[0][1:]) or sum(row[0].endswith(":") for row in rows) > len(rows) / 2:
+        return False
+    if bold[0] and sum(bold) <= len(bold) / 2:
+        return True
+    for column in range(1, len(rows[0])):
+        numbers = [any(map(str.isdigit, row[column])) for row in rows]
+        if len(rows) > 2 and not numbers[0] and sum(numbers) >= 2 / 3 * (len(rows) - 1):
+            return True
+    return False
+
+
 def lines_of(rows: list[Row]) -> Iterator[Line]:
     """The lines of a column."""
     start = min(row[0].left for row in rows)

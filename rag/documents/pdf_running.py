@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from rag.documents.pdf_lattice import Lattice
 from rag.documents.pdf_rows import Row, Rule, row_text, rows_of
 from rag.documents.pdf_words import Word
 
@@ -33,6 +34,7 @@ class Page:
 
     words: Sequence[Word]
     rules: Sequence[Rule] = ()
+    grids: Sequence[Lattice] = ()
     turned: Sequence[Sequence[Word]] = ()
     head: tuple[str, ...] = ()
     foot: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from rag.documents.pdf_grid import Grid, inner_rules, is_staggered, least_distance
-from rag.documents.pdf_rows import Block, Row, Rule, ended, starts_low
+from rag.documents.pdf_rows import Block, Row, Rule, ended, has_header, starts_low
 
 _ROW_BREAK = 1.35
 """Of the least distance of lines: as far apart are lines of different rows."""
@@ -187,7 +187,8 @@ def table(grid: Grid, rules: Sequence[Rule]) -> Block:
         else:
             rows.append(list(texts))
     cells = tuple(tuple(row) for row in rows)
-    return Block(rows=cells, header=_has_header(grid, cells), base=grid.bases[0])
+    bold = [all(word.bold for cell in line for word in cell) for line in grid.lines]
+    return Block(rows=cells, header=has_header(cells, bold), base=grid.bases[0])
 
 
 def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, spaced: bool, far: bool) -> bool:
@@ -206,17 +207,3 @@ def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, spaced
     if all(starts_low(text) for text in filled):
         return False
     return bool(texts[0]) or not all(any(map(str.isalpha, text)) for text in filled) or len(filled) > 1
-
-
-def _has_header(grid: Grid, rows: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether the first row alone is in bold, or alone has no numbers."""
-    if len(rows) < 2 or not all(rows[0][1:]) or sum(row[0].endswith(":") for row in rows) > len(rows) / 2:
-        return False
-    bold = [all(word.bold for cell in line for word in cell) for line in grid.lines]
-    if bold[0] and sum(bold) <= len(bold) / 2:
-        return True
-    for column in range(1, grid.width):
-        numbers = [any(map(str.isdigit, row[column])) for row in rows]
-        if len(rows) > 2 and not numbers[0] and sum(numbers) >= 2 / 3 * (len(rows) - 1):
-            return True
-    return False
