@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rag.documents.pdf_rows import Row, Rule, row_text
 
-_GAPS = ((6, 0.6), (3, 0.9), (1, 1.5))
+_GAPS = ((6, 0.42), (3, 0.8), (1, 1.5))
 """So many lines must leave a gap of so many ems free, that it divides columns."""
 _BESIDE = 0.8
 """Ems between the baselines of lines that stand beside each other, not one below the other."""

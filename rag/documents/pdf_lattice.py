@@ -14,6 +14,8 @@ _NEAR = 2.5
 """Points between lines that meet, or are one line drawn twice."""
 _MOST = 1_000
 """Lines across and down; a page with more holds a drawing."""
+_FEW = 50
+"""Tables on a page."""
 _LONGEST = 2_000
 """Letters in a cell; a frame around more holds a page."""
 _PLACE = re.compile("\ue000(\\d{1,6})\ue001")
@@ -83,7 +85,8 @@ def _places(places: list[float]) -> tuple[float, ...]:
 def without_tables(words: Sequence[Word], found: Sequence[Lattice]) -> tuple[list[Word], list[Block]]:
     """The words outside of tables, with one in the place of each table, and the tables."""
     rest, tables = list(words), list[Block]()
-    for lattice in sorted(found, key=lambda one: (one.xs[-1] - one.xs[0]) * (one.ys[-1] - one.ys[0])):
+    by_area = sorted(found[:_FEW], key=lambda one: (one.xs[-1] - one.xs[0]) * (one.ys[-1] - one.ys[0]))
+    for lattice in by_area:
         inside = [word for word in rest if _cell(word, lattice)]
         table = _table(inside, lattice)
         if table is None:

@@ -14,6 +14,8 @@ _DEEPEST = 12
 """Columns within columns."""
 _INDENT = 2.5
 """Ems by which the lines of a column may be indented."""
+_LARGER = 1.15
+"""Of the size of other lines: a heading is larger."""
 _FEW = 3
 """As many lines that begin elsewhere do not belong to a column."""
 
@@ -69,17 +71,17 @@ def _parts(rows: list[Row], gap: Gap, is_one: bool, rules: Sequence[Rule]) -> li
     parts = parts_of(rows)
     if len(parts) > 1 and (is_one or any(len(part) > 2 and is_table(grid_of(part), rules) for part in parts)):
         return [(part, False) for part in parts]
-    if is_staggered(rows):
-        return [(rows, True)]
+    size = sorted(row[0].size for row in rows)[len(rows) // 2]
     sections = without_headings(rows, gap)
     if len(sections) > 1 and (
-        not is_one or any(len(part) > 2 and not is_table(grid_of(part), rules) for part in sections)
+        not is_one
+        or any(len(part) > 2 and not is_table(grid_of(part), rules) for part in sections)
+        or any(len(part) == 1 and part[0][0].size > _LARGER * size for part in sections)
     ):
         return [(section, not is_one) for section in sections]
-    if is_one:
+    if is_one or is_staggered(rows):
         return [(rows, True)]
     starts = [cell_starts(row) for row in rows]
-    size = rows[0][0].size
     usual = [min(row[0].left for row in rows), *(right for _, right in grid_of(rows).gaps)]
 
     def strange(row: list[float]) -> int:

@@ -7,6 +7,8 @@ from itertools import pairwise
 from rag.documents.pdf_grid import Grid, inner_rules, is_staggered, least_distance
 from rag.documents.pdf_rows import Block, Row, Rule, ended, has_header, starts_low
 
+_BESIDE = 0.75
+"""Ems between lines of one row."""
 _ROW_BREAK = 1.35
 """Of the least distance of lines: as far apart are lines of different rows."""
 _ROW = 6
@@ -198,6 +200,10 @@ def _begins_row(grid: Grid, number: int, inner: list[float], ruled: bool, spaced
     """
     if bisect_left(inner, grid.bases[number - 1]) < bisect_right(inner, grid.bases[number]) or ruled or far:
         return not ruled or bisect_left(inner, grid.bases[number - 1]) < bisect_right(inner, grid.bases[number])
+    if grid.bases[number] - grid.bases[number - 1] < _BESIDE * max(
+        word.size for cell in grid.lines[number] for word in cell
+    ):
+        return False  # A cell in the middle of its row's height.
     texts, before = grid.texts[number], grid.texts[number - 1]
     filled = [text for text in texts if text]
     if len(filled) == grid.width or any(not before[at] for at, text in enumerate(texts) if text):

@@ -65,8 +65,8 @@ def first_line(pages: Sequence[PageText]) -> str:
 
     Else it is the first that repeats at the top of pages.
     """
-    first = next((paragraph for page in pages for paragraph in page.paragraphs), None)
-    if first and 0 < len(first.lines) <= _FEW_LINES:
+    first = next((paragraph for page in pages for paragraph in page.paragraphs if paragraph.lines), None)
+    if first and len(first.lines) <= _FEW_LINES:
         return tidy(join_lines([line.text for line in first.lines], Counter()))
     return next((text.split("  ")[0] for page in pages for text in page.head), "")
 
