@@ -162,13 +162,16 @@ def _trimmed(rows: list[Row], start: int, end: int, gap: Gap) -> tuple[int, int]
         return row[-1].right <= gap.left or row[0].left >= gap.right
 
     def differs(row: Row, other: Row) -> bool:
-        return not 0.9 < row[0].size / max(other[0].size, 1e-6) < 1.1
+        side = [word for word in other if not one_sided(row) or (word.left < gap.right) == (row[0].left < gap.right)]
+        return bool(side) and not 0.9 < row[0].size / max(side[0].size, 1e-6) < 1.1
 
     for _ in range(3):
         if end - start <= 2:
             break
         row, below = rows[start], rows[start + 1]
         far = below[0].base - row[0].base
+        if row[0].left >= gap.right and far <= _FAR * usual:
+            break  # A column may begin higher at the right; a title stands at the left.
         if (
             far > _FAR * usual
             or (one_sided(row) and (differs(row, below) or far > 1.3 * usual))

@@ -8,7 +8,7 @@ from itertools import pairwise
 from rag.documents.html import tidy
 from rag.documents.pdf_hyphen import join, join_lines, words_of
 from rag.documents.pdf_prose import Paragraph, goes_on, mark_of
-from rag.documents.pdf_rows import Block
+from rag.documents.pdf_rows import Block, starts_low
 
 _LARGER = 1.15
 """Of the text's size: a heading is larger."""
@@ -21,6 +21,8 @@ _FEW_ROWS = 3
 """A table of fewer rows is given as lines."""
 _FEW_LINES = 3
 """A longer paragraph is no heading."""
+_BETWEEN = 4
+"""Blocks that may stand between two parts of a sentence."""
 _SHORT = 40
 """Letters; the splitter takes a shorter line for a line of its own."""
 
@@ -193,14 +195,28 @@ def _may_be_heading(paragraph: Paragraph) -> bool:
 
 
 def _joined(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
-    """The paragraphs of a page, those joined that go on in the next column."""
+    """The paragraphs of a page, those joined that go on in the next column.
+
+    A box, a picture's caption or a table may stand between the two parts.
+    """
     joined: list[Paragraph] = []
+    ends: list[int] = []
     for paragraph in paragraphs:
-        if joined and paragraph.opens and goes_on(joined[-1], paragraph):
-            joined[-1] = joined[-1]._replace(lines=(*joined[-1].lines, *paragraph.lines))
-        else:
-            joined.append(paragraph)
+        if paragraph.opens and joined:
+            ends = [*ends[1 - _BETWEEN :], len(joined) - 1]
+            at = next((end for end in reversed(ends) if _continues(joined, end, paragraph)), None)
+            if at is not None:
+                joined[at] = joined[at]._replace(lines=(*joined[at].lines, *paragraph.lines))
+                continue
+        joined.append(paragraph)
     return joined
+
+
+def _continues(joined: Sequence[Paragraph], end: int, paragraph: Paragraph) -> bool:
+    above = joined[end]
+    if not above.lines or not paragraph.lines or not goes_on(above, paragraph):
+        return False
+    return end == len(joined) - 1 or (len(above.lines) > 1 and starts_low(paragraph.lines[0].text))
 
 
 def _pieces(

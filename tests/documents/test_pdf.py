@@ -137,24 +137,73 @@ def test_cells_that_wrap_stay_in_their_rows() -> None:
     ]
 
 
-def test_drawn_lines_tell_the_rows_of_a_table() -> None:
+def test_drawn_cells_are_the_cells_of_a_table() -> None:
+    cells = [["Code", "Meaning"], ["E-4012", "the pump runs, but the"], ["", "filter is full"], ["E-4013", "no water"]]
+    page = "".join(at(60 + 45 * n, 800 - 12 * y, cell) for y, row in enumerate(cells) for n, cell in enumerate(row))
+    page += "".join(f"55 {y} m 210 {y} l S\n" for y in (812, 797, 773, 760))
+    page += "".join(f"{x} 760 m {x} 812 l S\n" for x in (55, 102, 210))
+    assert drawn(page).text == (
+        "| Code | Meaning |\n| --- | --- |\n| E-4012 | the pump runs, but the filter is full |\n| E-4013 | no water |"
+    )
+
+
+def test_drawn_lines_alone_tell_rows_of_sentences_from_columns() -> None:
     cells = [
         ["Boats longer than ten metres", "pay by the metre and lie at the"],
         ["that stay over night", "outer wall, where it is deeper"],
         ["Dinghies and canoes without", "are free of charge if they are"],
         ["an engine of their own", "taken ashore every evening"],
+        ["Rafts", "are not allowed"],
     ]
     page = "".join(at(60 + 200 * n, 800 - 12 * y, line) for y, row in enumerate(cells) for n, line in enumerate(row))
-    page += "".join(f"50 {y} m 450 {y} l S\n" for y in (812, 785, 761, 784.5))
-    page += "50 810 m 450 810 l S 50 796.5 m 450 796.5 l S\n" * 0
-    assert (
-        "| Dinghies and canoes without an engine of their own | are free of charge"
-        in drawn(
-            page
-            + "50 785 m 450 785 l S 50 761 m 450 761 l S 50 797 m 50.5 797 l S 50 773 m 51 773 l S\n"
-            + "".join(at(60 + 200 * n, 748, text) for n, text in enumerate(["Rafts", "are not allowed"]))
-        ).text
+    text = drawn(page + "50 785 m 450 785 l S 50 761 m 450 761 l S\n").text
+    assert "| Dinghies and canoes without an engine of their own | are free of charge if they are taken" in text
+
+
+def test_a_heading_parts_two_tables() -> None:
+    rows = [("Ida Holm", "Invoice 117"), ("Quay Street 14", "3 May 2024"), ("7740 Tornby", "Customer 80412")]
+    page = "".join(at(60 + 300 * n, 800 - 13 * y, cell) for y, row in enumerate(rows) for n, cell in enumerate(row))
+    page += at(60, 740, "Invoice", 16)
+    rows = [("Mooring", "1", "1,200.00"), ("Crane", "2", "190.00"), ("Power", "250", "102.50")]
+    page += "".join(at(60 + 150 * n, 715 - 13 * y, cell) for y, row in enumerate(rows) for n, cell in enumerate(row))
+    assert drawn(page).text == (
+        "| Ida Holm | Invoice 117 |\n| Quay Street 14 | 3 May 2024 |\n| 7740 Tornby | Customer 80412 |\n\n# Invoice\n\n"
+        "| Mooring | 1 | 1,200.00 |\n| Crane | 2 | 190.00 |\n| Power | 250 | 102.50 |"
     )
+
+
+def test_a_sentence_goes_on_around_a_box() -> None:
+    beside = ["The wall was built by the men of the town in", "the years when the herring came, and it has"]
+    beside += ["been raised twice since then, the last time", "after the flood of 1953, which had broken it"]
+    below = [
+        "at its northern end, so that the sea had come into the cellars of the houses behind it and",
+        "stood there.",
+    ]
+    page = "".join(
+        column(60, 800, beside) + column(60, 748, below) + column(330, 800, ["Length 340 m", "Height 4.1 m"])
+    )
+    text = drawn(page).text
+    assert " ".join(beside + below) in text and "Length 340 m" in text
+
+
+def test_wide_blanks_of_filled_lines_are_no_columns() -> None:
+    lines = [
+        "multilateral negotiations with",
+        "this, the Nixon",
+        "Administration began",
+        "the whole of the peninsula and",
+    ]
+    lines += ["the heights, of which nobody", "spoke in the years thereafter."]
+    page = ""
+    for number, line in enumerate(lines):
+        words = line.split()
+        gap = (150 - 5 * sum(map(len, words))) / (len(words) - 1)
+        x = 60.0
+        for place, word in enumerate(words):
+            width = 5.0 * len(word)
+            page += f"BT /F3 8.333 Tf {x:.2f} {800 - 12 * number} Td ({word})Tj ET\n"
+            x = 210 - 5 * len(words[-1]) if place == len(words) - 2 else x + width + gap
+    assert drawn(page).text == " ".join(lines)
 
 
 def test_a_note_in_the_margin_does_not_cut_the_sentences_beside_it() -> None:
