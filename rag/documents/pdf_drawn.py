@@ -65,7 +65,10 @@ def _upright(box: Box, angle: int) -> Box:
 
 
 def _edges(box: Box) -> list[Rule]:
-    """The upper and lower edge of an upright box, one if it is a line, none if it is too short."""
+    """The upper and lower edge of an upright box.
+
+    They are one if it is a line, none if it is too short.
+    """
     left, top, right, bottom = box
     if right - left < _SHORTEST:
         return []

@@ -23,7 +23,7 @@ _PLACE = re.compile("\ue000(\\d{1,6})\ue001")
 
 
 class Lattice(NamedTuple):
-    """The places of the lines down and across that make a table's cells."""
+    """The places of the lines that make a table's cells."""
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]
@@ -83,7 +83,10 @@ def _places(places: list[float]) -> tuple[float, ...]:
 
 
 def without_tables(words: Sequence[Word], found: Sequence[Lattice]) -> tuple[list[Word], list[Block]]:
-    """The words outside of tables, with one in the place of each table, and the tables."""
+    """The words outside of tables, and the tables.
+
+    One word stands in the place of each table.
+    """
     rest, tables = list(words), list[Block]()
     by_area = sorted(found[:_FEW], key=lambda one: (one.xs[-1] - one.xs[0]) * (one.ys[-1] - one.ys[0]))
     for lattice in by_area:

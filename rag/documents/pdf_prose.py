@@ -108,7 +108,7 @@ def goes_on(above: Paragraph, below: Paragraph) -> bool:
         return False
     slack = _slack(last)
     if starts_low(first.text):
-        return slack < 0.5 or len(above.lines) > 1
+        return len(above.lines) > 1 or (slack < 0.5 and len(last.text) >= 25)
     return above.prose and (bool(_GOES_ON.search(last.text)) or (below.prose and slack <= _FULL))
 
 

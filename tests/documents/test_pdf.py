@@ -143,7 +143,7 @@ def test_drawn_cells_are_the_cells_of_a_table() -> None:
     page += "".join(f"55 {y} m 210 {y} l S\n" for y in (812, 797, 773, 760))
     page += "".join(f"{x} 760 m {x} 812 l S\n" for x in (55, 102, 210))
     assert drawn(page).text == (
-        "| Code | Meaning |\n| --- | --- |\n| E-4012 | the pump runs, but the filter is full |\n| E-4013 | no water |"
+        "| Code | Meaning |\n| E-4012 | the pump runs, but the filter is full |\n| E-4013 | no water |"
     )
 
 
@@ -167,7 +167,7 @@ def test_a_heading_parts_two_tables() -> None:
     rows = [("Mooring", "1", "1,200.00"), ("Crane", "2", "190.00"), ("Power", "250", "102.50")]
     page += "".join(at(60 + 150 * n, 715 - 13 * y, cell) for y, row in enumerate(rows) for n, cell in enumerate(row))
     assert drawn(page).text == (
-        "| Ida Holm | Invoice 117 |\n| Quay Street 14 | 3 May 2024 |\n| 7740 Tornby | Customer 80412 |\n\n# Invoice\n\n"
+        "| Ida Holm | Invoice 117 |\n| Quay Street 14 | 3 May 2024 |\n| 7740 Tornby | Customer 80412 |\n\nInvoice\n\n"
         "| Mooring | 1 | 1,200.00 |\n| Crane | 2 | 190.00 |\n| Power | 250 | 102.50 |"
     )
 
