@@ -82,8 +82,8 @@ def drawn_on(page: "PdfPage") -> Drawn:
     import pypdfium2.raw as api
 
     pointer = ctypes.c_void_p
-    get_object = call(api.FPDFPage_GetObject, pointer, ctypes.c_int, gives=pointer)
-    get_type = call(api.FPDFPageObj_GetType, pointer)
+    get_object = call("FPDFPage_GetObject", pointer, ctypes.c_int, gives=pointer)
+    get_type = call("FPDFPageObj_GetType", pointer)
     found, raw, text = Drawn(), address(page.raw), api.FPDF_PAGEOBJ_TEXT
     sides = [ctypes.c_float() for _ in range(4)]
     for index in range(min(api.FPDFPage_CountObjects(page.raw), _LOOKED_AT)):

@@ -115,7 +115,7 @@ def _cell(word: Word, lattice: Lattice) -> tuple[int, int] | None:
 
 
 def _table(words: Sequence[Word], lattice: Lattice) -> Block | None:
-    """The table of a lattice; None if it is a frame around text, or a drawing."""
+    """The table of a lattice; None if it only frames text or a drawing."""
     cells: dict[tuple[int, int], list[Word]] = {}
     for word in words:
         if cell := _cell(word, lattice):

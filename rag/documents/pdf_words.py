@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -88,12 +89,16 @@ def address(handle: Any) -> int:
     return ctypes.cast(handle, ctypes.c_void_p).value or 0
 
 
-def call(function: Any, *arguments: Any, gives: Any = ctypes.c_int) -> Callable[..., Any]:
+@cache
+def call(name: str, *arguments: Any, gives: Any = ctypes.c_int) -> Callable[..., Any]:
     """A function of PDFium's that takes and gives addresses.
 
     The bindings make a pointer object for each result, which takes seven times as long.
     """
-    return ctypes.PYFUNCTYPE(gives, *arguments)(address(function))
+    import pypdfium2.raw
+
+    function: Callable[..., Any] = ctypes.PYFUNCTYPE(gives, *arguments)(address(getattr(pypdfium2.raw, name)))
+    return function
 
 
 def page_words(page: "PdfPage", box: tuple[float, float, float, float]) -> PageWords:
@@ -116,14 +121,14 @@ class _Reader:
 
         pointer, number = ctypes.c_void_p, ctypes.c_int
         self.api, self.page, self.raw, self.edges = api, raw, address(raw), box
-        self.text_object = call(api.FPDFText_GetTextObject, pointer, number, gives=pointer)
-        self.get_box = call(api.FPDFText_GetLooseCharBox, pointer, number, pointer)
-        self.get_origin = call(api.FPDFText_GetCharOrigin, pointer, number, pointer, pointer)
-        self.get_matrix = call(api.FPDFText_GetMatrix, pointer, number, pointer)
-        self.get_size = call(api.FPDFText_GetFontSize, pointer, number, gives=ctypes.c_double)
-        self.get_font = call(api.FPDFTextObj_GetFont, pointer, gives=pointer)
-        self.get_mode = call(api.FPDFTextObj_GetTextRenderMode, pointer)
-        self.get_colour = call(api.FPDFText_GetFillColor, pointer, number, *[pointer] * 4)
+        self.text_object = call("FPDFText_GetTextObject", pointer, number, gives=pointer)
+        self.get_box = call("FPDFText_GetLooseCharBox", pointer, number, pointer)
+        self.get_origin = call("FPDFText_GetCharOrigin", pointer, number, pointer, pointer)
+        self.get_matrix = call("FPDFText_GetMatrix", pointer, number, pointer)
+        self.get_size = call("FPDFText_GetFontSize", pointer, number, gives=ctypes.c_double)
+        self.get_font = call("FPDFTextObj_GetFont", pointer, gives=pointer)
+        self.get_mode = call("FPDFTextObj_GetTextRenderMode", pointer)
+        self.get_colour = call("FPDFText_GetFillColor", pointer, number, *[pointer] * 4)
         self.box, self.origin = (ctypes.c_float * 4)(), (ctypes.c_double * 2)()
         self.matrix, self.colour = (ctypes.c_float * 6)(), (ctypes.c_uint * 4)()
         self.at_box, self.at_matrix = ctypes.addressof(self.box), ctypes.addressof(self.matrix)
@@ -215,7 +220,8 @@ class _Reader:
             text = text.translate(_LETTERS)
         word = Word(text, left, right, base, style.size, style.bold, style.fixed, self.order, spaced)
         self.order += 1
-        if not self._is_on_page(word, style.angle):
+        finite = left > -_FARTHEST and right < _FARTHEST and 0 < style.size < _FARTHEST  # No NaN is.
+        if not finite or not self._is_on_page(word, style.angle):
             self.found.unseen += 1
         elif style.unpainted:
             self.found.unpainted.append((style.angle, word))
@@ -226,8 +232,6 @@ class _Reader:
 
     def _is_on_page(self, word: Word, angle: int) -> bool:
         left, bottom, right, top = self.edges
-        if not (word.left > -_FARTHEST and word.right < _FARTHEST and abs(word.base) < _FARTHEST > word.size > 0):
-            return False
         if angle:
             x, y = turned_back((word.left + word.right) / 2, word.base, angle)
             return left <= x <= right and bottom <= y <= top
