@@ -22,6 +22,8 @@ _FEW = 20
 """Large first letters on a page."""
 _LOOKED_AT = 300
 """Words at one height that are compared; ordinary pages have some dozens."""
+_SUPERSCRIPTS = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]+")
+_DIGITS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|ère|re|e|ème|o|a|os|as|º|ª)\b", re.IGNORECASE)
 _SIGN = re.compile(r"[^\w+\-−–,;]+|TM|SM|\(R\)|\(C\)", re.IGNORECASE)
 _MARK = re.compile(r"\d{1,3}(?:[,;–\-]\d{1,3})*[,;]?|[a-z](?:,[a-z])*|[ivx]{1,4}")
@@ -41,6 +43,7 @@ def join_raised(words: Sequence[Word]) -> list[Word]:
 
     An exponent becomes "10^6", a note's number "48,250[2]", an index "H2O".
     """
+    words = [word if word.text.isascii() else word._replace(text=with_marks(word.text)) for word in words]
     sizes = sorted(word.size for word in words)
     if not words or sizes[0] >= sizes[-1] * _SMALLER:
         return list(words)
@@ -79,6 +82,14 @@ def join_initials(words: Sequence[Word]) -> list[Word]:
             kept[kept.index(first)] = first._replace(text=whole)
             kept.remove(initial)
     return kept
+
+
+def with_marks(text: str) -> str:
+    """A word whose raised digits are letters of their own, with "^" or brackets."""
+    if not (found := _SUPERSCRIPTS.search(text)):
+        return text
+    before, mark = text[: found.start()], found[0].translate(_DIGITS)
+    return (raised(before, mark) or before + found[0] if before else f"[{mark}]") + text[found.end() :]
 
 
 class _Joining:

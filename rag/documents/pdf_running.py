@@ -4,7 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from rag.documents.pdf_lattice import Lattice
@@ -17,8 +17,10 @@ _NEIGHBOURS = 2
 """Pages before and behind that are compared: left and right pages may differ."""
 _NUMBERS = 4
 """In a line; one of them may be the page's."""
-_APART = 1.6
+_APART = 1.8
 """Ems between the text and what repeats word for word; the head of a table is closer to its rows."""
+_TABLES = 20
+"""Tables of a page that are looked at."""
 _MOVED = 3.0
 """Points by which the place of a repeated line may differ."""
 _NUMBER = re.compile(r"\d{1,6}")
@@ -70,7 +72,8 @@ def _edges(page: Page, number: int) -> tuple[list[_Edge], list[_Edge]]:
     """The lines at the top and at the bottom, the outermost first."""
     rows = rows_of(page.words)
     ends = []
-    for lines in (rows[: _EDGE + 1], rows[: -_EDGE - 2 : -1]):
+    for outer in (rows[: _EDGE + 1], rows[: -_EDGE - 2 : -1]):
+        lines = list(takewhile(lambda row: not _is_in_table(row, page.grids), outer))
         distances = [abs(one[0].base - other[0].base) for one, other in pairwise(lines)]
         edges = [
             _Edge(row, text, _keys(text, number), distance > _APART * row[0].size)
@@ -79,6 +82,14 @@ def _edges(page: Page, number: int) -> tuple[list[_Edge], list[_Edge]]:
         ]
         ends.append(edges[:_EDGE])
     return ends[0], ends[1]
+
+
+def _is_in_table(row: Row, grids: Sequence[Lattice]) -> bool:
+    """Whether a line stands in drawn cells, where the head of a long table repeats."""
+    word = row[0]
+    return any(
+        grid.xs[0] <= word.left <= grid.xs[-1] and grid.ys[0] <= word.base <= grid.ys[-1] for grid in grids[:_TABLES]
+    )
 
 
 def _keys(text: str, page: int) -> frozenset[tuple[str, int | None]]:

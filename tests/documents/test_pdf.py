@@ -290,6 +290,13 @@ def test_raised_text_does_not_run_into_the_word_before(pieces: list[str], text: 
     assert drawn(raised(*pieces)).text == text
 
 
+def test_raised_digits_that_are_letters_of_their_own_are_told_too() -> None:
+    assert (
+        drawn(at(60, 800, "In 2019\xb3 it had 40 m\xb2 and 10\xb3 frogs\xb9.")).text
+        == "In 2019[3] it had 40 m^2 and 10^3 frogs[1]."
+    )
+
+
 @pytest.mark.parametrize("rise", [-2, -5])
 def test_lowered_text_is_joined(rise: float) -> None:
     assert drawn(raised("H", "2", "O and CO", "2", rise=rise)).text == "H2O and CO2"
@@ -431,6 +438,19 @@ def test_rows_of_a_table_at_the_top_of_pages_are_no_headers() -> None:
     ]
     text = drawn(*pages).text
     assert "| 12 March | 400 | yes |" in text and "| 19 March | 410 | yes |" in text
+
+
+def test_the_head_of_a_drawn_table_stands_on_each_of_its_pages() -> None:
+    pages = []
+    for codes in (("E-1", "E-2"), ("E-3", "E-4")):
+        page = at(60, 800, "Code", font="F2") + at(160, 800, "Meaning", font="F2")
+        page += "".join(at(60, 775 - 25 * y, code) + at(160, 775 - 25 * y, "no oil") for y, code in enumerate(codes))
+        page += "".join(f"50 {y} m 300 {y} l S\n" for y in (818, 793, 768, 743))
+        pages.append(page + "".join(f"{x} 743 m {x} 818 l S\n" for x in (50, 150, 300)))
+    head = "| Code | Meaning |\n| --- | --- |\n"
+    assert drawn(*pages).text == (
+        f"{head}| E-1 | no oil |\n| E-2 | no oil |\n\n{head}| E-3 | no oil |\n| E-4 | no oil |"
+    )
 
 
 def test_text_that_nobody_sees_is_left_out() -> None:
