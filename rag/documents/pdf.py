@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LETTER = re.compile(r"[^\W\d_]")
 _NO_TITLE = re.compile(
-    r"\A(\W*(anonymous|untitled|unknown|unspecified|none|null|title|about:blank|no title)\W*"
+    r"\A(\W*(anonymous|untitled|unknown|unspecified|none|null|title|about:blank|no title|powerpoint presentation|(new )?(microsoft )?word document)\W*"
     r"|(document|slide|presentation|page|sheet|book|workbook|scan|print|layout|brochure)\W*\d*"
     r"|\(?untitled\)?[\W_]*\d*|(microsoft |ms )?(word|powerpoint|excel|office|publisher) - .*"
     r"|(https?|file|about|data|chrome):.*|[a-z]:\\.*|/\S*"

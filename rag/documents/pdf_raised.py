@@ -29,7 +29,7 @@ _SIGN = re.compile(r"[^\w+\-−–,;]+|TM|SM|\(R\)|\(C\)", re.IGNORECASE)
 _MARK = re.compile(r"\d{1,3}(?:[,;–\-]\d{1,3})*[,;]?|[a-z](?:,[a-z])*|[ivx]{1,4}")
 _POWER = re.compile(r"[+\-−–]?\d{1,4}|\d?[+\-−–]|[+\-−–]?\d*[a-z]|[a-z][+\-−–]\d")
 _TEN = re.compile(r"(?:\A|[^\d.,])10\Z")
-_SMALL_NUMBER = re.compile(r"(?:\A|[^\d.,\w])\d{1,2}\Z")
+_SMALL_NUMBER = re.compile(r"(?:\A|[(=×*·+−])\d{1,2}\Z")
 _UNIT = re.compile(r"(?:\A|[\d/·*\s(µ])(?:[munpkcd]?m|µm|mm|s|ft|in|yd|mi|kg)\Z")
 _VARIABLE = re.compile(r"(?:\A|[^\w'’])[^\W\d_]\d?\)?\Z")
 _OF_LETTERS = re.compile(
