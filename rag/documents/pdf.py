@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 _LETTER = re.compile(r"[^\W\d_]")
 _NO_TITLE = re.compile(
-    r"\A(\W*(anonymous|untitled|unknown|unspecified|none|null|title|about:blank|no title|powerpoint presentation|(new )?(microsoft )?word document)\W*"
+    r"\A(\W*(anonymous|untitled|unknown|unspecified|none|null|title|about:blank|no title)\W*"
+    r"|powerpoint presentation|(new )?(microsoft )?word document"
     r"|(document|slide|presentation|page|sheet|book|workbook|scan|print|layout|brochure)\W*\d*"
     r"|\(?untitled\)?[\W_]*\d*|(microsoft |ms )?(word|powerpoint|excel|office|publisher) - .*"
     r"|(https?|file|about|data|chrome):.*|[a-z]:\\.*|/\S*"
-    r"|.*\.(docx?|docm|dotx?|dvi|html?|indd|odt|ods|odp|pages|pdf|pptx?|ps|pub|qxd|qxp|rtf|tex|txt|xlsx?|csv|md|jpe?g|png|tiff?))\Z",
+    r"|.*\.(docx?|docm|dotx?|dvi|html?|indd|od[pst]|pages|pdf|pptx?|ps|pub|qx[dp]|rtf|tex|txt|xlsx?|csv|md|jpe?g|png|tiff?))\Z",
     re.IGNORECASE,
 )
 _TITLE_LENGTH = 3, 150
