@@ -39,20 +39,40 @@ def members(archive: bytes) -> dict[str, bytes]:
 
 def pdf(pages: list[str], title: str = "", extra: str = "") -> bytes:
     """A PDF with a line of text for each line; `extra` goes into its trailer."""
-    objects = ["<</Type/Catalog/Pages 2 0 R>>", "", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
-    objects.append(f"<</Title({title})>>")
-    kids = []
+    contents = []
     for page in pages:
         lines = "".join(f"({line.replace('(', '').replace(')', '')})Tj T*" for line in page.split("\n"))
-        stream = f"BT /F1 11 Tf 14 TL 40 800 Td {lines} ET" if page else ""
-        kids.append(f"{len(objects) + 1} 0 R")
-        objects.append(
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>>>/Contents {len(objects) + 2} 0 R>>"
+        contents.append(f"BT /F1 11 Tf 14 TL 40 800 Td {lines} ET" if page else "")
+    return drawn_pdf(contents, title=title, extra=extra)
+
+
+def drawn_pdf(
+    contents: list[str],
+    title: str = "",
+    extra: str = "",
+    page: str = "",
+    catalog: str = "",
+    objects: tuple[str, ...] = (),
+) -> bytes:
+    """A PDF whose pages are drawn by the operators of `contents`, in the fonts F1 (Helvetica), F2 (bold), F3 (Courier).
+
+    `page` and `catalog` go into these dictionaries, `objects` are further ones, numbered from 7; page 1 is object 5
+    behind them all, so annotations need no /P.
+    """
+    fonts = "".join(f"/F{n}<</Type/Font/Subtype/Type1/BaseFont/{name}/Encoding/WinAnsiEncoding>>" for n, name in FONTS)
+    held = [f"<</Type/Catalog/Pages 2 0 R{catalog}>>", "", f"<<{fonts}>>", f"<</Title({title})>>", "null", "null"]
+    held += objects
+    kids = []
+    for content in contents:
+        kids.append(f"{len(held) + 1} 0 R")
+        held.append(
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font 3 0 R{page.partition('%%')[2]}>>"
+            f"/Contents {len(held) + 2} 0 R{page.partition('%%')[0]}>>"
         )
-        objects.append(f"<</Length {len(stream)}>>stream\n{stream}\nendstream")
-    objects[1] = f"<</Type/Pages/Kids[{' '.join(kids)}]/Count {len(kids)}>>"
+        held.append(f"<</Length {len(content.encode('latin-1'))}>>stream\n{content}\nendstream")
+    held[1] = f"<</Type/Pages/Kids[{' '.join(kids)}]/Count {len(kids)}>>"
     body, offsets = "%PDF-1.7\n", []
-    for number, content in enumerate(objects, 1):
+    for number, content in enumerate(held, 1):
         offsets.append(len(body))
         body += f"{number} 0 obj{content}endobj\n"
     table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
@@ -60,6 +80,20 @@ def pdf(pages: list[str], title: str = "", extra: str = "") -> bytes:
     body += f"xref\n0 {len(offsets) + 1}\n0000000000 65535 f \n{table}"
     body += f"trailer<</Size {len(offsets) + 1}/Root 1 0 R/Info 4 0 R{extra}>>\nstartxref\n{start}\n%%EOF\n"
     return body.encode("latin-1")
+
+
+FONTS = (1, "Helvetica"), (2, "Helvetica-Bold"), (3, "Courier")
+
+
+def at(x: float, y: float, text: str, size: float = 10, font: str = "F1", more: str = "") -> str:
+    """The operators that draw `text` at a place of a PDF's page."""
+    escaped = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+    return f"BT {more} /{font} {size} Tf {x} {y} Td ({escaped})Tj ET\n"
+
+
+def column(x: float, top: float, lines: list[str], size: float = 10, leading: float = 13) -> list[str]:
+    """The operators for each of some lines below each other; an empty one leaves space."""
+    return [at(x, top - leading * number, line, size) if line else "" for number, line in enumerate(lines)]
 
 
 _OFFICE = "http://schemas.openxmlformats.org"

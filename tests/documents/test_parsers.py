@@ -90,20 +90,6 @@ def test_crossed_and_unclosed_tags_lose_no_text(tmp_path: Path, reader: Sandbox)
     assert text(reader, file, "html").split("\n\n") == ["Before it.", "Deep below.", "After."]
 
 
-def test_pdf_gives_its_pages_and_joins_divided_words(tmp_path: Path) -> None:
-    document = parsed(
-        tmp_path, formats.pdf(["An exam-\nple of self-\nGovernment.", "", "Third page."], "Ponds and mills"), "pdf"
-    )
-    assert document.title == "Ponds and mills"
-    assert document.text == "An example of self-Government.\n\n\n\nThird page."
-    assert [document.text[start:][:5] for start in document.pages] == ["An ex", "\n\nThi", "Third"]
-
-
-@pytest.mark.parametrize("title", ["", "untitled", "Microsoft Word - a.doc", "thesis_final.tex", "12-34"])
-def test_a_pdf_without_a_sensible_title_takes_its_first_line(tmp_path: Path, title: str) -> None:
-    assert parsed(tmp_path, formats.pdf(["", "On herons\nThey wait."], title), "pdf").title == "On herons"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reason"),
