@@ -10,7 +10,7 @@ from typing import Any
 
 from rag.errors import DamagedError
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 
 

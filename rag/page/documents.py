@@ -22,6 +22,8 @@ SHOWN = 200
 """Documents that the page lists at once; of more the filter finds the others."""
 _TITLE, _SOURCE = 80, 60
 """Characters shown of them."""
+_LACKING = 5
+"""Documents of one file of which it is told what was left out."""
 Chosen = frozenset[str] | None
 """Ids of the documents to ask; None is every document, also one that is added later."""
 Rows = tuple[Row, ...]
@@ -68,7 +70,16 @@ def label(row: Row) -> str:
     """The document in one line."""
     source = " ".join(row.source.split())
     source = source if len(source) <= _SOURCE else f"… {source[-_SOURCE:].lstrip()}"
-    return f"{shorten(row.title, _TITLE)} ({source}, {count(row.passages, 'passage')})"
+    without = f", without {shorten(', '.join(row.left_out), _TITLE)}" if row.left_out else ""
+    return f"{shorten(row.title, _TITLE)} ({source}, {count(row.passages, 'passage')}{without})"
+
+
+def lacks(rows: Sequence[Row]) -> list[str]:
+    """What of these documents could not be taken in, a sentence each; of many the first."""
+    lacking = [row for row in rows if row.left_out]
+    said = [f"Left out of “{shorten(row.title, _TITLE)}”: {', '.join(row.left_out)}." for row in lacking[:_LACKING]]
+    more = len(lacking) - _LACKING
+    return [*said, f"Parts of {count(more, 'more document')} were left out, too."] if more > 0 else said
 
 
 def ticked(chosen: Chosen, seen: Iterable[Row]) -> list[str]:
@@ -201,6 +212,7 @@ class DocumentHandlers:
                         yield say(*ended, step=event, of=name), *(gr.skip(),) * 5
                         continue
                     ended += [f"{name}: {event.line}", *(f"Skipped: {message}" for message in event.messages)]
+                    ended += lacks(event.added)
                     chosen, rows = after_change(chosen, rows, event.rows), event.rows
                     yield say(*ended), *view(rows, chosen, wanted)[1:]
             except RagError as error:

@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urldefrag
@@ -37,13 +37,17 @@ _PAUSE = 0.002
 
 @dataclass(frozen=True)
 class Row:
-    """A document as the page lists it; a text that came from two sources has two rows with the same `doc_id`."""
+    """A document as the page lists it; a text that came from two sources has two rows with the same `doc_id`.
+
+    `left_out` tells what of it could not become text, by kind and number.
+    """
 
     doc_id: str
     source: str
     title: str
     passages: int
     removable: bool
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Changed:
-    """The end of a change: the closing line, what could not be read (a sentence each), and the rows as they are now."""
+    """The end of a change: the closing line, what could not be read (a sentence each), and the rows as they are now.
+
+    `added` are those rows that the change was about.
+    """
 
     line: str
     messages: tuple[str, ...]
     rows: tuple[Row, ...]
+    added: tuple[Row, ...] = ()
 
 
 class Catalogue(Protocol):
@@ -159,7 +167,8 @@ class DocumentEditor:
         with PreloadingLoader(self.settings.online) as loader:
             tell("Reading the document", 0, 0)
             loader.preload(source, self.settings.passage_words)
-            return self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
+            changed = self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
+        return replace(changed, added=tuple(row for row in changed.rows if file_of(row.source) == source))
 
     def _remove(self, source: str, tell: Progress) -> Changed:
         began = time.perf_counter()
@@ -194,7 +203,7 @@ class DocumentEditor:
 
     def _rows(self, documents: list[Listed]) -> tuple[Row, ...]:
         removable = self.is_enabled and len(documents) > 1
-        return tuple(Row(one.doc_id, one.source, one.title, one.passages, removable) for one in documents)
+        return tuple(Row(one.doc_id, one.source, one.title, one.passages, removable, one.left_out) for one in documents)
 
     def _start(self, work: Callable[[Progress], Changed]) -> Iterator[Step | Changed]:
         """Do `work` in a thread of its own when its turn has come."""
