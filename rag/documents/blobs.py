@@ -14,10 +14,10 @@ _LAST_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t>]{0,20}[A-Za-z0-9+/]{1,100}={1,2}[ 
 _BREAKS = ("\n", "\r\n", "\r")
 _LINES = 8
 """Lines of one length, one after the other, that are base64 divided into lines."""
-_FEW = 16
-"""Different signs that hexadecimal numbers have at most."""
 _CHANGES = 0.25
-"""How often the kind of sign (capital, small, digit) changes: in base64 at .6 of the places, in words at .1."""
+"""How often a sign is followed by one of another kind (capital, small, digit): in base64 at .6 of the places."""
+_DIGITS = 0.3
+"""Share of digits that words never have."""
 _SEEN = 10_000
 """Signs of a run that are looked at."""
 
@@ -58,13 +58,13 @@ def _lines(text: str, block: list[re.Match[str]]) -> Iterator[Span]:
 
 def _is_data(run: str) -> bool:
     run = run[:_SEEN]
-    changes = sum(_kind(one) != _kind(other) for one, other in pairwise(run))
-    is_ruler = not any(map(str.isalnum, run))
-    return not is_ruler and (1 < len(set(run)) <= _FEW or changes >= _CHANGES * len(run))
+    kinds = [_kind(sign) for sign in run]
+    changes = sum(one != other and "" not in (one, other) for one, other in pairwise(kinds))
+    return changes >= _CHANGES * len(run) or kinds.count("0") >= _DIGITS * len(run)
 
 
 def _kind(sign: str) -> str:
-    return "A" if sign.isupper() else "a" if sign.islower() else "0" if sign.isdigit() else "+"
+    return "A" if sign.isupper() else "a" if sign.islower() else "0" if sign.isdigit() else ""
 
 
 def _size(length: int) -> str:

@@ -86,6 +86,8 @@ def _marked(raw: bytes) -> Decoded | None:
 
 def _loose(raw: bytes, encoding: str) -> Decoded:
     """The text, with U+FFFD for each byte that is no letter in this encoding of Unicode, or each pair of them."""
+    with suppress(UnicodeDecodeError):
+        return Decoded(raw.decode(encoding))
     if encoding == "utf-8":
         text = raw.decode(encoding, "surrogateescape")
         return Decoded(_BAD.sub("\ufffd", text), len(_BAD.findall(text)))
@@ -105,7 +107,7 @@ def _unicode(raw: bytes) -> Decoded | None:
         return _shifted(raw) or decoded
     if (has_nul or _CONTROL.search(decoded.text[:_ENOUGH])) and (wide := _wide(raw)):
         return wide
-    sound = sum(not character.isascii() for character in decoded.text) - decoded.faults
+    sound = len(decoded.text) - len(decoded.text.encode("ascii", "ignore")) - decoded.faults
     return decoded if sound > decoded.faults or not decoded.faults else None
 
 

@@ -11,7 +11,6 @@ _MARKED = re.compile(
     r"(?:(#{1,6})[ \t]+(\S[^\n\r]*)|(`{3,}|~{3,})([^\n\r]*)|(={3,}|-{3,})[ \t]*(?![^\n\r]))"
 )
 """A line that is a heading, a code fence, or the underline of a heading."""
-_BREAK = re.compile(r"\r\n|\r|\n")
 _NO_TITLE = ("-", "*", "+", "•", ">", "#", "`", "~")
 """Marks that begin a line which is no title: an item, a quotation."""
 _ROW = ("|", "\t", "  ")
@@ -63,16 +62,19 @@ def _heading(text: str, match: re.Match[str]) -> Iterator[Heading]:
     if marks:
         yield Heading(match.start(), match.end(), len(marks), _without_marks(title))
         return
-    first = max(0, match.start() - 2 * TITLE)
-    ends = [one.span() for one in _BREAK.finditer(text[first : match.start()])]
-    starts = [first, *(first + end for _, end in ends)]
-    lines = [text[start : first + end].strip() for start, (end, _) in zip(starts, ends, strict=False)][-2:]
-    if len(lines) < 2 and first:  # What is underlined is no line, but a paragraph.
-        return
-    title, above = lines[-1] if lines else "", lines[0] if len(lines) > 1 else ""
+    start, title = _line_before(text, match.start())
+    above_start, above = _line_before(text, start) if start else (0, "")
     is_boxed = above == underline and len(title) <= len(above)
     if (not above or is_boxed) and _is_title(title):
-        yield Heading(starts[-3] if is_boxed else starts[-2], match.end(), 1 if underline[0] == "=" else 2, title)
+        yield Heading(above_start if is_boxed else start, match.end(), 1 if underline[0] == "=" else 2, title)
+
+
+def _line_before(text: str, end: int) -> tuple[int, str]:
+    """Where the line that ends before `end` begins, and what it says; of a long one only the last part."""
+    first = max(0, end - 2 * TITLE)
+    stop = end - (2 if text[end - 2 : end] == "\r\n" else 1 if end else 0)
+    start = max(text.rfind("\n", first, max(first, stop)), text.rfind("\r", first, max(first, stop)), first - 1) + 1
+    return start, text[start : max(start, stop)].strip()
 
 
 def _is_title(line: str) -> bool:

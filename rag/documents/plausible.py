@@ -87,6 +87,8 @@ def _is_odd_letter(text: str, at: int, is_western: bool) -> bool:
         return True
     if is_western and script not in {"Latin", "East"} and not _is_in_word(text, at):
         return True
+    if before.isdigit() and after.isdigit():
+        return script != "East"
     if sign.isupper():
         return before.islower() or (before.isupper() and after.islower())
     return sign == "ƒ" or (sign.islower() and after.isupper())
