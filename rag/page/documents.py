@@ -131,8 +131,10 @@ class DocumentHandlers:
         self._documents = documents
 
     def load(self) -> Values:
-        """The list as it is now, every document chosen."""
-        return view(self._editor.listed(self._documents()), None, "")
+        """The list as it is now, every document chosen, and what in the folders is not read."""
+        status, *values = view(self._editor.listed(self._documents()), None, "")
+        told = [f"Left out: {one}." for one in self._editor.not_read()]
+        return say(*told) if told else status, *values
 
     def find(self, chosen: Chosen, rows: Rows, wanted: str) -> Values:
         """The rows that hold the words typed."""

@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +15,8 @@ from langchain_core.embeddings import Embeddings
 from rag import bounds
 from rag.documents.fetch import is_address
 from rag.documents.loader import Loader
-from rag.documents.sources import file_of, find_sources
-from rag.errors import DocumentError, SettingsError
+from rag.documents.sources import file_of, find_sources, survey
+from rag.errors import DocumentError, RagError, SettingsError
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
 from rag.index.health import verify_apart
@@ -31,6 +32,8 @@ _EMBEDDING = "Embedding passages"
 """The stage of an update in which the embedder works."""
 _AT_ONCE = 16
 """Passages after which the embedder is free for a moment, so that a question waits for it 0.2 s at most."""
+_LOOKED = 60.0
+"""Seconds for which it is remembered what else is in the folders."""
 _PAUSE = 0.002
 """Seconds; without them the thread that lets go of the embedder would have it again before one that waits."""
 
@@ -102,6 +105,7 @@ class DocumentEditor:
         self._published = published
         self._folder = settings.store / FOLDER
         self._turn = threading.Lock()
+        self._not_read: tuple[float, tuple[str, ...]] = (-_LOOKED, ())
 
     @property
     def is_enabled(self) -> bool:
@@ -111,6 +115,16 @@ class DocumentEditor:
     def listed(self, documents: Catalogue) -> tuple[Row, ...]:
         """The documents of an open index, by source. The last one cannot be removed."""
         return self._rows(documents.listed())
+
+    def not_read(self) -> tuple[str, ...]:
+        """What lies in the folders of the index and is no document, as `survey` tells it; looked at once a minute."""
+        looked, told = self._not_read
+        if time.monotonic() > looked + _LOOKED:
+            with suppress(RagError):
+                corpus = next_corpus(self.settings)
+                told = survey(corpus.paths, corpus.include, corpus.exclude).left_out
+            self._not_read = time.monotonic(), told
+        return told
 
     def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
         """Take in an uploaded file that was called `name`. The file at `path` is copied at once.
