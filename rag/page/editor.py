@@ -40,10 +40,7 @@ _PAUSE = 0.002
 
 @dataclass(frozen=True)
 class Row:
-    """A document as the page lists it; a text that came from two sources has two rows with the same `doc_id`.
-
-    `left_out` tells what of it could not become text, by kind and number.
-    """
+    """A document as the page lists it (as Listed); a text from two sources has two rows with the same `doc_id`."""
 
     doc_id: str
     source: str
@@ -105,7 +102,7 @@ class DocumentEditor:
         self._published = published
         self._folder = settings.store / FOLDER
         self._turn = threading.Lock()
-        self._not_read: tuple[float, tuple[str, ...]] = (-_LOOKED, ())
+        self._not_read: tuple[float, tuple[str, ...]] = (float("-inf"), ())
 
     @property
     def is_enabled(self) -> bool:
