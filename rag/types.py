@@ -73,7 +73,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A document as it was read, where its passages are, and what of it was left out (as in Listed)."""
+    """A document as it was read, where its passages are, and what was left out."""
 
     document: Document
     spans: tuple[Span, ...]

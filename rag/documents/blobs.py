@@ -1,4 +1,4 @@
-"""Runs of signs in a text that are data and not words: pictures, fonts and keys in base64."""
+"""Runs of signs in a text that are data: pictures and keys in base64."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _SEEN = 10_000
 
 
 def without_data(text: str) -> tuple[str, tuple[str, ...]]:
-    """`text` without its parts that are data, and how many they are: "1 part that is no text (400 kB)"."""
+    """`text` without its data, and how much that was ("1 part that is no text (400 kB)")."""
     kept: list[str] = []
     at = count = 0
     for span in sorted(_data(text), key=lambda span: span.start):
@@ -50,7 +50,7 @@ def _data(text: str) -> Iterator[Span]:
 
 
 def _lines(text: str, block: list[re.Match[str]]) -> Iterator[Span]:
-    """The lines of one length, with the shorter one that ends them, if they are data."""
+    """The lines, with a shorter one that ends them, if they are data."""
     if len(block) >= _LINES and _is_data("".join(match[1] for match in block)):
         last = _LAST_LINE.match(text, block[-1].end())
         yield Span(block[0].start(), last.end() if last else block[-1].end())

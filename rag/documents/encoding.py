@@ -1,4 +1,4 @@
-"""Bytes -> text: which encoding a text has, and what becomes of bytes that do not fit it."""
+"""Bytes -> text: its encoding, and what becomes of bytes that do not fit."""
 
 import codecs
 import re
@@ -45,7 +45,10 @@ _NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-
 
 @dataclass(frozen=True)
 class Decoded:
-    """A text with its line ends; `faults` counts the bytes of its file that are no letters (U+FFFD here)."""
+    """A text with its line ends.
+
+    `faults` counts the bytes of its file that are no letters; here they are U+FFFD.
+    """
 
     text: str
     faults: int = 0
@@ -85,7 +88,7 @@ def _marked(raw: bytes) -> Decoded | None:
 
 
 def _loose(raw: bytes, encoding: str) -> Decoded:
-    """The text, with U+FFFD for each byte that is no letter in this encoding of Unicode, or each pair of them."""
+    """The text in this encoding of Unicode, with U+FFFD for what is no letter."""
     with suppress(UnicodeDecodeError):
         return Decoded(raw.decode(encoding))
     if encoding == "utf-8":
@@ -100,7 +103,7 @@ def _loose(raw: bytes, encoding: str) -> Decoded:
 
 
 def _unicode(raw: bytes) -> Decoded | None:
-    """The text if it is UTF-8, with some faults perhaps, or UTF-16 or UTF-32 without a mark."""
+    """The text if it is UTF-8, with faults perhaps, or wide without a mark."""
     decoded = _loose(raw, "utf-8")
     has_nul = b"\0" in raw[:_ENOUGH]
     if not decoded.faults and not has_nul:
@@ -112,18 +115,19 @@ def _unicode(raw: bytes) -> Decoded | None:
 
 
 def _wide(raw: bytes) -> Decoded | None:
-    """The text if it is UTF-16 or UTF-32; in the wrong order of bytes it would be spread over more of Unicode."""
+    """The text if it is UTF-16 or UTF-32 without a mark."""
     found = []
     for encoding in list(_MARKS.values())[1:]:
         with suppress(UnicodeDecodeError):
             if is_wide(text := raw.decode(encoding)):
                 found.append(text)
+    # In the wrong order of bytes it would be spread over more of Unicode.
     texts = sorted(found, key=lambda text: len({ord(one) >> 8 for one in text[:_EVIDENCE]}))
     return Decoded(texts[0]) if texts else None
 
 
 def _shifted(raw: bytes) -> Decoded | None:
-    """The text if it is in an encoding of Japanese or Korean that is made of ASCII bytes."""
+    """The text if it is Japanese or Korean in bytes of ASCII."""
     if _SHIFT.search(raw[:_ENOUGH]):
         for encoding in _SHIFTED:
             with suppress(UnicodeDecodeError):
@@ -138,7 +142,7 @@ def _named(raw: bytes, charset: str | None) -> Decoded | None:
 
 
 def _guessed(raw: bytes) -> Decoded | None:
-    """The text in the encoding that chardet thinks likeliest of those that make words of it."""
+    """The text in the likeliest encoding, by chardet, that makes words of it."""
     import chardet
 
     evidence = _evidence(raw)

@@ -1,4 +1,4 @@
-"""What the lines of a text are: headings outside code, and entries of a log or a list."""
+"""What lines of a text are: headings outside code, entries of a log."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _NUMBERS = re.compile(r"[\[(<]?0(?:[-/.:T]0){1,8}Z?[\])>,:;]?")
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading, from the first character of its lines to the last; level 1 is the highest."""
+    """A heading with the place of its lines; level 1 is the highest."""
 
     start: int
     end: int
@@ -70,7 +70,7 @@ def _heading(text: str, match: re.Match[str]) -> Iterator[Heading]:
 
 
 def _line_before(text: str, end: int) -> tuple[int, str]:
-    """Where the line that ends before `end` begins, and what it says; of a long one only the last part."""
+    """Where the line before `end` begins, and what it says; a long one is cut."""
     first = max(0, end - 2 * TITLE)
     stop = end - (2 if text[end - 2 : end] == "\r\n" else 1 if end else 0)
     start = max(text.rfind("\n", first, max(first, stop)), text.rfind("\r", first, max(first, stop)), first - 1) + 1
@@ -99,7 +99,7 @@ def is_entry(line: str) -> bool:
 
 
 def begins_entry(line: str, following: str) -> bool:
-    """Whether the `following` line begins an entry of its own, and does not go on with `line`.
+    """Whether the `following` line does not go on with `line`, but is an entry.
 
     That is so of a log's entry, and where both lines begin alike: with numbers that are divided by the
     same signs ("10:30", "3.2.1") or with a label ("Capacity: ").

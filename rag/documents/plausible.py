@@ -1,4 +1,4 @@
-"""Whether a text that was decoded by a guess is one: how its letters and signs stand together."""
+"""Whether a text decoded by a guess is one: how its signs stand together."""
 
 import re
 import unicodedata
@@ -37,7 +37,7 @@ _MOST = 0.9
 
 
 def oddness(text: str) -> float:
-    """The share (0..1) of the characters beyond ASCII that stand as in no text; 0 without any.
+    """The share (0..1) of characters beyond ASCII that stand as in no text.
 
     Such are letters of two scripts in a word, capitals after small letters, signs inside words, lone
     letters of another alphabet among Western words, and what is no character at all.

@@ -29,7 +29,7 @@ def file_of(source: str) -> str:
 
 @dataclass(frozen=True)
 class Survey:
-    """The `documents` that a list of paths stands for, and what else is there: "3 .xlsx files, …"."""
+    """The `documents` that paths stand for, and what else is there."""
 
     documents: list[str]
     left_out: tuple[str, ...]
@@ -85,7 +85,7 @@ class _Rest:
     nowhere: int = 0
 
     def told(self) -> tuple[str, ...]:
-        """A phrase for each kind of thing: "3 .xlsx and 1 .pptx files, whose kind is not read"."""
+        """A phrase each for files and links: "3 .xlsx files, whose kind is not read"."""
         named = [
             kind for kind, _ in sorted(self.kinds.items(), key=lambda one: (-one[1], one[0])) if _SUFFIX.match(kind)
         ]

@@ -44,6 +44,7 @@ _LONGEST_NUMBER = 15
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD]")
 _JSON = "rag.json"
+_FORMS = {UPLOAD, "/login"}
 _NOT_UTF_8 = "The request is not in UTF-8; send it so."
 
 
@@ -175,16 +176,16 @@ def _further_names(settings: ServerSettings) -> list[str]:
 
 
 class JsonBodies:
-    """ASGI middleware that refuses what is not in UTF-8, and JSON with too many values or levels for the others.
+    """ASGI middleware that refuses bodies not in UTF-8, and JSON that is too much.
 
-    Lone surrogates become U+FFFD. What is no JSON goes on as it is.
+    That has too many values or levels for the others. Lone surrogates become U+FFFD. What is no JSON goes on as it is.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or scope["path"] == UPLOAD:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or scope["path"] in _FORMS:
             await self._app(scope, receive, send)
             return
         body = await Request(scope, receive).body()

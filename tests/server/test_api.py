@@ -237,7 +237,7 @@ def test_no_channel_and_not_the_state_tells_where_the_model_runs(settings: Setti
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("door", ["/api/ask", "/mcp", "/gradio_api/queue/join", "/gradio_api/run/ask", "/login"])
+@pytest.mark.parametrize("door", ["/api/ask", "/mcp", "/gradio_api/queue/join", "/gradio_api/run/ask"])
 @pytest.mark.parametrize("body", [b"\xbd", b'{"question": "caf\xe9"}', '{"question": "Q"}'.encode("utf-16")])
 def test_bytes_that_are_no_text_are_refused_in_a_sentence(settings: Settings, door: str, body: bytes) -> None:
     response = local(bot := FakeBot(), settings).post(door, content=body, headers={"content-type": "application/json"})
