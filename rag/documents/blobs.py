@@ -23,7 +23,7 @@ _SEEN = 10_000
 
 
 def without_data(text: str) -> tuple[str, tuple[str, ...]]:
-    """`text` without its data, and how much that was ("1 part that is no text (400 kB)")."""
+    """`text` without its data, and how much that was, in words."""
     kept: list[str] = []
     at = count = 0
     for span in sorted(_data(text), key=lambda span: span.start):

@@ -5,6 +5,7 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 
 from rag.documents.parsed import FormatError
 from rag.documents.plausible import alien, is_wide, oddness
@@ -34,9 +35,11 @@ _ENOUGH = 200_000
 """Bytes or characters that tell a text from something else."""
 _EVIDENCE = 16_000
 """Bytes of lines with letters beyond ASCII that tell an encoding."""
+_HALF = 100
+"""Bytes of half a text that tell its encoding, if the other half has a fault."""
 _FEW = 0.01
 """Share of a file that may be bytes that fit no encoding."""
-_MOST_ODD = 0.2
+_MOST_ODD = 0.12
 """What `oddness` may be of a text that was decoded by a guess."""
 _CHARSET = re.compile(r"[A-Za-z0-9._:+-]{1,40}")
 _NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
@@ -143,9 +146,27 @@ def _named(raw: bytes, charset: str | None) -> Decoded | None:
 
 def _guessed(raw: bytes) -> Decoded | None:
     """The text in the likeliest encoding, by chardet, that makes words of it."""
+    evidence = _evidence(raw)
+    middle = max(evidence.rfind(sign, 0, len(evidence) // 2) for sign in (b"\n", b" "))
+    found: list[tuple[float, Decoded]] = []
+    for rank, name in _likeliest(evidence):
+        with suppress(ValueError):
+            found.append((rank, Decoded(raw.decode(name))))
+            break
+    # Of a text with a fault, which its own encoding does not fit any more, one half at least is sound.
+    for half in [evidence[:middle], evidence[middle:]] if middle > _HALF else []:
+        for rank, name in _likeliest(half)[:1]:
+            text = raw.decode(name, "replace")
+            faults = text.count("\ufffd")
+            if 0 < faults <= max(1, _FEW * len(raw) / 10) and oddness(text) <= _MOST_ODD:
+                found.append((rank, Decoded(text, faults)))
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def _likeliest(evidence: bytes) -> list[tuple[float, str]]:
+    """The encodings that make words of it, with their ranks, the likeliest first."""
     import chardet
 
-    evidence = _evidence(raw)
     told = chardet.detect_all(evidence, ignore_threshold=True, include_encodings=_SOUGHT, compat_names=False)
     ranks: dict[str, tuple[float, float]] = {}
     for one in told:
@@ -154,12 +175,8 @@ def _guessed(raw: bytes) -> Decoded | None:
                 odd = oddness(text := evidence.decode(name))
                 ranks[name] = one["confidence"] * (1 - odd) ** 4 * (1 - alien(text, one["language"]) / 2), odd
     enough = max((rank for rank, _ in ranks.values()), default=0.0) * _EQUAL
-    for name in sorted(ranks, key=lambda name: (-min(ranks[name][0], enough), _SOUGHT.index(name))):
-        if ranks[name][1] > _MOST_ODD:
-            return None
-        with suppress(ValueError):
-            return Decoded(raw.decode(name))
-    return None
+    names = sorted(ranks, key=lambda name: (-min(ranks[name][0], enough), _SOUGHT.index(name)))
+    return [(ranks[name][0], name) for name in takewhile(lambda name: ranks[name][1] <= _MOST_ODD, names)]
 
 
 def _evidence(raw: bytes) -> bytes:

@@ -57,6 +57,16 @@ def test_one_wrong_byte_does_not_refuse_a_file() -> None:
     assert Decoded("", 1_200).left_out() == ("1,200 bytes that are no letters",)
 
 
+GREEK = "Η βιβλιοθήκη είναι κλειστή την Τρίτη και ανοιχτή όλες τις άλλες ημέρες της εβδομάδας.\n"
+CHINESE = "图书馆星期二闭馆，请于星期三归还图书。读者可以在门口的还书箱还书。\n"
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(GREEK, "cp1253"), (CHINESE, "gb18030")])
+def test_nor_is_a_text_in_another_encoding_refused_or_taken_for_another(text: str, encoding: str) -> None:
+    one = text.encode(encoding)
+    assert decode(one * 9 + b"\xff\n" + one) == Decoded(text * 9 + "\ufffd\n" + text, 1)
+
+
 def test_a_letter_that_stands_for_none_is_no_fault() -> None:
     assert decode("a\ufffdé\ufffd".encode()) == Decoded("a\ufffdé\ufffd")
 
