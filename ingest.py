@@ -10,7 +10,7 @@ from rag.documents.loader import Loader
 from rag.errors import RagError, with_detail
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
-from rag.index.health import check, list_lines, status_lines
+from rag.index.health import check, list_lines, some, status_lines
 from rag.index.manifest import Corpus
 from rag.index.snapshot import roll_back
 from rag.models.progress import terminal_progress
@@ -58,14 +58,16 @@ def _run(settings: Settings, arguments: argparse.Namespace) -> int:
 def ingest(settings: Settings, corpus: Corpus | Callable[[], Corpus], rebuild: bool = False) -> int:
     """Bring the index to what `corpus` holds now, and say what was done.
 
-    Returns the exit code, which is 1 if a document had to be skipped. Raises RagError if nothing
-    could be indexed.
+    Returns the exit code, which is 1 if a document had to be skipped, but not if a part of one was left
+    out. Raises RagError if nothing could be indexed.
     """
     began = time.perf_counter()
     with Loader(settings.online) as loader, terminal_progress("") as progress:
         outcome = update(settings.index, corpus, BuildOptions.of(settings), loader, rebuild=rebuild, progress=progress)
     for problem in outcome.problems:
         print(f"Skipped: {problem}", file=sys.stderr)
+    for line in some(outcome.left_out):
+        print(f"Left out: {line}")
     print(outcome.line(time.perf_counter() - began))
     return 1 if outcome.problems else 0
 

@@ -46,13 +46,15 @@ class Document:
 class Listed:
     """A document in a list.
 
-    A text that came from two places is there twice, with the same id.
+    A text that came from two places is there twice, with the same id. `left_out` tells what its
+    file holds that could not become text, by kind and number: "2 pictures".
     """
 
     source: str
     title: str
     passages: int
     doc_id: str
+    left_out: tuple[str, ...] = ()
 
 
 class Documents(Mapping[str, Document]):
@@ -73,10 +75,11 @@ class Span:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A document as it was read, and where its passages are."""
+    """A document as it was read, where its passages are, and what was left out."""
 
     document: Document
     spans: tuple[Span, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -279,3 +279,47 @@ def test_the_article_is_shipped_byte_for_byte() -> None:
     raw = (Path(ingest.__file__).parent / "data" / "article.txt").read_bytes()
     assert len(raw) == 4801
     assert raw.decode().startswith("Ukrainian President Volodymyr Zelensky emphasized")
+
+
+DAMAGED = "The black cat sleeps in the café. ".encode() * 9 + b"\xff\n"
+
+
+@pytest.mark.slow
+def test_what_is_left_out_is_told_each_time_and_is_no_failure(
+    settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "cat.txt").write_bytes(DAMAGED)
+    write(data, {"a.xlsx": "x", "b.xlsx": "x", "c.pptx": "x"})
+    told = "Left out: data/cat.txt: 1 byte that is no letter\nLeft out: 2 .xlsx and 1 .pptx files, whose kind is not read\n"
+    assert run() == 0
+    assert capsys.readouterr().out.startswith(f"{told}Indexed 1 document, ")
+    assert run() == 0
+    assert capsys.readouterr().out.startswith(f"{told}Nothing has changed: 1 document, ")
+    assert run("--status") == 0
+    status = "Left out    data/cat.txt: 1 byte that is no letter\n            2 .xlsx and 1 .pptx files, whose kind is not read\n"
+    assert status in capsys.readouterr().out
+    write(data, {"cat.txt": "The black cat sleeps."})
+    (data / "c.pptx").unlink()
+    assert run() == 0
+    assert "Left out: 2 .xlsx files" in (said := capsys.readouterr().out) and "cat.txt" not in said
+
+
+@pytest.mark.slow
+def test_of_many_documents_with_parts_left_out_the_first_are_named(
+    settings: Settings, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(30):
+        (data / f"n{number:02}.txt").write_bytes(f"Number {number}. ".encode() + DAMAGED)
+    assert run() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        len(lines) == 22 and lines[19].startswith("Left out: data/n19.txt: ") and lines[20] == "Left out: and 10 more"
+    )
+
+
+@pytest.mark.slow
+def test_a_folder_does_not_take_a_file_whose_name_only_begins_like_its_own(settings: Settings, data: Path) -> None:
+    write(data, {"C/dog.txt": "A dog eats.", "C#.txt": "Fish swim."})
+    run()
+    assert run("--remove", "data/C") == 0
+    assert texts(settings) == ["Fish swim.", "The black cat sleeps."]

@@ -27,6 +27,9 @@ from rag.answer.question import stand_alone
 from rag.answer.sections import outline, part_of
 from rag.answer.summary import extract
 from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
+from rag.documents.blobs import without_data
+from rag.documents.layout import headings
+from rag.documents.plausible import is_wide, oddness
 from rag.documents.text import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import first_questions, names_in
@@ -204,6 +207,9 @@ def passage_of(text: str) -> Passage:
 
 
 FUNCTIONS: dict[str, Callable[[str], object]] = {
+    "headings": headings,
+    "without_data": without_data,
+    "oddness and is_wide": lambda text: (oddness(text), is_wide(text)),
     "clean": clean,
     "without": lambda text: without(_MARK, text),
     "tokens": tokens,

@@ -146,7 +146,7 @@ def _sentences(passage: Passage) -> list[SourceSentence]:
         under = described(lines)
         about = content_words(under, passage.language)
         made.append(SourceSentence(passage, place, where, text, content_words(text, passage.language), under, about))
-        if (own and own.text != passage.title) or (row and not before):
+        if (own and own.title != passage.title) or (row and not before):
             lines = (*lines, text)
     return made
 

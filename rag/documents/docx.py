@@ -12,10 +12,10 @@ from typing import IO, cast
 from xml.etree.ElementTree import Element
 
 from rag.documents.archive import Archive, opened, parsed_xml
+from rag.documents.encoding import decode
 from rag.documents.html import markdown, soup, tidy
 from rag.documents.ooxml import DIAGRAM, A, R, V, W, child, is_on, transitional, value, whole
 from rag.documents.parsed import FormatError, Parsed, counted, first_heading
-from rag.documents.text import decode
 from rag.documents.word_blocks import Reading, read_blocks
 from rag.documents.word_graphics import chart_rows, paragraphs
 from rag.documents.word_markdown import Block, markdown_of
@@ -138,7 +138,7 @@ class _Document:
         elif content is not None and suffix in {".htm", ".html", ".xhtml"}:
             text = markdown(soup(content))
         elif content is not None and suffix == ".txt":
-            text = decode(content)
+            text = decode(content).text
         elif content is not None and suffix == ".docx" and not self._is_inserted:
             with opened(io.BytesIO(content)) as archive:
                 document = _Document(archive, is_inserted=True)

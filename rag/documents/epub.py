@@ -10,9 +10,9 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from rag.documents.archive import Archive, opened
+from rag.documents.encoding import decode
 from rag.documents.html import markdown, soup
 from rag.documents.parsed import FormatError, Parsed, counted, first_heading
-from rag.documents.text import decode
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -104,7 +104,7 @@ def _chapter(archive: Archive, items: Mapping[str, _Item], item: _Item, left_out
         if kind == "page":
             return _page(content or b"", left_out)
         if kind == "text":
-            return decode(content or b"").strip()
+            return decode(content or b"").text.strip()
         kinds.append(kind)
         here = items.get(here.fallback)
     left_out[kinds[0]] += 1

@@ -12,8 +12,9 @@ from anyio import fail_after
 from anyio.from_thread import start_blocking_portal
 
 from rag.bounds import NAME
+from rag.documents.encoding import known_charset
 from rag.documents.parsers import MEDIA_TYPES
-from rag.documents.text import known_charset, quoted
+from rag.documents.text import quoted
 from rag.errors import DocumentError
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
-_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+from rag.documents.layout import Heading, headings
+
 _LINE = re.compile(r"[^\n\r]+")
 _RULE = re.compile(r"[|:\- ]+")
 _PRINTED = re.compile(r"\w")
@@ -17,42 +17,15 @@ _HEAD = 300
 """Characters of the row of headings of a table."""
 
 
-@dataclass(frozen=True)
-class Heading:
-    """A heading at `start`: its level (1 to 6), and its words without marks."""
-
-    start: int
-    level: int
-    text: str
-
-
 def heading(line: str) -> Heading | None:
-    """The heading that a line is, if it is one: "## Pond ##", but not "# C#" without its sign."""
-    if not (match := _HEADING.match(line)):
-        return None
-    text = match[2].strip()
-    opened = text.rstrip("#")
-    text = opened.rstrip() if opened != opened.rstrip() or not opened else text
-    return Heading(0, len(match[1]), text) if text else None
+    """The heading that a line with marks is, if it is one."""
+    return next((one for one in headings(line) if one.title), None)
 
 
 def described(lines: Sequence[str]) -> str:
     """The lines that a place stands under, the headings in one line: "Falcon 200 > Warranty"."""
     titles = [line.lstrip("#").strip() for line in lines if heading(line)]
     return "\n".join([*([" > ".join(titles)] if titles else []), *(line for line in lines if not heading(line))])
-
-
-def headings(text: str) -> Iterator[Heading]:
-    """The ATX headings of `text`, as CommonMark has them; a "#" in fenced code is none."""
-    fence = ""
-    for line in _LINE.finditer(text):
-        if mark := _FENCE.match(line[0]):
-            if not fence:
-                fence = mark[1]
-            elif mark[1].startswith(fence):
-                fence = ""
-        elif not fence and (found := heading(line[0])):
-            yield Heading(line.start(), found.level, found.text)
 
 
 def above(lines: Sequence[str], begun: Heading) -> tuple[str, ...]:
@@ -66,7 +39,7 @@ def lines_over(text: str, places: Iterable[int], title: str = "") -> Iterator[tu
     They are headings, the highest first, but none that begins there or only repeats the `title`, and
     in a table its caption and its row of headings.
     """
-    found, rows = list(headings(text)), list(tables(text))
+    found, rows = [one for one in headings(text) if one.title], list(tables(text))
     lines: tuple[str, ...] = ()
     at = 0
     for place in places:
@@ -78,8 +51,8 @@ def lines_over(text: str, places: Iterable[int], title: str = "") -> Iterator[tu
 
 
 def _opened(lines: Sequence[str], begun: Heading, title: str) -> tuple[str, ...]:
-    own = f"{'#' * begun.level} {begun.text[:HEADING]}"
-    return (*above(lines, begun), *([own] if begun.text != title else []))
+    own = f"{'#' * begun.level} {begun.title[:HEADING]}"
+    return (*above(lines, begun), *([own] if begun.title != title else []))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-_HEADING = re.compile(r"^#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
+from rag.documents.layout import headings
+
+_NO_TITLE = re.compile(
+    r"about:\w{1,20}|[(\[<]?(?:anonymous|unnamed|untitled|no title|unknown|unspecified|null|none|undefined)[)\]>]?"
+    r"|(?:new |untitled |unnamed )?(?:document|page|presentation|slide|workbook|file)[ -]?\d{0,4}|[\W_]{1,40}",
+    re.IGNORECASE,
+)
 
 
 class FormatError(Exception):
@@ -37,11 +43,10 @@ def _plural(kind: str) -> str:
 
 def first_heading(text: str) -> str | None:
     """The first Markdown heading of `text` without its marks, None without one."""
-    for match in _HEADING.finditer(text):
-        heading = match[1].strip()
-        opened = heading.rstrip("#")
-        if opened != opened.rstrip() or not opened:  # "## Pond ##", but not "# C#"
-            heading = opened.rstrip()
-        if heading:
-            return heading
-    return None
+    return next((heading.title for heading in headings(text) if heading.title), None)
+
+
+def own_title(title: str | None) -> str | None:
+    """`title`, None if it is one that programs give to what has none: "about:blank", "(anonymous)"."""
+    title = " ".join((title or "").split())
+    return None if not title or _NO_TITLE.fullmatch(title) else title

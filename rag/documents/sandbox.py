@@ -163,4 +163,5 @@ def _found(reply: dict[str, Any]) -> Loaded | Refusal:
         return Refusal(reply["reason"], reply["detail"])
     fields = reply["document"]
     document = Document(**fields | {"pages": tuple(fields["pages"])})
-    return Loaded(document, tuple(Span(start, end) for start, end in reply["spans"]))
+    spans = tuple(Span(start, end) for start, end in reply["spans"])
+    return Loaded(document, spans, tuple(reply["left_out"]))

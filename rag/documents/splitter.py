@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import sentencex
 
 from rag.documents.headings import lines_over
+from rag.documents.layout import begins_entry, headings, is_entry
 from rag.types import Document, Passage, Span
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
@@ -80,7 +81,7 @@ def cut(document: Document, spans: Sequence[Span], first_id: int = 0) -> list[Pa
 
 def _sections(text: str, language: str) -> Iterator[list[_Sentence]]:
     """The sentences of each section that has any."""
-    starts = sorted({0, *(match.start() for match in _HEADING.finditer(text))})
+    starts = sorted({0, *(heading.start for heading in headings(text))})
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         if sentences := list(_sentences(text, language, start, end)):
             yield sentences
@@ -122,7 +123,8 @@ def _groups(sentences: Sequence[_Sentence], words: int) -> Iterator[list[Span]]:
 def _sentences(text: str, language: str, start: int, end: int) -> Iterator[_Sentence]:
     for block in _blocks(text, start, end):
         at = block.start
-        for length in _segments(_LINE_END.sub(" ", text[block.start : block.end]), language):
+        content = _LINE_END.sub(" ", text[block.start : block.end])
+        for length in [len(content)] if is_entry(content) else _segments(content, language):
             yield from _short(text, at, at + length)
             at += length
 
@@ -164,6 +166,7 @@ def _wrapped(text: str, line: Span, following: Span) -> bool:
         and not _ENDS_SENTENCE.search(content)
         and not _HEADING.match(content)
         and not _OPENS_BLOCK.match(next_content)
+        and not begins_entry(content, next_content)
     )
 
 

@@ -1,93 +1,15 @@
-"""Bytes -> clean text: encodings, the lines of JSONL, tokens and characters to remove."""
+"""Texts as they are taken in: the lines of JSONL, tokens and characters to remove."""
 
-import codecs
 import io
 import json
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import IO
 
 from rag.bounds import NAME
+from rag.documents.blobs import without_data
 from rag.documents.parsed import FormatError, Parsed
-
-_BOMS = {  # The long ones first: those of UTF-16 begin like those of UTF-32.
-    BOM_UTF8: "utf-8-sig",
-    BOM_UTF32_LE: "utf-32",
-    BOM_UTF32_BE: "utf-32",
-    BOM_UTF16_LE: "utf-16",
-    BOM_UTF16_BE: "utf-16",
-}
-_MIXED_WORD = re.compile(r"[A-Za-z][\u0370-\u06ff]|[\u0370-\u06ff][A-Za-z]")
-_OTHER_WORD = re.compile(r"[\u0370-\u06ff]{3,}")
-_CONTROL = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_ENOUGH = 200_000
-"""Bytes or characters that tell an encoding."""
-_CHARSET = re.compile(r"[A-Za-z0-9._:+-]{1,40}")
-_NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
-"""Encodings of names or of Python source, not of texts."""
-
-
-def decode(raw: bytes, charset: str | None = None) -> str:
-    """The text of `raw`, with its line ends.
-
-    It is read by its byte order mark, as UTF-8, in `charset` (one that `known_charset` gives),
-    or as chardet guesses. Raises FormatError if nothing fits.
-    """
-    encoding = next((name for bom, name in _BOMS.items() if raw.startswith(bom)), "utf-8")
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        loose = raw.decode(encoding, "replace")
-        sound = sum(not character.isascii() for character in loose) - loose.count("\ufffd")
-        if encoding != "utf-8" or sound > loose.count("\ufffd"):
-            at = error.start + len(raw) - len(error.object)
-            name = encoding.removesuffix("-sig").upper()
-            raise FormatError(
-                f"is {name} with a fault (byte {at} is 0x{raw[at]:02x}); save it anew as UTF-8"
-            ) from error
-        text = _decode_other(raw, error.start, charset)
-    sample = text[:_ENOUGH]
-    if len(_CONTROL.findall(sample)) > len(sample) / 100:
-        raise FormatError("is not a text; give it the right suffix or leave it out")
-    return text
-
-
-def _decode_other(raw: bytes, fault: int, charset: str | None) -> str:
-    """The text of `raw`, which is not UTF-8 from `fault` on."""
-    if charset is not None:
-        try:
-            return raw.decode(charset)
-        except (LookupError, ValueError):
-            pass  # Servers are often wrong about it.
-    import chardet
-
-    first_line = raw.rfind(b"\n", 0, fault) + 1
-    told = chardet.detect(raw[first_line : first_line + _ENOUGH])["encoding"]
-    text = _decoded(raw, told or "utf-8")
-    if len(_MIXED_WORD.findall(text)) > len(_OTHER_WORD.findall(text)):
-        # In a short text the few accented letters of a Western language are easily taken for Greek or Cyrillic ones.
-        text = _decoded(raw, "cp1252")
-    return text
-
-
-def _decoded(raw: bytes, encoding: str) -> str:
-    try:
-        return raw.decode(encoding)
-    except (LookupError, ValueError) as error:
-        raise FormatError("is not a text in an encoding that could be told; save it as UTF-8") from error
-
-
-def known_charset(name: str) -> str | None:
-    """`name` if it is a charset that a text can have, else None."""
-    try:
-        if not _CHARSET.fullmatch(name) or codecs.lookup(name).name in _NO_CHARSETS:
-            return None
-        "a".encode(name)  # Python has encodings that do not make bytes of a text.
-    except (LookupError, ValueError):
-        return None
-    return name
-
 
 _LONGEST_LINE = 50_000_000
 """Bytes of a line of JSONL."""
@@ -121,7 +43,8 @@ def json_line(line: bytes) -> Parsed:
     if not isinstance(text, str):
         raise FormatError('is not an object with a string "text"; correct the line or remove it')
     title = item.get("title")
-    return Parsed(title if isinstance(title, str) else None, text)
+    text, left_out = without_data(text)
+    return Parsed(title if isinstance(title, str) else None, text, left_out=left_out)
 
 
 _TOKEN = re.compile(

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from rag.bounds import TITLE
+from rag.documents.blobs import without_data
+from rag.documents.encoding import decode
 from rag.documents.language import language_of
-from rag.documents.parsed import FormatError, Parsed, first_heading
+from rag.documents.parsed import FormatError, Parsed, first_heading, own_title
 from rag.documents.parsers import PLAIN, read
 from rag.documents.splitter import passage_spans
-from rag.documents.text import clean, decode, json_line, lines, replace_surrogates
+from rag.documents.text import clean, json_line, lines, replace_surrogates
 from rag.types import Document, Loaded
 
 CHARACTERS = 20_000_000
@@ -84,7 +86,7 @@ def serve(memory: int, seconds: float) -> None:
         for number, found in parse(request):
             if isinstance(found, Loaded):
                 spans = [(span.start, span.end) for span in found.spans]
-                reply({"line": number, "document": vars(found.document), "spans": spans})
+                reply({"line": number, "document": vars(found.document), "spans": spans, "left_out": found.left_out})
             else:
                 reply({"line": number, **vars(found)})
             _end_after(seconds)
@@ -121,8 +123,10 @@ def _read(request: Request) -> Parsed:
     """Raises FormatError; a parser may raise anything."""
     if request.kind not in PLAIN:
         return read(request.path, request.kind, request.charset)
-    text = decode(Path(request.path).read_bytes(), request.charset)
-    return Parsed(first_heading(text) if request.kind == "markdown" else None, text)
+    decoded = decode(Path(request.path).read_bytes(), request.charset)
+    text, left_out = without_data(decoded.text)
+    title = first_heading(text) if request.kind == "markdown" else None
+    return Parsed(title, text, left_out=(*decoded.left_out(), *left_out))
 
 
 def _made(request: Request, read_one: Callable[[], Parsed], line: int | None = None) -> Loaded | Refusal:
@@ -158,8 +162,8 @@ def _loaded(request: Request, parsed: Parsed, line: int | None) -> Loaded:
     text, pages = _cleaned(parsed)
     if not text.strip():
         raise FormatError("is empty; put text in it or leave it out")
-    own_title = clean(" ".join((parsed.title or "").split())[:TITLE]).strip()
-    title = own_title or clean(name)[:TITLE]
+    named = own_title(parsed.title) or (own_title(first_heading(text)) if parsed.title else None) or ""
+    title = clean(named[:TITLE]).strip()
     # With the pages, or a text file would be cited by the pages of a PDF that holds the same.
     content = text if not pages else f"{pages}\0{text}"
     doc_id = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -167,7 +171,10 @@ def _loaded(request: Request, parsed: Parsed, line: int | None) -> Loaded:
     spans = tuple(passage_spans(text, request.words, language))
     if len(spans) > PASSAGES:
         raise FormatError(f"makes {len(spans):,} passages, where {PASSAGES:,} can be taken; divide it or leave it out")
-    return Loaded(Document(doc_id, replace_surrogates(source), title, text, pages, bool(own_title), language), spans)
+    document = Document(
+        doc_id, replace_surrogates(source), title or clean(name)[:TITLE], text, pages, bool(title), language
+    )
+    return Loaded(document, spans, parsed.left_out)
 
 
 def _cleaned(parsed: Parsed) -> tuple[str, tuple[int, ...]]:

@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 
 from rag.documents.fetch import is_address
 from rag.documents.loader import AHEAD, Loader
-from rag.documents.sources import file_of, find_sources
+from rag.documents.sources import file_of, survey
 from rag.documents.splitter import passage_spans
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.index.embedding import EmbeddingCache, store_vectors
@@ -37,7 +37,7 @@ from rag.index.snapshot import (
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
 from rag.settings import Settings
-from rag.types import Document, Loaded
+from rag.types import Loaded
 
 _MOST_STALE = 0.2
 """If a larger share of the vectors is stale, all are stored again."""
@@ -62,12 +62,14 @@ class Outcome:
     """What an update did.
 
     `problems` names what could not be read, `embedded` counts the texts that had to be embedded.
+    `left_out` tells what the documents lack ("lease.docx: 2 pictures"), and then what else is in the folders.
     """
 
     manifest: Manifest
     changed: bool
     problems: tuple[str, ...]
     embedded: int
+    left_out: tuple[str, ...] = ()
 
     def line(self, seconds: float) -> str:
         """A sentence such as "Indexed 1 document, 1 passage, 0 skipped, 1.5 s."."""
@@ -126,6 +128,8 @@ class _Update:
     verify: Callable[[Path], list[str]]
     problems: list[str] = field(default_factory=list)
     unreachable: list[str] = field(default_factory=list)
+    no_documents: tuple[str, ...] = ()
+    """What else is in the folders, as `survey` tells it."""
 
     def run(self) -> Outcome:
         known: dict[str, str] = {}
@@ -148,8 +152,13 @@ class _Update:
     def _unchanged(self) -> Outcome | None:
         """The outcome if the files are those of the base and nothing else has changed."""
         if self.base and not self.base.notice and self.base.manifest.corpus == self.corpus:
-            return Outcome(self.base.manifest, False, tuple(self.problems), 0)
+            return self._outcome(self.base.path, self.base.manifest, False, 0)
         return None
+
+    def _outcome(self, snapshot: Path, manifest: Manifest, changed: bool, embedded: int) -> Outcome:
+        with closing(Passages.read(snapshot / PASSAGES_FILE)) as passages:
+            left_out = passages.left_out()
+        return Outcome(manifest, changed, tuple(self.problems), embedded, (*left_out, *self.no_documents))
 
     def _changes(self, known: dict[str, str]) -> tuple[dict[str, str], set[str]]:
         """The files to read with their digests, and those of the base to remove.
@@ -159,8 +168,9 @@ class _Update:
         held = known if self.base else {}
         fresh: dict[str, str] = {}
         gone = set(held)
-        found = find_sources(self.corpus.paths, self.corpus.include, self.corpus.exclude)
-        sources = [source for source in found if source not in self.corpus.removed]
+        found = survey(self.corpus.paths, self.corpus.include, self.corpus.exclude)
+        self.no_documents = found.left_out
+        sources = [source for source in found.documents if source not in self.corpus.removed]
         for number, source in enumerate(sources, 1):
             try:
                 digest = self._digest(source)
@@ -213,7 +223,7 @@ class _Update:
         with suppress(OSError, sqlite3.Error, StoreError):  # The new index is there; the next run tidies up.
             remove_others(self.folder, {published.name, *([self.before.path.name] if self.before else [])})
             self._forget_vectors()
-        return Outcome(manifest, True, tuple(self.problems), embedded)
+        return self._outcome(published, manifest, True, embedded)
 
     def _read(self, passages: PassageEditor, fresh: dict[str, str], gone: set[str]) -> None:
         for file in gone:
@@ -227,11 +237,11 @@ class _Update:
         if self.before and not self.base:
             with closing(Passages.read(self.before.path / PASSAGES_FILE)) as before:
                 for file in self.unreachable:
-                    texts = [loaded.document for loaded in before.of_file(file)]
-                    passages.add(file, before.files()[file], [self._divided(text) for text in texts])
+                    kept = [self._divided(loaded) for loaded in before.of_file(file)]
+                    passages.add(file, before.files()[file], kept)
 
-    def _divided(self, document: Document) -> Loaded:
-        return Loaded(document, tuple(passage_spans(document.text, self.options.passage_words)))
+    def _divided(self, loaded: Loaded) -> Loaded:
+        return replace(loaded, spans=tuple(passage_spans(loaded.document.text, self.options.passage_words)))
 
     def _documents(self, file: str, coming: Sequence[str], wrong: list[str]) -> Iterator[Loaded]:
         for found in self.loader.load(file, self.options.passage_words, coming):

@@ -5,21 +5,28 @@ A snapshot is sound if it is what its manifest says: files, counts, and canaries
 """
 
 import argparse
+import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import chain, repeat
 from pathlib import Path
 
 from chromadb.errors import ChromaError
 
-from rag.errors import DamagedError
-from rag.index.index import EMBEDDINGS_FILE, list_documents, open_files
-from rag.index.manifest import Manifest, check_files, count, read_manifest
+from rag.documents.fetch import is_address
+from rag.documents.sources import survey
+from rag.errors import DamagedError, DocumentError
+from rag.index.index import EMBEDDINGS_FILE, PASSAGES_FILE, list_documents, open_files
+from rag.index.manifest import Corpus, Manifest, check_files, count, read_manifest
 from rag.index.passages import Counts, Passages, searched_text
 from rag.index.snapshot import REPAIR, current_name, newest_sound, others, some_snapshots, writer
 from rag.index.vectors import Floats, Vectors
 
+LINES = 20
+"""Lines that are shown of what was left out."""
 CANARIES = 50
 """Passages that are looked for, spread evenly, with the newest among them."""
 _AMONG = 10
@@ -52,7 +59,25 @@ def status_lines(folder: Path) -> tuple[list[str], bool]:
         "Health": sound.notice or "sound",
         "Written by": writer(folder) or "nobody now",
     }
-    return [f"{name:<11} {_one_line(fact)}" for name, fact in facts.items() if fact], sound.notice is None
+    lines = [f"{name:<11} {_one_line(fact)}" for name, fact in facts.items() if fact]
+    left_out = zip(chain(["Left out"], repeat("")), some(_left_out(sound.path, manifest.corpus)), strict=False)
+    return [*lines, *(f"{name:<11} {_one_line(line)}" for name, line in left_out)], sound.notice is None
+
+
+def _left_out(snapshot: Path, corpus: Corpus) -> list[str]:
+    """What the documents lack, and what else is in the folders now."""
+    with closing(Passages.read(snapshot / PASSAGES_FILE)) as passages:
+        lines = passages.left_out()
+    paths = [path if is_address(path) else os.path.join(corpus.place, path) for path in corpus.paths]
+    with suppress(DocumentError):  # They have gone since.
+        lines += survey(paths, corpus.include, corpus.exclude).left_out
+    return lines
+
+
+def some(lines: Sequence[str]) -> list[str]:
+    """The first of many lines, and how many more there are."""
+    more = len(lines) - LINES
+    return [*lines[:LINES], f"and {more:,} more"] if more > 1 else list(lines)
 
 
 def check(folder: Path) -> str:

@@ -18,7 +18,8 @@ from rag.types import Loaded, Passage
 _SCHEMA = """
 CREATE TABLE files (file BLOB PRIMARY KEY, digest TEXT NOT NULL, problems TEXT NOT NULL);
 CREATE TABLE sources (
-    file BLOB NOT NULL, source TEXT NOT NULL, title TEXT NOT NULL, titled INTEGER NOT NULL, doc_id TEXT NOT NULL
+    file BLOB NOT NULL, source TEXT NOT NULL, title TEXT NOT NULL, titled INTEGER NOT NULL, doc_id TEXT NOT NULL,
+    left_out TEXT NOT NULL
 );
 CREATE INDEX sources_by_file ON sources (file);
 CREATE INDEX sources_by_document ON sources (doc_id, source);
@@ -113,8 +114,9 @@ class PassageEditor(Passages):
         raw, empty = os.fsencode(file), True
         for loaded in documents:
             document = loaded.document
-            values = [raw, document.source, document.title, document.titled, document.doc_id]
-            self.database.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?)", values)
+            left_out = json.dumps(loaded.left_out)
+            values = [raw, document.source, document.title, document.titled, document.doc_id, left_out]
+            self.database.execute("INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?)", values)
             if document.doc_id not in self:
                 self._add(loaded)
             empty = False

@@ -108,9 +108,16 @@ class Passages(Documents):
     def listed(self) -> list[Listed]:
         """Every source with its document, by name."""
         count = "(SELECT count(*) FROM passages WHERE doc_id = sources.doc_id)"
+        rows = self.rows(f"SELECT source, title, {count}, doc_id, left_out FROM sources ORDER BY source")
         return [
-            Listed(*row) for row in self.rows(f"SELECT source, title, {count}, doc_id FROM sources ORDER BY source")
+            Listed(source, title, passages, doc_id, tuple(json.loads(left_out)))
+            for source, title, passages, doc_id, left_out in rows
         ]
+
+    def left_out(self) -> list[str]:
+        """What was left out of documents, a line for each: "lease.docx: 2 pictures"."""
+        rows = self.rows("SELECT source, left_out FROM sources WHERE left_out != '[]' ORDER BY source")
+        return [f"{' '.join(source.split())}: {', '.join(json.loads(left_out))}" for source, left_out in rows]
 
     def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
         """The passages with these ids, in this order. Raises KeyError for an unknown id."""
@@ -205,8 +212,9 @@ class Passages(Documents):
 
     def of_file(self, file: str) -> list[Loaded]:
         """The documents that came from a file, with the passages that they have here."""
-        query = "SELECT doc_id, source, title, titled FROM sources WHERE file = ? ORDER BY rowid"
-        return [self.loaded(*row) for row in self.rows(query, [os.fsencode(file)])]
+        query = "SELECT doc_id, source, title, titled, left_out FROM sources WHERE file = ? ORDER BY rowid"
+        rows = self.rows(query, [os.fsencode(file)])
+        return [replace(self.loaded(*row), left_out=tuple(json.loads(left_out))) for *row, left_out in rows]
 
     def loaded(self, doc_id: str, source: str, title: str, titled: int) -> Loaded:
         """A document by this source and title, with its passages."""

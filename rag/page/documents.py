@@ -12,18 +12,15 @@ import gradio as gr
 from rag import bounds
 from rag.documents.parsers import SUFFIXES
 from rag.errors import QuestionError, RagError, for_readers
+from rag.page.choice import Chosen, after_change, after_ticking, choice_line, label, lacks, ticked
 from rag.page.editor import Catalogue, Changed, DocumentEditor, Row, Step
-from rag.page.markup import button, count, escape, shorten
+from rag.page.markup import button, escape
 from rag.server.log import reason
 from rag.settings import ServerSettings
 
 _LOG = logging.getLogger(__name__)
 SHOWN = 200
 """Documents that the page lists at once; of more the filter finds the others."""
-_TITLE, _SOURCE = 80, 60
-"""Characters shown of them."""
-Chosen = frozenset[str] | None
-"""Ids of the documents to ask; None is every document, also one that is added later."""
 Rows = tuple[Row, ...]
 Values = tuple[Any, ...]
 Change = Callable[[], Iterator[Step | Changed]]
@@ -64,46 +61,6 @@ def shown(rows: Sequence[Row], wanted: str) -> list[Row]:
     return list(found.values())
 
 
-def label(row: Row) -> str:
-    """The document in one line."""
-    source = " ".join(row.source.split())
-    source = source if len(source) <= _SOURCE else f"… {source[-_SOURCE:].lstrip()}"
-    return f"{shorten(row.title, _TITLE)} ({source}, {count(row.passages, 'passage')})"
-
-
-def ticked(chosen: Chosen, seen: Iterable[Row]) -> list[str]:
-    """Which of the rows that are seen are chosen."""
-    return [row.doc_id for row in seen if chosen is None or row.doc_id in chosen]
-
-
-def after_ticking(chosen: Chosen, ticks: Iterable[str], seen: Iterable[Row], rows: Iterable[Row]) -> Chosen:
-    """The choice after some of the rows that were seen were ticked; the others are as they were."""
-    every = frozenset(row.doc_id for row in rows)
-    before = every if chosen is None else chosen
-    return _whole((before - {row.doc_id for row in seen}) | frozenset(ticks), every)
-
-
-def after_change(chosen: Chosen, before: Iterable[Row], rows: Iterable[Row]) -> Chosen:
-    """The choice after documents came and went: what is new is asked, too."""
-    if chosen is None:
-        return None
-    every = frozenset(row.doc_id for row in rows)
-    return _whole((chosen & every) | (every - {row.doc_id for row in before}), every)
-
-
-def _whole(chosen: frozenset[str], every: frozenset[str]) -> Chosen:
-    return None if chosen >= every else chosen
-
-
-def choice_line(chosen: Chosen, seen: Sequence[Row], rows: Sequence[Row]) -> str:
-    """How many are asked, and how many of them all are listed."""
-    every = len({row.doc_id for row in rows})
-    part = f"{every:,}" if chosen is None else f"{len(chosen):,} of {every:,}"
-    listed = f"{len(seen):,} of them {'is' if len(seen) == 1 else 'are'} listed"
-    more = f" {listed}; type words of a title to find others." if len(seen) < every else ""
-    return f"Asked: {part} {'document' if every == 1 else 'documents'}.{more}"
-
-
 @dataclass(frozen=True)
 class DocumentChoice:
     """What the rest of the page needs: `chosen` holds the choice, for `asked`."""
@@ -120,8 +77,10 @@ class DocumentHandlers:
         self._documents = documents
 
     def load(self) -> Values:
-        """The list as it is now, every document chosen."""
-        return view(self._editor.listed(self._documents()), None, "")
+        """The list as it is now, every document chosen, and what in the folders is not read."""
+        status, *values = view(self._editor.listed(self._documents()), None, "")
+        told = [f"Left out: {one}." for one in self._editor.not_read()]
+        return say(*told) if told else status, *values
 
     def find(self, chosen: Chosen, rows: Rows, wanted: str) -> Values:
         """The rows that hold the words typed."""
@@ -201,6 +160,7 @@ class DocumentHandlers:
                         yield say(*ended, step=event, of=name), *(gr.skip(),) * 5
                         continue
                     ended += [f"{name}: {event.line}", *(f"Skipped: {message}" for message in event.messages)]
+                    ended += lacks(event.added)
                     chosen, rows = after_change(chosen, rows, event.rows), event.rows
                     yield say(*ended), *view(rows, chosen, wanted)[1:]
             except RagError as error:

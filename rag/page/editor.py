@@ -4,7 +4,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urldefrag
@@ -14,8 +15,8 @@ from langchain_core.embeddings import Embeddings
 from rag import bounds
 from rag.documents.fetch import is_address
 from rag.documents.loader import Loader
-from rag.documents.sources import file_of, find_sources
-from rag.errors import DocumentError, SettingsError
+from rag.documents.sources import file_of, find_sources, survey
+from rag.errors import DocumentError, RagError, SettingsError
 from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
 from rag.index.health import verify_apart
@@ -31,19 +32,22 @@ _EMBEDDING = "Embedding passages"
 """The stage of an update in which the embedder works."""
 _AT_ONCE = 16
 """Passages after which the embedder is free for a moment, so that a question waits for it 0.2 s at most."""
+_LOOKED = 60.0
+"""Seconds for which it is remembered what else is in the folders."""
 _PAUSE = 0.002
 """Seconds; without them the thread that lets go of the embedder would have it again before one that waits."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A document as the page lists it; a text that came from two sources has two rows with the same `doc_id`."""
+    """A document as the page lists it (as Listed); a text from two sources has two rows with the same `doc_id`."""
 
     doc_id: str
     source: str
     title: str
     passages: int
     removable: bool
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Changed:
-    """The end of a change: the closing line, what could not be read (a sentence each), and the rows as they are now."""
+    """The end of a change: the closing line, what could not be read (a sentence each), and the rows as they are now.
+
+    `added` are those rows that the change was about.
+    """
 
     line: str
     messages: tuple[str, ...]
     rows: tuple[Row, ...]
+    added: tuple[Row, ...] = ()
 
 
 class Catalogue(Protocol):
@@ -94,6 +102,7 @@ class DocumentEditor:
         self._published = published
         self._folder = settings.store / FOLDER
         self._turn = threading.Lock()
+        self._not_read: tuple[float, tuple[str, ...]] = (float("-inf"), ())
 
     @property
     def is_enabled(self) -> bool:
@@ -103,6 +112,16 @@ class DocumentEditor:
     def listed(self, documents: Catalogue) -> tuple[Row, ...]:
         """The documents of an open index, by source. The last one cannot be removed."""
         return self._rows(documents.listed())
+
+    def not_read(self) -> tuple[str, ...]:
+        """What lies in the folders of the index and is no document, as `survey` tells it; looked at once a minute."""
+        looked, told = self._not_read
+        if time.monotonic() > looked + _LOOKED:
+            with suppress(RagError):
+                corpus = next_corpus(self.settings)
+                told = survey(corpus.paths, corpus.include, corpus.exclude).left_out
+            self._not_read = time.monotonic(), told
+        return told
 
     def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
         """Take in an uploaded file that was called `name`. The file at `path` is copied at once.
@@ -159,7 +178,8 @@ class DocumentEditor:
         with PreloadingLoader(self.settings.online) as loader:
             tell("Reading the document", 0, 0)
             loader.preload(source, self.settings.passage_words)
-            return self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
+            changed = self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
+        return replace(changed, added=tuple(row for row in changed.rows if file_of(row.source) == source))
 
     def _remove(self, source: str, tell: Progress) -> Changed:
         began = time.perf_counter()
@@ -194,7 +214,7 @@ class DocumentEditor:
 
     def _rows(self, documents: list[Listed]) -> tuple[Row, ...]:
         removable = self.is_enabled and len(documents) > 1
-        return tuple(Row(one.doc_id, one.source, one.title, one.passages, removable) for one in documents)
+        return tuple(Row(one.doc_id, one.source, one.title, one.passages, removable, one.left_out) for one in documents)
 
     def _start(self, work: Callable[[Progress], Changed]) -> Iterator[Step | Changed]:
         """Do `work` in a thread of its own when its turn has come."""

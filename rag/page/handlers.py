@@ -12,8 +12,9 @@ import gradio as gr
 
 from rag import bounds
 from rag.errors import RagError, for_readers
+from rag.page.choice import Chosen
 from rag.page.conversation import conversation, conversation_list, top_bar
-from rag.page.documents import Chosen, asked
+from rag.page.documents import asked
 from rag.page.run import Run, converse, history_of
 from rag.page.source import loaded, opening, source
 from rag.page.suggest import first_questions, next_questions

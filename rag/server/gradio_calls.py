@@ -64,7 +64,8 @@ class GradioCalls:
             fault = self._call_fault(path, json_of(scope), owner_of(Request(scope)))
         if fault:
             status, sentence = fault
-            await JSONResponse({"detail": sentence}, status)(scope, receive, send)
+            # "error" as everywhere; "detail" is what Gradio's page shows.
+            await JSONResponse({"error": sentence, "detail": sentence}, status)(scope, receive, send)
             return
         if not stream:
             await self._app(scope, receive, send)

@@ -44,6 +44,8 @@ _LONGEST_NUMBER = 15
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD]")
 _JSON = "rag.json"
+_FORMS = {UPLOAD, "/login"}
+_NOT_UTF_8 = "The request is not in UTF-8; send it so."
 
 
 class SafeResponses:
@@ -133,7 +135,7 @@ class RequestFilter:
             return 411, "The request does not say how long it is; send its Content-Length."
         kind = headers.get("content-type", "").lower()
         if kind.count("charset") > len(_UTF_8.findall(kind)):  # Some of Python's encodings raise whatever they like.
-            return 415, "The request is not in UTF-8; send it so."
+            return 415, _NOT_UTF_8
         most = self._largest_upload if path == UPLOAD else OTHER_BODIES
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > _LONGEST_NUMBER or int(length) > most:
@@ -174,21 +176,25 @@ def _further_names(settings: ServerSettings) -> list[str]:
 
 
 class JsonBodies:
-    """ASGI middleware that refuses JSON with too many values or levels for the others.
+    """ASGI middleware that refuses bodies not in UTF-8, and JSON that is too much.
 
-    Lone surrogates become U+FFFD. What is no JSON goes on as it is.
+    That has too many values or levels for the others. Lone surrogates become U+FFFD. What is no JSON goes on as it is.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or scope["path"] == UPLOAD:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or scope["path"] in _FORMS:
             await self._app(scope, receive, send)
             return
         body = await Request(scope, receive).body()
         try:
+            body.decode()
             scope[_JSON] = _parsed(body)
+        except UnicodeDecodeError:  # Each of the others would answer in its own way.
+            await JSONResponse({"error": _NOT_UTF_8}, 400)(scope, receive, send)
+            return
         except RecursionError:
             sentence = f"The JSON is nested more than {DEEPEST} levels deep, or has more than {VALUES:,} values."
             await JSONResponse({"error": f"{sentence} GET /api/schema says what is taken."}, 400)(scope, receive, send)

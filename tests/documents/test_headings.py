@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.documents.headings import HEADING, above, described, heading, headings, lines_over
+from rag.documents.headings import HEADING, above, described, heading, lines_over
+from rag.documents.layout import headings
 
 TEXT = """# Tools
 
@@ -20,19 +21,6 @@ It lasts 12 months.
 ## Heron ##
 
 More."""
-
-
-def test_headings_are_those_of_markdown_outside_of_code() -> None:
-    found = list(headings(TEXT))
-    assert [(one.level, one.text) for one in found] == [(1, "Tools"), (2, "Falcon 200"), (3, "Warranty"), (2, "Heron")]
-    assert [TEXT[one.start :].split("\n", maxsplit=1)[0] for one in found] == [
-        "# Tools", "## Falcon 200", "### Warranty", "## Heron ##",
-    ]  # fmt: skip
-
-
-def test_a_fence_is_closed_by_a_mark_that_is_as_long() -> None:
-    assert not list(headings("~~~~\n# a\n~~~\n```\n# b\n~~~~"))
-    assert [one.text for one in headings("~~~~\n# a\n~~~~~\n# b")] == ["b"]
 
 
 def test_a_place_stands_under_the_headings_that_are_open_there() -> None:
@@ -66,7 +54,6 @@ def test_what_stays_open_where_a_heading_begins() -> None:
 
 def test_a_heading_needs_words_and_is_told_up_to_a_length() -> None:
     assert heading("## ##") is None and heading("#tag") is None and heading("#") is None
-    assert [one.text for one in headings("# C#")] == ["C#"]
     text = "# " + "x" * 500 + "\n\nwords"
     assert list(lines_over(text, [len(text) - 1])) == [("# " + "x" * HEADING,)]
 

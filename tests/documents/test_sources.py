@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.documents.sources import find_sources
+from rag.documents.sources import find_sources, survey
 from rag.errors import DocumentError
 
 
@@ -97,3 +97,46 @@ def test_a_file_that_cannot_be_looked_at_is_found_so_that_loading_reports_it(
 
     monkeypatch.setattr(Path, "is_file", closed)
     assert below(tmp_path, find_sources([str(tmp_path)])) == ["a.txt", "b.txt"]
+
+
+def test_files_of_other_kinds_and_links_are_told(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        "a.txt",
+        "b.xlsx",
+        "sub/c.XLSX",
+        "sub/d.xlsx",
+        "e.pptx",
+        "LICENSE",
+        ".hidden.xlsx",
+        ".git/x.rtf",
+        "~$a.docx",
+    )
+    (tmp_path / "linked").symlink_to(tmp_path / "sub", target_is_directory=True)
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    found = survey([str(tmp_path)])
+    assert below(tmp_path, found.documents) == ["a.txt"]
+    files = "3 .xlsx, 1 .pptx and 1 other files, whose kind is not read"
+    assert found.left_out == (files, "1 link to a folder", "1 link to nothing")
+
+
+def test_what_the_patterns_leave_out_is_not_told(tmp_path: Path) -> None:
+    fill(tmp_path, "a.md", "b.xlsx", "old/c.xlsx")
+    (tmp_path / "old" / "linked").symlink_to(tmp_path, target_is_directory=True)
+    assert survey([str(tmp_path)], exclude=["old/"]).left_out == ("1 .xlsx file, whose kind is not read",)
+    assert survey([str(tmp_path)], include=["*.md"], exclude=["old/"]).left_out == ()
+    assert survey([f"{tmp_path}/a.md"]).left_out == ()
+
+
+def test_of_many_kinds_the_most_frequent_are_named(tmp_path: Path) -> None:
+    fill(tmp_path, "a.txt", *(f"{n}.k{kind}" for kind in range(12) for n in range(12 - kind)), "x." + "y" * 50)
+    (told,) = survey([str(tmp_path)]).left_out
+    assert told.startswith("12 .k0, 11 .k1, ") and told.endswith(", 5 .k7 and 11 other files, whose kind is not read")
+
+
+def test_a_folder_without_documents_says_what_is_there(tmp_path: Path) -> None:
+    fill(tmp_path, "a.xlsx", "b.xlsx")
+    with pytest.raises(
+        DocumentError, match=r"No document was found in .* \(but 2 \.xlsx files, whose kind is not read\);"
+    ):
+        survey([str(tmp_path)])

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.documents import text
+from rag.documents.encoding import decode, known_charset
 from rag.documents.parsed import FormatError, Parsed, first_heading
-from rag.documents.text import clean, decode, json_line, known_charset, lines
+from rag.documents.text import clean, json_line, lines
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_other_encodings_of_python_and_noise_are_not(name: str) -> None:
 @pytest.mark.parametrize("charset", ["utf-16", "undefined", "rot13", "ascii", "a\0b"])
 def test_a_charset_that_does_not_fit_is_not_used(charset: str) -> None:
     french = "Ça va très bien, merci. Déjà vu à l'hôtel – « bien sûr »."
-    assert decode(french.encode("cp1252"), charset) == french
+    assert decode(french.encode("cp1252"), charset).text == french
 
 
 def test_lines_are_numbered_and_of_a_long_one_there_is_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,3 +78,28 @@ def test_what_a_parser_raises_is_said_and_its_class_is_for_the_operator_alone(fi
     assert only(file, "docx", "PK and no archive") == Refusal(
         "cannot be read, it seems damaged (File is not a zip file); save it anew or leave it out", "BadZipFile"
     )
+
+
+def test_what_is_left_out_is_told(file: Path) -> None:
+    content = f"# Lamp\n\nIt burns. ![lamp](data:image/png;base64,{'aB3+' * 200})\n"
+    found = only(file, "markdown", content)
+    assert isinstance(found, Loaded) and found.left_out == ("1 part that is no text (822 bytes)",)
+    assert found.document.text == "# Lamp\n\nIt burns. ![lamp]()\n"
+    assert only(file, "text", "It burns.").left_out == ()  # type: ignore[union-attr]
+    line = only(file, "jsonl", json.dumps({"text": content}))
+    assert isinstance(line, Loaded) and line.left_out == found.left_out
+
+
+def test_a_wrong_byte_is_told(file: Path) -> None:
+    file.write_bytes("Käse und Öl. ".encode() * 20 + b"\xff")
+    [(_, found)] = parse(Request(str(file), "text", "a/file", "The name"))
+    assert isinstance(found, Loaded) and found.left_out == ("1 byte that is no letter",)
+    assert found.document.text.endswith("Öl. \ufffd")
+
+
+@pytest.mark.parametrize("title", ["(anonymous)", "about:blank", "Untitled document"])
+def test_a_default_title_is_none(file: Path, title: str) -> None:
+    found = only(file, "jsonl", json.dumps({"title": title, "text": "Frogs."}))
+    assert isinstance(found, Loaded) and (found.document.title, found.document.titled) == ("The name 1", False)
+    found = only(file, "jsonl", json.dumps({"title": title, "text": "# Frogs\n\nThey swim."}))
+    assert isinstance(found, Loaded) and (found.document.title, found.document.titled) == ("Frogs", True)

@@ -284,7 +284,9 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     from rag.documents.loader import Loader
 
     page, address = tmp_path / "page.txt", "https://example.org/page.txt"
-    page.write_text("A cat sleeps.\n\n" + "It eats one more fish every single day. " * 6)
+    page.write_bytes(
+        b"A cat sleeps.\n\n" + b"It eats one more fish every single day. " * 6 + "Olé, olé. ".encode() + b"\xff"
+    )
     write(tmp_path / "texts", {"dog.txt": "A dog eats."})
     digest, load = Loader.digest, Loader.load
     monkeypatch.setattr(Loader, "digest", lambda self, source: digest(self, str(page) if "://" in source else source))
@@ -302,7 +304,9 @@ def test_a_web_address_out_of_reach_is_kept_as_it_was(tmp_path: Path, monkeypatc
     assert texts(tmp_path / "index") == first
     other = with_(TopicEmbedder(), passage_words=100)
     publish(tmp_path / "index", tmp_path / "texts", address, build_options=other)
-    assert texts(tmp_path / "index") == [page.read_text().strip(), "A dog sleeps."]
+    outcome = publish(tmp_path / "index", tmp_path / "texts", address, build_options=other)
+    assert texts(tmp_path / "index") == [page.read_text(errors="replace"), "A dog sleeps."]
+    assert outcome.left_out == (f"{page.as_posix()}: 1 byte that is no letter",)
 
 
 @pytest.mark.slow

@@ -188,6 +188,19 @@ def test_problems_are_remembered_by_file(path: Path) -> None:
     assert passages.problems_by_file() == {"frogs.jsonl": ["line 3 is no JSON"]}
 
 
+def test_what_was_left_out_is_remembered_by_source(path: Path) -> None:
+    passages = PassageEditor.edit(path)
+    [lease] = loaded(Document("d9", "lease.docx", "Lease", "A lease."))
+    passages.add("lease.docx", "digest", [replace(lease, left_out=("2 pictures", "1 byte that is no letter"))])
+    passages.add("copy.docx", "digest", [replace(lease, document=replace(lease.document, source="copy.docx"))])
+    assert passages.left_out() == ["lease.docx: 2 pictures, 1 byte that is no letter"]
+    assert [one.left_out for one in passages.listed() if one.doc_id == "d9"] == [
+        (),
+        ("2 pictures", "1 byte that is no letter"),
+    ]
+    assert passages.of_file("lease.docx")[0].left_out == ("2 pictures", "1 byte that is no letter")
+
+
 def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) -> None:
     passages = PassageEditor.edit(path)
     batches = list(passages.pending(0, 2))

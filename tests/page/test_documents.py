@@ -30,6 +30,7 @@ from rag.page.documents import (
     choice_line,
     documents_drawer,
     label,
+    lacks,
     say,
     shown,
     ticked,
@@ -279,3 +280,21 @@ def test_documents_are_chosen_added_and_removed_as_a_user_does_it(page: Page, se
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     found = Axe().run(page, context="#documents", options={"rules": {"color-contrast": {"enabled": False}}})
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]] == []
+
+
+LACKING = Row("lease", "lease.docx", "Lease", 12, True, ("2 pictures", "3 struck-out parts"))
+
+
+def test_what_a_document_lacks_is_told_in_its_row_and_when_it_is_added() -> None:
+    assert label(LACKING) == "Lease (lease.docx, 12 passages, without 2 pictures, 3 struck-out parts)"
+    assert lacks([FISH, LACKING]) == ["Left out of “Lease”: 2 pictures, 3 struck-out parts."]
+    many = lacks([LACKING] * 12)
+    assert len(many) == 6 and many[-1] == "Parts of 7 more documents were left out, too."
+
+
+def test_what_else_is_in_the_folder_is_told_when_the_page_opens(settings: Settings) -> None:
+    write(settings.data, {"cat.txt": "Cats.", "a.xlsx": "x"})
+    page, editor = handlers(settings)
+    assert page.load()[0] == "<p>Left out: 1 .xlsx file, whose kind is not read.</p>"
+    write(settings.data, {"b.xlsx": "x"})
+    assert editor.not_read() == ("1 .xlsx file, whose kind is not read",)  # It is looked at once a minute.

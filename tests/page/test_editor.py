@@ -380,3 +380,13 @@ def test_no_name_leads_out_of_the_folder_or_hides_the_file(tmp_path: Path, name:
         assert not path.name.startswith((".", " ")) and "#" not in path.name and path.suffix in {".txt", ".md"}
         path.unlink()
     assert not is_added(folder, (tmp_path / "uploaded").as_posix())
+
+
+@pytest.mark.slow
+def test_what_is_left_out_of_an_added_file_is_told(editor: DocumentEditor, settings: Settings, tmp_path: Path) -> None:
+    changed = done(editor.add_file(upload(tmp_path, "Fish swim in the café. ".encode() * 9 + b"\xff"), "pond.txt"))
+    assert [row.left_out for row in changed.added] == [("1 byte that is no letter",)]
+    assert "0 skipped" in changed.line
+    changed = done(editor.add_text("Later", "Frogs swim, too."))
+    assert [row.title for row in changed.added] == ["Later"] and changed.added[0].left_out == ()
+    assert [row.left_out for row in changed.rows if row.title == "Pond"] == [("1 byte that is no letter",)]

@@ -237,11 +237,17 @@ def test_no_channel_and_not_the_state_tells_where_the_model_runs(settings: Setti
 
 
 @pytest.mark.slow
-def test_bytes_that_are_no_text_are_refused_in_a_sentence(settings: Settings) -> None:
-    response = local(FakeBot(), settings).post(
-        "/api/ask", content=b"\xbd", headers={"content-type": "application/json"}
-    )
-    assert (response.status_code, set(response.json())) == (400, {"error"})
+@pytest.mark.parametrize("door", ["/api/ask", "/mcp", "/gradio_api/queue/join", "/gradio_api/run/ask"])
+@pytest.mark.parametrize("body", [b"\xbd", b'{"question": "caf\xe9"}', '{"question": "Q"}'.encode("utf-16")])
+def test_bytes_that_are_no_text_are_refused_in_a_sentence(settings: Settings, door: str, body: bytes) -> None:
+    response = local(bot := FakeBot(), settings).post(door, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()) == (400, {"error": "The request is not in UTF-8; send it so."})
+    assert bot.asked == []
+
+
+def test_a_call_of_the_page_that_is_refused_has_its_sentence_where_all_others_have_it(settings: Settings) -> None:
+    response = local(FakeBot(), settings).post("/gradio_api/queue/join", content=b"[]")
+    assert response.status_code == 422 and response.json()["error"] == "The request is no JSON object."
 
 
 @pytest.mark.slow

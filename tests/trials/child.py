@@ -40,7 +40,7 @@ from rag.settings import ServerSettings
 from trials.library import EMBEDDER, WORDS, HashEmbedder
 
 _STEPS = {
-    "find_sources": "looking", "new_snapshot": "copying", "store_vectors": "storing", "seal": "sealing",
+    "survey": "looking", "new_snapshot": "copying", "store_vectors": "storing", "seal": "sealing",
     "publish": "publishing", "remove_others": "removing", "snapshots": "forgetting",
 }  # fmt: skip
 """The functions of rag.index.builder with which a step begins."""
