@@ -41,7 +41,7 @@ class ChatbotRunnable(Runnable[Asked, AIMessage]):
         return AIMessage(content=[_block(answer, 0)], response_metadata=_metadata(answer))
 
     def stream(self, input: Asked, config: RunnableConfig | None = None, **_: Any) -> Generator[AIMessage, None, None]:
-        """The draft in pieces, as a block of reasoning, then the answer that holds as the text.
+        """The draft in pieces, as reasoning, then the answer that holds, as text.
 
         So no text is ever taken back.
         """

@@ -1,4 +1,4 @@
-"""What is said in place of an answer, in the language of the one who asks."""
+"""What is said in place of an answer, in the asker's language."""
 
 from dataclasses import dataclass
 

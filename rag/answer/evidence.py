@@ -126,7 +126,7 @@ class SourceSentences:
         return rows
 
     def read(self, one: SourceSentence) -> str:
-        """A sentence as the reranker reads it: before its title, its headings and the sentence before it."""
+        """A sentence as the reranker reads it: before title, headings and the sentence before."""
         earlier = self.of(one.passage)[one.place - 1].text if one.place else ""
         over = "".join(f" {line[:TITLE]}." for line in one.headings.splitlines())
         return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}.{over} {earlier[-_BEFORE:]}"

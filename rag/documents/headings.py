@@ -1,4 +1,4 @@
-"""What a place in a Markdown text stands under: headings, and in a table its caption and its row of headings."""
+"""What a place in a Markdown text stands under: headings, captions, rows of headings."""
 
 import re
 from bisect import bisect_right
@@ -23,13 +23,13 @@ def heading(line: str) -> Heading | None:
 
 
 def described(lines: Sequence[str]) -> str:
-    """The lines that a place stands under, the headings in one line: "Falcon 200 > Warranty"."""
+    """The lines that a place stands under, headings in one: "Falcon 200 > Warranty"."""
     titles = [line.lstrip("#").strip() for line in lines if heading(line)]
     return "\n".join([*([" > ".join(titles)] if titles else []), *(line for line in lines if not heading(line))])
 
 
 def above(lines: Sequence[str], begun: Heading) -> tuple[str, ...]:
-    """Those of the lines that a place stands under that stay where the heading `begun` begins."""
+    """Those of a place's lines that stay where the heading `begun` begins."""
     return tuple(line for line in lines if (one := heading(line)) and one.level < begun.level)
 
 
@@ -57,7 +57,7 @@ def _opened(lines: Sequence[str], begun: Heading, title: str) -> tuple[str, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table, between two offsets, and what stands over them: a caption, the row of headings."""
+    """The rows of a table, and its caption and row of headings."""
 
     start: int
     end: int

@@ -1,4 +1,7 @@
-"""Which language a text is written in, by py3langid (Lui and Baldwin 2012, naive Bayes over runs of bytes)."""
+"""Which language a text is written in.
+
+By py3langid: naive Bayes over runs of bytes (Lui and Baldwin 2012).
+"""
 
 import math
 from collections.abc import Collection
@@ -18,7 +21,10 @@ _SAME = {"nb": "no", "nn": "no"}
 
 
 def language_of(text: str, among: Collection[str] = KNOWN) -> str:
-    """The ISO 639-1 code of the language of `text`, one of `among`; English if that may well be it."""
+    """The ISO 639-1 code of the language of `text`, one of `among`.
+
+    English if that may well be it.
+    """
     from py3langid import rank
 
     middle = max(_SAMPLE, len(text) // 2)

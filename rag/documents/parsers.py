@@ -6,11 +6,11 @@ Runs in the process of worker.py; each parser is imported when its first file co
 from collections.abc import Callable
 from typing import IO
 
-from rag.documents.docx import read_docx
+from rag.documents.docx.reader import read_docx
 from rag.documents.epub import read_epub
 from rag.documents.html import read_html
 from rag.documents.parsed import FormatError, Parsed
-from rag.documents.pdf import read_pdf
+from rag.documents.pdf.reader import read_pdf
 
 SUFFIXES = {
     ".txt": "text",

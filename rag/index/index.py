@@ -62,9 +62,9 @@ class Index:
             return rows
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> dict[int, float]:
-        """At most `k` passages that share a word with the question, best first, with their BM25.
+        """At most `k` passages that share a word with the question, with their BM25.
 
-        Of all documents, or of those with these ids.
+        The best is first. Of all documents, or of those with these ids.
         """
         with damage_reported(self.path.parent):
             return self.documents.by_words(question, k, doc_ids)

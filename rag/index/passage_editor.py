@@ -50,7 +50,7 @@ class Pending:
 
 
 def embedded_text(title: str, titled: int, headings: Sequence[str], text: str) -> str:
-    """What is embedded: the passage, and before it the title of its document and its headings.
+    """What is embedded: the passage behind its title and headings.
 
     A title that is only the name of the file is left out: it may change from day to day, and must not cost a new
     vector.

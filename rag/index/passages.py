@@ -51,7 +51,7 @@ def _passage(*row: Any) -> Passage:
 
 
 def searched_text(passage: Passage) -> str:
-    """What a passage is found by: its words, the headings that it stands under, its document's title."""
+    """What a passage is found by: its words, its headings, its title."""
     return "\n".join([passage.title, *passage.headings, passage.text])
 
 
@@ -131,9 +131,9 @@ class Passages(Documents):
         return self.column(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> dict[int, float]:
-        """At most `k` passages that share a word with the question, best first, with their BM25 (above 0).
+        """At most `k` passages that share a word with the question, with their BM25 (above 0).
 
-        Of equal passages there is only the best, or they would leave no room for others. With
+        The best is first. Of equal passages there is only the best, or they would leave no room for others. With
         `doc_ids` only passages of these documents are looked at; word rarity is taken over all passages.
         """
         stems = dict.fromkeys(tokenize(question, *self.languages()))

@@ -81,7 +81,7 @@ def _best(ranks: list[dict[int, int]], passage_id: int) -> int | None:
 
 
 def fuse(cosines: Mapping[int, float], bm25: Mapping[int, float]) -> dict[int, float]:
-    """For each id the weighted sum of its cosine and its BM25, each scaled to 0..1.
+    """For each id the weighted sum of cosine and BM25, each scaled to 0..1.
 
     Unlike reciprocal ranks it keeps how sure a list is: a passage that alone has the words of the question
     comes first (Bruch, Gai, Ingber 2023: "An analysis of fusion functions for hybrid retrieval").

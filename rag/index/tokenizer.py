@@ -1,4 +1,4 @@
-"""A text -> the terms by which it is found: stems, numbers by their value, identifiers whole and in parts."""
+"""A text -> the terms by which it is found: stems, numbers, identifiers."""
 
 import re
 import unicodedata
@@ -42,7 +42,9 @@ _LONGEST = 64
 
 
 def tokenize(text: str, *languages: str) -> list[str]:
-    """The terms of `text`, in order, stemmed as in each of the languages (English without any).
+    """The terms of `text`, in order, stemmed as in each of the languages.
+
+    Without any it is English.
 
     What the eye does not tell apart is one term (NFKC, accents, typographic signs). Numbers are
     spelt by their value ("1,850" as 1850); an identifier is found as a whole, without its
@@ -79,7 +81,9 @@ def _unaccented(word: str) -> str:
 
 
 def _number(number: str) -> list[str]:
-    """As it is written, and by its value: "14.50" also as 14.5, "07" as 7, "1.850" also as 1850.
+    """As it is written, and by its value.
+
+    "14.50" also as 14.5, "07" as 7, "1.850" as 1850.
 
     Of numbers of one value the one that is written alike shares more terms, so it is found first.
     """

@@ -11,9 +11,9 @@ import pytest
 from defusedxml import EntitiesForbidden
 from formats import heading, paragraph
 
-from rag.documents.docx import read_docx
+from rag.documents.docx.numbering import written
+from rag.documents.docx.reader import read_docx
 from rag.documents.parsed import FormatError, Parsed
-from rag.documents.word_numbering import written
 
 
 def read(body: str, title: str = "", **parts: str | bytes) -> Parsed:

@@ -9,7 +9,7 @@ import pytest
 from formats import at, column
 
 from rag.documents.parsed import FormatError, Parsed
-from rag.documents.pdf import read_pdf
+from rag.documents.pdf.reader import read_pdf
 
 
 def read(content: bytes) -> Parsed:

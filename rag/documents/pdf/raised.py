@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from rag.documents.pdf_words import Word
+from rag.documents.pdf.words import Word
 
 _SMALLER = 0.87
 """Of the letters beside it; larger text is no raised mark."""

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rag.documents.pdf_hyphen import join_lines
-from rag.documents.pdf_rows import Block, Rule, has_header, row_text, rows_of
-from rag.documents.pdf_words import Word
+from rag.documents.pdf.hyphen import join_lines
+from rag.documents.pdf.rows import Block, Rule, has_header, row_text, rows_of
+from rag.documents.pdf.words import Word
 
 _NEAR = 2.5
 """Points between lines that meet, or are one line drawn twice."""

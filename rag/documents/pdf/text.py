@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rag.documents.html import tidy
-from rag.documents.pdf_hyphen import join, join_lines, words_of
-from rag.documents.pdf_prose import Paragraph, goes_on, mark_of
-from rag.documents.pdf_rows import Block, starts_low
+from rag.documents.pdf.hyphen import join, join_lines, words_of
+from rag.documents.pdf.prose import Paragraph, goes_on, mark_of
+from rag.documents.pdf.rows import Block, starts_low
 
 _LARGER = 1.15
 """Of the text's size: a heading is larger."""

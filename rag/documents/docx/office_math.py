@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
-from rag.documents.ooxml import MC, M, W, alternative, child, is_on
+from rag.documents.docx.ooxml import MC, M, W, alternative, child, is_on
 
 _RELATION = re.compile(r" ?([=≠≈≅≡≤≥<>∝∼→⇒⇔∈]) ?")
 _BINARY = re.compile(r"(?<=[\w)\]!′%°]) ?((?<![^\W\d_]{2})-|[+−±×·÷]) ?(?=[\w(\[√∂])")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from rag.documents.pdf_words import Word
+from rag.documents.pdf.words import Word
 
 WIDE = 1.5
 """Ems; as wide a gap in a line divides what does not belong together."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from rag.documents.ooxml import CHART, A, child, whole
+from rag.documents.docx.ooxml import CHART, A, child, whole
 
 _TEXT = {f"{A}t", f"{A}br"}
 _LONG = re.compile(r"-?\d{1,15}\.\d{14,20}")

@@ -4,8 +4,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rag.documents.pdf_grid import Grid, inner_rules, is_staggered, least_distance
-from rag.documents.pdf_rows import Block, Row, Rule, ended, has_header, starts_low
+from rag.documents.pdf.grid import Grid, inner_rules, is_staggered, least_distance
+from rag.documents.pdf.rows import Block, Row, Rule, ended, has_header, starts_low
 
 _BESIDE = 0.75
 """Ems between lines of one row."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from rag.documents.pdf_rows import Row, is_mark
+from rag.documents.pdf.rows import Row, is_mark
 
 _BESIDE = 0.8
 """Lines whose baselines differ by less, in ems, stand beside each other, not one below the other."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rag.documents.pdf_words import Word, upright
+from rag.documents.pdf.words import Word, upright
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage

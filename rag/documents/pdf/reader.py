@@ -11,15 +11,15 @@ from typing import IO, TYPE_CHECKING
 
 from rag.documents.html import tidy
 from rag.documents.parsed import FormatError, Parsed
-from rag.documents.pdf_drawn import Box, drawn_on, large_pictures, take_seen, without_struck
-from rag.documents.pdf_form import filled_in
-from rag.documents.pdf_lattice import lattices
-from rag.documents.pdf_layout import blocks
-from rag.documents.pdf_prose import paragraphs
-from rag.documents.pdf_raised import join_initials, join_raised
-from rag.documents.pdf_running import Page, without_running
-from rag.documents.pdf_text import PageText, first_line, text_of
-from rag.documents.pdf_words import page_words
+from rag.documents.pdf.drawn import Box, drawn_on, large_pictures, take_seen, without_struck
+from rag.documents.pdf.form import filled_in
+from rag.documents.pdf.lattice import lattices
+from rag.documents.pdf.layout import blocks
+from rag.documents.pdf.prose import paragraphs
+from rag.documents.pdf.raised import join_initials, join_raised
+from rag.documents.pdf.running import Page, without_running
+from rag.documents.pdf.text import PageText, first_line, text_of
+from rag.documents.pdf.words import page_words
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage

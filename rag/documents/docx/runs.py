@@ -5,11 +5,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element
 
-from rag.documents.office_math import linear
-from rag.documents.ooxml import CHART, DIAGRAM, MC, OLE, W14, A, M, R, V, W, alternative, child, is_on, value, whole
-from rag.documents.symbols import has_meaning, is_font_of_symbols, symbol
-from rag.documents.word_story import Field, Story
-from rag.documents.word_styles import Look, unseen
+from rag.documents.docx.office_math import linear
+from rag.documents.docx.ooxml import (
+    CHART,
+    DIAGRAM,
+    MC,
+    OLE,
+    W14,
+    A,
+    M,
+    R,
+    V,
+    W,
+    alternative,
+    child,
+    is_on,
+    value,
+    whole,
+)
+from rag.documents.docx.story import Field, Story
+from rag.documents.docx.styles import Look, unseen
+from rag.documents.docx.symbols import has_meaning, is_font_of_symbols, symbol
 
 TICKED, NOT_TICKED = "[x]", "[ ]"
 PAGE_NUMBER = "\0"

@@ -7,13 +7,13 @@ from itertools import groupby
 from operator import itemgetter
 from xml.etree.ElementTree import Element
 
-from rag.documents.ooxml import MC, M, W, alternative, child, is_on, value, whole
-from rag.documents.word_markdown import Block, Row, filled_rows, in_a_line
-from rag.documents.word_numbering import Numbering
-from rag.documents.word_raised import lowered, note, raised
-from rag.documents.word_runs import PAGE_NUMBER, Paragraph, Piece, read_runs
-from rag.documents.word_story import Story
-from rag.documents.word_styles import Look, heading_level, look
+from rag.documents.docx.markdown import Block, Row, filled_rows, in_a_line
+from rag.documents.docx.numbering import Numbering
+from rag.documents.docx.ooxml import MC, M, W, alternative, child, is_on, value, whole
+from rag.documents.docx.raised import lowered, note, raised
+from rag.documents.docx.runs import PAGE_NUMBER, Paragraph, Piece, read_runs
+from rag.documents.docx.story import Story
+from rag.documents.docx.styles import Look, heading_level, look
 
 _BLANKS = re.compile(r"[ \t]+")
 _LINES = re.compile(r" ?\n[ \n]*")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.documents.pdf_rows import Row, Rule, row_text
+from rag.documents.pdf.rows import Row, Rule, row_text
 
 _GAPS = ((6, 0.42), (3, 0.8), (1, 1.5))
 """So many lines must leave a gap of so many ems free, that it divides columns."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from rag.documents.ooxml import W
-from rag.documents.word_numbering import written
-from rag.documents.word_styles import Styles
+from rag.documents.docx.numbering import written
+from rag.documents.docx.ooxml import W
+from rag.documents.docx.styles import Styles
 
 
 @dataclass

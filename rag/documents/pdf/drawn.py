@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rag.documents.pdf_rows import Rule
-from rag.documents.pdf_words import PageWords, Word, address, call, turned_back, upright
+from rag.documents.pdf.rows import Rule
+from rag.documents.pdf.words import PageWords, Word, address, call, turned_back, upright
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfPage

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rag.documents.pdf_gaps import Gap, bands, extended, is_known, parts_of, without_headings
-from rag.documents.pdf_grid import grid_of, is_staggered
-from rag.documents.pdf_lattice import Lattice, with_tables, without_tables
-from rag.documents.pdf_rows import Block, Row, Rule, cell_starts, is_right_to_left, lines_of, rows_of
-from rag.documents.pdf_table import is_table, table
-from rag.documents.pdf_words import Word
+from rag.documents.pdf.gaps import Gap, bands, extended, is_known, parts_of, without_headings
+from rag.documents.pdf.grid import grid_of, is_staggered
+from rag.documents.pdf.lattice import Lattice, with_tables, without_tables
+from rag.documents.pdf.rows import Block, Row, Rule, cell_starts, is_right_to_left, lines_of, rows_of
+from rag.documents.pdf.table import is_table, table
+from rag.documents.pdf.words import Word
 
 _DEEPEST = 12
 """Columns within columns."""

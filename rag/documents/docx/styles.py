@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
-from rag.documents.ooxml import W, child, is_on, value, whole
+from rag.documents.docx.ooxml import W, child, is_on, value, whole
 
 Look = Mapping[str, str]
 """Properties by their names in WordprocessingML, without those that say nothing here."""

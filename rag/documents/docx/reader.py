@@ -12,16 +12,16 @@ from typing import IO, cast
 from xml.etree.ElementTree import Element
 
 from rag.documents.archive import Archive, opened, parsed_xml
+from rag.documents.docx.blocks import Reading, read_blocks
+from rag.documents.docx.graphics import chart_rows, paragraphs
+from rag.documents.docx.markdown import Block, markdown_of
+from rag.documents.docx.numbering import Numbering
+from rag.documents.docx.ooxml import DIAGRAM, A, R, V, W, child, is_on, transitional, value, whole
+from rag.documents.docx.story import Notes, Story, complete_fields
+from rag.documents.docx.styles import Styles
 from rag.documents.encoding import decode
 from rag.documents.html import markdown, soup, tidy
-from rag.documents.ooxml import DIAGRAM, A, R, V, W, child, is_on, transitional, value, whole
 from rag.documents.parsed import FormatError, Parsed, counted, first_heading
-from rag.documents.word_blocks import Reading, read_blocks
-from rag.documents.word_graphics import chart_rows, paragraphs
-from rag.documents.word_markdown import Block, markdown_of
-from rag.documents.word_numbering import Numbering
-from rag.documents.word_story import Notes, Story, complete_fields
-from rag.documents.word_styles import Styles
 
 _NO_TITLE = re.compile(
     r"(untitled|unknown|title|no title|(word |office )?(document|dokument|documento)( title)?\s{0,3}\d{0,9})",

@@ -6,8 +6,8 @@ from copy import copy
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from rag.documents.ooxml import MC, W, alternative, child, is_on, value, whole
-from rag.documents.symbols import BOXES, is_font_of_symbols, symbol
+from rag.documents.docx.ooxml import MC, W, alternative, child, is_on, value, whole
+from rag.documents.docx.symbols import BOXES, is_font_of_symbols, symbol
 
 _PLACE = re.compile(r"%([1-9])")
 _LONGEST = 100

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, takewhile
 from typing import NamedTuple
 
-from rag.documents.pdf_lattice import Lattice
-from rag.documents.pdf_rows import Row, Rule, row_text, rows_of
-from rag.documents.pdf_words import Word
+from rag.documents.pdf.lattice import Lattice
+from rag.documents.pdf.rows import Row, Rule, row_text, rows_of
+from rag.documents.pdf.words import Word
 
 _EDGE = 4
 """Lines at either end of a page that may repeat."""

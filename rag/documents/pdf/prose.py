@@ -6,8 +6,8 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import NamedTuple
 
-from rag.documents.pdf_hyphen import HYPHENS
-from rag.documents.pdf_rows import LIST_MARK, Block, Line, ended, starts_low
+from rag.documents.pdf.hyphen import HYPHENS
+from rag.documents.pdf.rows import LIST_MARK, Block, Line, ended, starts_low
 
 _SAME_SIZE = 0.08
 """Of a size: larger letters are another font's."""
