@@ -131,7 +131,7 @@ class Passages(Documents):
         return self.column(f"SELECT passage_id FROM passages {where} ORDER BY passage_id", values)
 
     def by_words(self, question: str, k: int, doc_ids: Sequence[str] = ()) -> dict[int, float]:
-        """At most `k` passages that share a word with the question, with their BM25 (above 0).
+        """At most `k` passages that share a word with the question, by BM25 (above 0).
 
         The best is first. Of equal passages there is only the best, or they would leave no room for others. With
         `doc_ids` only passages of these documents are looked at; word rarity is taken over all passages.
