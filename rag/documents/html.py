@@ -1,39 +1,73 @@
 """HTML -> Markdown text: the main part of a page, without what no reader sees."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from rag.documents.parsed import FormatError, Parsed, first_heading
 
 if TYPE_CHECKING:
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, Tag
 
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b\ufeff\ufffe\uffff]")
-NOT_SHOWN = "head, script, style, template, noscript, iframe, svg, [hidden]"
-_ONLY_WRAPS = "a, b, big, code, del, em, font, i, s, small, span, strong, sub, sup, u, pre:has(> pre)"
-"""Tags that leave no trace in the Markdown; the last is how trafilatura gives code."""
-_ENOUGH = 0.4
-"""The share of a page's text, without links and navigation, that its main text must hold."""
-AROUND = "nav, footer, aside, form, button, [role=navigation]"
+_NO_TITLE = re.compile(
+    r"\(?(?:anonymous|untitled(?:[ -]?(?:document|page|\d{1,3}))?|about:blank|document|new page(?: \d{1,3})?|no title|"
+    r"unbenannt(?:es dokument)?|documento? sin t[ií]tulo|sans titre|react app|vite app|index|page title|title)\)?",
+    re.IGNORECASE,
+)
+_SOUND = 1_000
+"""Characters for each NUL, at least; browsers pass over a few."""
+_TINY = 40
+"""Pixels; a picture of fewer is an icon."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A text, and how many parts are not in it: {"struck-out part": 2}."""
+
+    text: str
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def read_html(file: IO[bytes], charset: str | None) -> Parsed:
     """The main text of a page, or all if that lacks too much. Raises FormatError."""
     from bs4.dammit import UnicodeDammit
 
+    from rag.documents.consent import consent_dialogs
+    from rag.documents.main_part import reduce_to_main
+    from rag.documents.seen import reduce_to_seen, without
+
     html = UnicodeDammit(file.read(), [charset] if charset else [], is_html=True).unicode_markup
-    if html is None or "\0" in html:
+    if html is None or html.count("\0") * _SOUND > len(html):
         raise FormatError("is not a text in an encoding that could be told; save it as UTF-8")
-    page = soup(html)
+    page = soup(html.replace("\0", ""))
     title = title_of(page)
-    reduce(page, NOT_SHOWN)
-    text = main_text(str(page))
-    reduce(page, AROUND)
-    own = sum(len(piece.strip()) for piece in page.strings if not piece.find_parent("a"))
-    if len(text) < own * _ENOUGH or not text:
-        text = markdown(page) or markdown(soup(html))
-    return Parsed(title or first_heading(text), text)
+    without(consent_dialogs(page))
+    seen = reduce_to_seen(page)
+    reduce_to_main(page, main_text(str(page)))
+    text, pictures = _text(page, seen.nested_numbers), _pictures(page)
+    return Parsed(title or first_heading(text), text, left_out=counted(seen.left_out + pictures))
+
+
+def rendered(page: "BeautifulSoup") -> Rendered:
+    """All that a reader sees of `page`, as paragraphs, lists, tables and `#` headings."""
+    from rag.documents.seen import reduce_to_seen
+
+    seen = reduce_to_seen(page)
+    return Rendered(_text(page, seen.nested_numbers), seen.left_out + _pictures(page))
+
+
+def markdown(page: "BeautifulSoup") -> str:
+    """The text of `rendered`."""
+    return rendered(page).text
+
+
+def counted(left_out: Counter[str]) -> tuple[str, ...]:
+    """What was left out, by kind and number: "1 picture", "2 struck-out parts"."""
+    return tuple(f"{number} {kind}{'s' if number > 1 else ''}" for kind, number in left_out.items() if number > 0)
 
 
 def main_text(html: str) -> str:
@@ -44,71 +78,29 @@ def main_text(html: str) -> str:
     # Below its usual minimum it gives all text as one paragraph, menus and all.
     config = use_config()
     config.set("DEFAULT", "MIN_EXTRACTED_SIZE", "1")
-    main = extract(html, output_format="html", include_formatting=True, include_comments=False, config=config)
-    return markdown(soup(main)) if main else ""
+    return extract(html, include_comments=False, config=config) or ""
 
 
 def title_of(page: "BeautifulSoup") -> str | None:
-    """The title that the page names, if it does."""
+    """The title that the page names; a default one ("Untitled document") is none."""
     named = page.find("meta", property="og:title")
-    title = str(named.get("content") or "").strip() if named else ""
-    return title or (page.title.get_text().strip() if page.title else "") or None
+    title = page.head.title if page.head else None
+    for said in (str(named.get("content") or "") if named else "", title.get_text() if title else ""):
+        words = " ".join(said.split())
+        if words and not _NO_TITLE.fullmatch(words):
+            return words
+    return None
 
 
 def soup(html: str | bytes) -> "BeautifulSoup":
-    """The parsed page."""
+    """The parsed page, no deeper than a reader of it needs to climb."""
     from bs4 import BeautifulSoup
 
-    return BeautifulSoup(html, "lxml")
+    from rag.documents.seen import flatten
 
-
-def markdown(page: "BeautifulSoup") -> str:
-    """`page` as paragraphs, lists, tables and `#` headings, without links, images and emphasis."""
-    from markdownify import MarkdownConverter
-
-    reduce(page, NOT_SHOWN, _ONLY_WRAPS)
-    converter = MarkdownConverter(
-        heading_style="ATX",
-        bullets="-",
-        strip=["img"],
-        escape_asterisks=False,
-        escape_underscores=False,
-        table_infer_header=True,
-        newline_style="BACKSLASH",
-    )
-    return tidy(str(converter.convert_soup(page)).replace("\\\n", "\n"))
-
-
-def reduce(page: "BeautifulSoup", dropped: str, unwrapped: str | None = None) -> None:
-    """Remove the tags that `dropped` selects, and replace the `unwrapped` ones by their content.
-
-    The strings around them are joined. The time of bs4's own methods for that grows with the
-    square of the number of tags.
-    """
-    from bs4.element import NavigableString, PreformattedString
-
-    drop = {id(tag): tag for tag in page.select(dropped)}
-    unwrap = {id(tag): tag for tag in page.select(unwrapped)} if unwrapped else {}
-    gone = drop | unwrap
-    parents = {id(tag.parent): tag.parent for tag in gone.values() if tag.parent and id(tag.parent) not in gone}
-    for parent in parents.values():
-        strings: list[str] = []
-        waiting = parent.contents[::-1]
-        while waiting:
-            child = waiting.pop()
-            if id(child) in unwrap and id(child) not in drop:
-                waiting += unwrap[id(child)].contents[::-1]
-            if id(child) in gone:
-                child.extract()
-            elif isinstance(child, NavigableString) and not isinstance(child, PreformattedString):
-                strings.append(child.extract())
-            else:
-                if strings:
-                    parent.append("".join(strings))
-                    strings = []
-                parent.append(child)
-        if strings:
-            parent.append("".join(strings))
+    page = BeautifulSoup(html, "lxml")
+    flatten(page)
+    return page
 
 
 def tidy(text: str) -> str:
@@ -116,3 +108,21 @@ def tidy(text: str) -> str:
     text = _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " "))
     text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     return _EMPTY_LINES.sub("\n\n", text).strip()
+
+
+def _text(page: "BeautifulSoup", nested_numbers: bool) -> str:
+    from rag.documents.markup import to_markdown
+
+    return tidy(to_markdown(page, nested_numbers))
+
+
+def _pictures(page: "BeautifulSoup") -> Counter[str]:
+    """The pictures that may hold words; icons and those marked as mere decoration hold none."""
+    shown: Iterable[Tag] = page.find_all("img")
+    number = sum(1 for picture in shown if picture.get("alt") != "" and not _is_tiny(picture))
+    return Counter({"picture": number})
+
+
+def _is_tiny(picture: "Tag") -> bool:
+    sizes = [str(picture.get(name) or "").removesuffix("px") for name in ("width", "height")]
+    return any(size.isdigit() and int(size) < _TINY for size in sizes)
