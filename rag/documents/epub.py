@@ -11,15 +11,14 @@ from xml.etree.ElementTree import Element
 
 from rag.documents.archive import Archive, opened
 from rag.documents.encoding import decode
-from rag.documents.html import markdown, soup
-from rag.documents.parsed import FormatError, Parsed, counted, first_heading
+from rag.documents.html.reader import rendered, soup
+from rag.documents.parsed import FormatError, Parsed, counted, first_heading, own_title
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
     from bs4.element import PageElement
 
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
-_NO_TITLE = re.compile(r"\W{0,9}(untitled|unknown|no title|title|cover|start)\W{0,9}", re.IGNORECASE)
 _WRITING = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "image/svg+xml"}
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -129,7 +128,7 @@ def _kind(content: bytes | None, media_type: str) -> str:
 def _page(content: bytes, left_out: Counter[str]) -> str:
     """The text of a chapter; nothing if it only lists other ones."""
     page = soup(content)
-    pictures = lists = 0
+    lists = 0
     for tag in page.find_all(True):
         name = tag.name.rpartition(":")[2]
         kinds = set(f"{tag.get('epub:type', '')} {tag.get('role', '')}".split())
@@ -144,12 +143,13 @@ def _page(content: bytes, left_out: Counter[str]) -> str:
             lists += 1
         elif name in _SVG:
             _write(tag, name)
-        pictures += name in {"img", "image"}
+        elif name == "image":
+            tag.name = "img"
     if _only_lists(page, lists > 0):
         return ""
-    text = markdown(page)
-    left_out["picture"] += pictures
-    return text
+    shown = rendered(page)
+    left_out.update(shown.left_out)
+    return shown.text
 
 
 def _refer(tag: "Tag") -> None:
@@ -203,7 +203,7 @@ def _title(package: Element) -> str | None:
         one.get("refines", "").lstrip("#"): one.text for one in package.iter() if one.get("property") == "title-type"
     }
     main = [title for name, title in titles.items() if types.get(name) == "main"]
-    return next((title for title in [*main, *titles.values()] if title and not _NO_TITLE.fullmatch(title)), None)
+    return next((title for one in [*main, *titles.values()] if (title := own_title(one))), None)
 
 
 def _encrypted(archive: Archive) -> set[str]:

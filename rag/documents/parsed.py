@@ -4,11 +4,17 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from rag.bounds import TITLE
 from rag.documents.layout import headings
 
 _NO_TITLE = re.compile(
-    r"about:\w{1,20}|[(\[<]?(?:anonymous|unnamed|untitled|no title|unknown|unspecified|null|none|undefined)[)\]>]?"
-    r"|(?:new |untitled |unnamed )?(?:document|page|presentation|slide|workbook|file)[ -]?\d{0,4}|[\W_]{1,40}",
+    r"\W{0,9}(?:anonymous|cover|index|no title|none|null|start|title|undefined|unknown|unnamed|unspecified|page title"
+    r"|react app|vite app|powerpoint presentation|sans titre|documento? sin t[ií]tulo|unbenannt(?:es dokument)?)\W{0,9}"
+    r"|\W{0,2}(?:(?:new|untitled|unnamed|word|office|microsoft) ){0,3}(?:untitled|brochure|document"
+    r"|dokument|documento|file|page|presentation|print|scan|sheet|slide|workbook)(?: title)?[\W_]{0,9}\d{0,9}\W{0,2}"
+    r"|(?:microsoft |ms )?(?:word|powerpoint|excel|office|publisher) - .*|(?:https?|file|about|data|chrome):\S*"
+    r"|[a-z]:\\.*|/\S*|[\W_]{1,40}|[\W\d_]*"
+    r"|.*\.(?:docx?|docm|dotx?|dvi|html?|indd|od[pst]|pages|pdf|pptx?|ps|pub|qx[dp]|rtf|tex|txt|xlsx?|csv|md|jpe?g|png|tiff?)",
     re.IGNORECASE,
 )
 
@@ -47,6 +53,6 @@ def first_heading(text: str) -> str | None:
 
 
 def own_title(title: str | None) -> str | None:
-    """`title`, None if it is one that programs give to what has none: "about:blank", "(anonymous)"."""
-    title = " ".join((title or "").split())
+    """`title`, None if it is one that programs give: "about:blank", "(anonymous)", the file's name."""
+    title = " ".join((title or "").split())[:TITLE]
     return None if not title or _NO_TITLE.fullmatch(title) else title

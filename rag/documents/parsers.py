@@ -8,7 +8,7 @@ from typing import IO
 
 from rag.documents.docx.reader import read_docx
 from rag.documents.epub import read_epub
-from rag.documents.html import read_html
+from rag.documents.html.reader import read_html
 from rag.documents.parsed import FormatError, Parsed
 from rag.documents.pdf.reader import read_pdf
 

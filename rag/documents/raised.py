@@ -14,15 +14,16 @@ _UNIT = frozenset(
     {"mm", "cm", "dm", "km", "µm", "μm", "nm", "ft", "yd", "kg", "hm", "mi", "мм", "см", "дм", "км", "кв"}
 )
 """Units that are no words; single letters count as variables anyway."""
-_NOT_WORD = re.compile(r"[^\w]+")
-_NOT_LETTERS = re.compile(r"[^\w]|_")
-_NOT_NUMBER = re.compile(r"[^\d.,'’]")
 _SEPARATED = re.compile(r"\d{1,3}(?:[.,'’]\d{1,3})+")
 _CURRENCIES = "$€£¥₹"
 _CURRENCY_AFTER = re.compile(r"\s?(?:[$€£¥₹]|zł|Kč|kr\b|Fr\b|Ft\b|lei\b)")
 _MINUTES = frozenset({"00", "15", "30", "45"})
 _OPERATOR = "=+×·*/^−(<>≈≤≥"
 _VOWELS = frozenset("aeiouyäöüAEIOUYÄÖÜ")
+_DASH = re.compile("[–—-]")
+_NO_WORD = re.compile(r"\W+")
+_NO_NUMBER = re.compile(r"[^\d.,'’]")
+_NO_LETTER = re.compile(r"[\W_]")
 _ISOTOPE = re.compile(r"[A-Z][a-z]?(?![^\W_])")
 _NEAR = 40
 """Characters on each side that are looked at."""
@@ -75,7 +76,7 @@ def _raised_letters(base: str, mark: str) -> str:
 
 
 def _raised_alone(before: str, mark: str, after: str) -> str:
-    """A mark after a blank: of a note, an isotope or an exponent."""
+    """A mark behind a blank: it begins a note, or is an isotope or exponent."""
     if before.rstrip().endswith(("× 10", "·10", "x 10", "×10", "* 10", "· 10")):
         return _power(mark)
     if _ISOTOPE.match(after) or not _NOTE.fullmatch(mark):
@@ -98,7 +99,7 @@ def _raised_figures(before: str, base: str, mark: str, after: str, noted: frozen
 
 
 def _is_formula(mark: str) -> bool:
-    return len(mark) <= 12 and not any(len(word) > 3 for word in _NOT_WORD.split(mark))
+    return len(mark) <= 12 and not any(len(word) > 3 for word in _NO_WORD.split(mark))
 
 
 def _power(mark: str) -> str:
@@ -107,8 +108,8 @@ def _power(mark: str) -> str:
 
 
 def _joined_to_number(before: str, base: str, mark: str, after: str) -> str:
-    """The cents of a price, the minutes of a time, a fraction; else empty."""
-    digits = base.lstrip(f"(~–-{_CURRENCIES}")
+    """Cents of a price, minutes, or the fraction of a number; else empty."""
+    digits = _DASH.split(base)[-1].lstrip(f"(~–-{_CURRENCIES}")
     if mark[0] in ".,:" and mark[1:].isdigit():
         return mark
     if "/" in mark or "⁄" in mark:
@@ -127,14 +128,14 @@ def _is_power(before: str, base: str, after: str) -> tuple[bool, bool]:
     operator = operator or after.lstrip()[:1] in set("=+×·*/^−")
     last = base[-1]
     if last.isdigit():
-        number = _NOT_NUMBER.split(base)[-1].lstrip(".,'’")
+        number = _NO_NUMBER.split(base)[-1].lstrip(".,'’")
         if number == "10":
             return True, True
         if _SEPARATED.fullmatch(number) or len(number) > 2:
             return operator and len(number) < 4, operator
         return operator, len(number) == 1
     if last.isalpha():
-        word = _NOT_LETTERS.split(base)[-1].lstrip("0123456789")
+        word = _NO_LETTER.split(base)[-1].lstrip("0123456789")
         counted = word != base or before[: len(before) - len(base)].rstrip()[-1:].isdigit()
         if word in _UNIT:
             return True, True

@@ -231,7 +231,7 @@ def test_a_process_that_died_between_two_documents_is_replaced(tmp_path: Path, o
 
 @pytest.mark.slow
 def test_a_document_that_needs_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "MEMORY", 300_000_000)
+    monkeypatch.setattr(sandbox, "MEMORY", 600_000_000)
     (tmp_path / "large.html").write_bytes(b"<p>" + b"The heron waits. " * 4_000_000)
     (tmp_path / "small.html").write_bytes(b"<p>The heron waits.")
     with Loader(seconds=60) as loader:

@@ -20,14 +20,9 @@ from rag.documents.docx.ooxml import DIAGRAM, A, R, V, W, child, is_on, transiti
 from rag.documents.docx.story import Notes, Story, complete_fields
 from rag.documents.docx.styles import Styles
 from rag.documents.encoding import decode
-from rag.documents.html import markdown, soup, tidy
-from rag.documents.parsed import FormatError, Parsed, counted, first_heading
+from rag.documents.html.reader import markdown, soup, tidy
+from rag.documents.parsed import FormatError, Parsed, counted, first_heading, own_title
 
-_NO_TITLE = re.compile(
-    r"(untitled|unknown|title|no title|(word |office )?(document|dokument|documento)( title)?\s{0,3}\d{0,9})",
-    re.IGNORECASE,
-)
-_NAME_OF_FILE = re.compile(r"\.(docx?|dotx?|docm|odt|rtf|tex|txt|pdf)\Z|\AMicrosoft Word - ", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
@@ -74,9 +69,8 @@ class _Document:
         headers, footers = self._running("headerReference"), self._running("footerReference")
         blocks = [*headers, *self._blocks(self._body, self._body.root), *self._note_texts(), *footers]
         text = tidy(markdown_of(blocks))
-        own = " ".join((self._core.findtext(_TITLE) or "").split()) if self._core is not None else ""
-        means_nothing = not own or _NO_TITLE.fullmatch(own) or _NAME_OF_FILE.search(own)
-        title = next(iter(self._titles), None) if means_nothing else own
+        own = own_title(self._core.findtext(_TITLE)) if self._core is not None else None
+        title = own or next(iter(self._titles), None)
         heading = next((block for block in blocks if block.marks.startswith("#")), None)
         if title is None and heading is not None and not heading.label:  # "1. Scope" is the title of a part.
             title = first_heading(text)

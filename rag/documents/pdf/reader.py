@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from rag.documents.html import tidy
-from rag.documents.parsed import FormatError, Parsed
+from rag.documents.html.reader import tidy
+from rag.documents.parsed import FormatError, Parsed, own_title
 from rag.documents.pdf.drawn import Box, drawn_on, large_pictures, take_seen, without_struck
 from rag.documents.pdf.form import filled_in
 from rag.documents.pdf.lattice import lattices
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
 
 _LETTER = re.compile(r"[^\W\d_]")
-_NO_TITLE = re.compile(
-    r"\A(\W*(anonymous|untitled|unknown|unspecified|none|null|title|about:blank|no title)\W*"
-    r"|powerpoint presentation|(new )?(microsoft )?word document"
-    r"|(document|slide|presentation|page|sheet|book|workbook|scan|print|layout|brochure)\W*\d*"
-    r"|\(?untitled\)?[\W_]*\d*|(microsoft |ms )?(word|powerpoint|excel|office|publisher) - .*"
-    r"|(https?|file|about|data|chrome):.*|[a-z]:\\.*|/\S*"
-    r"|.*\.(docx?|docm|dotx?|dvi|html?|indd|od[pst]|pages|pdf|pptx?|ps|pub|qx[dp]|rtf|tex|txt|xlsx?|csv|md|jpe?g|png|tiff?))\Z",
-    re.IGNORECASE,
-)
 _TITLE_LENGTH = 3, 150
 
 
@@ -78,7 +69,7 @@ def read_pdf(file: IO[bytes], _: str | None) -> Parsed:
     text, starts = text_of(pages)
     if not text.strip():
         raise FormatError("holds no text, probably only images of pages; run OCR on it first")
-    if not _LETTER.search(title) or _NO_TITLE.match(title):
+    if own_title(title) is None:
         title = first_line(pages)
     fits = _TITLE_LENGTH[0] <= len(title) <= _TITLE_LENGTH[1]
     return Parsed(title if fits else None, text, starts, left_out.told())

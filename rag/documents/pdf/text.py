@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.documents.html import tidy
+from rag.documents.html.reader import tidy
 from rag.documents.pdf.hyphen import join, join_lines, words_of
 from rag.documents.pdf.prose import Paragraph, goes_on, mark_of
 from rag.documents.pdf.rows import Block, starts_low
