@@ -1,10 +1,12 @@
 """Answer -> sentences, each with the source sentences that say it as numbered citations."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words
+from rag.answer.quantities import Quantity, given, is_english, plain, quantities
 from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.types import Citation, Sentence
@@ -13,6 +15,7 @@ SOURCES = 3
 """Source sentences that one sentence of an answer may cite."""
 SENTENCES = 300
 """Sentences that are taken of an answer, about as many as 4,096 tokens make."""
+_HEADING = re.compile(r"#{1,6}\s")
 _NEW = 2
 """Content words that a further source must add."""
 
@@ -58,19 +61,36 @@ def align(
     as they hold words that those before lack.
     """
     words = content_words(text)
-    if not sources or not words:
+    counted = [one for one in quantities(plain(text), is_english(text)) if one.claims]
+    usable = [i for i, one in enumerate(sources) if words <= one.words or not is_heading(one)]
+    if not usable or not words:
         return [], 0.0
     alike = np.max([likeness(words, vector, sources, held) for vector in vectors], axis=0)
-    best, *others = (int(i) for i in np.argsort(-alike, kind="stable"))
+    alike += [len(_in_other_words(counted, one) - one.words) / len(words) for one in sources]
+    best, *others = sorted(usable, key=lambda i: -alike[i])
     chosen = [best]
-    left = words - sources[best].words - content_words(question)
+    left = words - sources[best].words - _in_other_words(counted, sources[best]) - content_words(question)
+    open_ones = [one for one in counted if not one.is_said(given(sources[best].text))]
     for i in others:
-        new = left & sources[i].words
+        new = left & (sources[i].words | _in_other_words(counted, sources[i]))
         tells = len(new) >= _NEW and len(new) >= len(words) / 6
-        if len(chosen) < SOURCES and (tells or any(word[:1].isdigit() for word in new)):
+        settles = new and any(one.is_said(given(sources[i].text)) for one in open_ones)
+        if len(chosen) < SOURCES and (tells or settles):
             chosen.append(i)
-            left -= sources[i].words
+            left -= new
+            open_ones = [one for one in open_ones if not one.is_said(given(sources[i].text))]
     return [sources[i] for i in sorted(chosen)], float(alike[best])
+
+
+def _in_other_words(counted: Sequence[Quantity], source: SourceSentence) -> frozenset[str]:
+    """The content words of the quantities that the source says, perhaps in another form."""
+    said = given(source.text)
+    return content_words(" ".join(one.text for one in counted if one.is_said(said)))
+
+
+def is_heading(one: SourceSentence) -> bool:
+    """Whether the sentence is a heading, which proves nothing but itself."""
+    return bool(_HEADING.match(one.text))
 
 
 def likeness(words: frozenset[str], vector: Vector, sources: Sequence[SourceSentence], held: Vector) -> Vector:

@@ -2,7 +2,8 @@ import pytest
 from fakes import divided, documents_of, source_sentences
 
 from rag.answer.citations import cite
-from rag.answer.support import adds_nothing, contradicts, misattributed, speakers, unfounded
+from rag.answer.speakers import misattributed, speakers
+from rag.answer.support import adds_nothing, contradicts, unfounded
 
 
 @pytest.mark.parametrize(
