@@ -61,7 +61,8 @@ def align(
     as they hold words that those before lack.
     """
     words = content_words(text)
-    counted = [one for one in quantities(plain(text), is_english(text)) if one.claims]
+    plainly = plain(text)
+    counted = [one for one in quantities(plainly, is_english(text)) if one.claims]
     usable = [i for i, one in enumerate(sources) if words <= one.words or not is_heading(one)]
     if not usable or not words:
         return [], 0.0
@@ -74,12 +75,22 @@ def align(
     for i in others:
         new = left & (sources[i].words | _in_other_words(counted, sources[i]))
         tells = len(new) >= _NEW and len(new) >= len(words) / 6
-        settles = new and any(one.is_said(given(sources[i].text)) for one in open_ones)
+        told = [one for one in open_ones if one.is_said(given(sources[i].text))]
+        settles = told and (
+            new - content_words(" ".join(one.text for one in told))
+            or any(len(_around(one, plainly) & sources[i].words) >= NEARW for one in told)
+        )
         if len(chosen) < SOURCES and (tells or settles):
             chosen.append(i)
             left -= new
             open_ones = [one for one in open_ones if not one.is_said(given(sources[i].text))]
     return [sources[i] for i in sorted(chosen)], float(alike[best])
+
+
+import os
+NEARW=int(os.environ.get("NEARW","1")); NEARC=int(os.environ.get("NEARC","30"))
+def _around(one, text):
+    return content_words(text[max(0, one.start - NEARC) : one.start].partition(" ")[2] + " " + text[one.end : one.end + NEARC].rpartition(" ")[0])
 
 
 def _in_other_words(counted: Sequence[Quantity], source: SourceSentence) -> frozenset[str]:

@@ -5,18 +5,24 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from rag.answer.amounts import ARTICLES, Number, Unit, number_at, part_at, rate_at, unit_at, units_at
-from rag.answer.numerals import Found, Key, Token, word_at
+from rag.answer.numerals import UNLESS, Found, Key, Token, word_at
 from rag.answer.units import CURRENCY_SIGNS, DECADES, LABELS, MULTIPLES, PLAIN_LABELS, TIME_KINDS, UNITS, VAGUE
 
 _BEFORE_ITEM = re.compile(r"[\s#>*•(-]*")
+_AFTER_OF = frozenset("the these those its their his her our your them all".split())  # noqa: SIM905
 _ONES = ARTICLES | {"single", "sole"}
 _DETERMINERS = frozenset(
     "no any every each some this that which what another other such the a an last next good".split()  # noqa: SIM905
 )
 _NO_NOUN = frozenset(
-    """of who that which another can could must may might should would will is was has does had or and to in at on
-    with for by from as but if when than the a an side hand way thing""".split()  # noqa: SIM905
+    """a about after against all also although am an and any are around as at be because been before between both but by
+    can could did do does during each either every few fewer for from further had has have he her here his how i if in
+    into is it its less many may might more most much must neither next no nor not now of off on one only or other our
+    out over own per same she should since so some still such than that the their them then there these they this those
+    through till to too under until up was we were what when where which while who whose why will with within without
+    would yes yet you side hand way thing""".split()  # noqa: SIM905
 )
+"""What is never counted by the number before it."""
 _LASTING = frozenset("for in within after lasts lasted takes took about only than nearly almost".split())  # noqa: SIM905
 """Before "a week" they tell how long; "twice a week" tells how often."""
 _AFTER_ONCE = frozenset("in per every each during only by on at and or daily".split())  # noqa: SIM905
@@ -47,8 +53,9 @@ def measured_at(those: Sequence[Token], at: int) -> Found | None:
         return _single(those, at) if word_at(those, at, near=False) in _ONES else None
     if _is_item(those, at, number):
         return found(at, number.end, (), [("item", number.written)])
-    if token.worded and token.lower == "one" and number.end == at + 1 and _is_pronoun(those, at):
-        return found(at, at + 1, (), ())
+    if token.worded and token.lower in {"one", "ones"} and number.end == at + 1 and _is_pronoun(those, at):
+        is_counted = word_at(those, at - 1, near=False) not in _DETERMINERS and not word_at(those, at + 1)
+        return found(at, at + 1, (), [("any", Fraction(1))] if is_counted and token.lower == "one" else ())
     if number.ordinal:
         return _ordinal(those, at, number)
     return _decade(those, at, number) or _labelled(those, at, number.end, number) or _quantity(those, at, at, number)
@@ -75,15 +82,23 @@ def _is_item(those: Sequence[Token], at: int, number: Number) -> bool:
     return token.after in {". ", ") "} or ("#" in token.before and "." in token.text)
 
 
-def _counted(those: Sequence[Token], at: int) -> list[Key]:
-    """What stands there as a thing that is counted, behind an adjective or not."""
+def _nouns(those: Sequence[Token], at: int) -> list[str]:
+    """What the number before it counts: a noun, perhaps behind an adjective."""
     words = [word_at(those, i) for i in (at, at + 1)]
-    return [("one", word.removesuffix("s")) for word in words if word and word not in _NO_NOUN]
+    if not words[0] or words[0] in _NO_NOUN:
+        return []
+    return [word.removesuffix("s") for word in words if word and word not in _NO_NOUN]
+
+
+def _counted(those: Sequence[Token], at: int) -> list[Key]:
+    return [("count", (Fraction(1), noun)) for noun in _nouns(those, at)]
 
 
 def _is_pronoun(those: Sequence[Token], at: int) -> bool:
     """Whether "one" is no number: "one of them", "no one", "the one that"."""
     before, after = word_at(those, at - 1, near=False), word_at(those, at + 1)
+    if those[at].lower == "ones":
+        return True
     if before in _DETERMINERS and those[at].before in {" ", "-"}:
         return True
     if not after:  # "Only one." and "One." are numbers.
@@ -92,14 +107,16 @@ def _is_pronoun(those: Sequence[Token], at: int) -> bool:
 
 
 def _ordinal(those: Sequence[Token], at: int, number: Number) -> Found:
-    key: Key = ("ordinal", number.amounts[0])
+    """Third, 3rd. "First" is said of much that is not counted, so it needs no source that counts nothing else."""
     after = word_at(those, number.end)
-    is_order = those[at].lower in {"first", "second", "third", "last"} and (
-        those[number.end - 1].after[:1] == "," or word_at(those, at - 1) == "at" or after == "of"
-    )
     label = LABELS.get(after.removesuffix("s"))
-    keys = [key, *([(label, str(number.amounts[0]))] if label else [])]
-    return found(at, number.end, [] if is_order and not at else [[one] for one in keys], keys, number.amounts[0])
+    keys: list[Key] = [("ordinal", number.amounts[0]), *([(label, str(number.amounts[0]))] if label else [])]
+    claims = [[key] for key in keys]
+    later: list[Key] = [] if number.amounts[0] == 1 else [("later", True)]
+    if not later:
+        claims.append([(UNLESS, ("later", True))])
+    is_order = not at and those[number.end - 1].after[:1] == ","
+    return found(at, number.end, () if is_order else claims, [*keys, *later], number.amounts[0])
 
 
 def _decade(those: Sequence[Token], at: int, number: Number) -> Found | None:
@@ -193,14 +210,22 @@ def _with_unit(
 
 
 def _without_unit(those: Sequence[Token], first: int, at: int, end: int, number: Number) -> Found:
+    """A number alone, or with what it counts; no other count of the same may be in its place."""
     names = _named(those, at, number.written) if end == at + 1 else []
-    claims = [[("any", amount)] for amount in number.amounts] + [[name] for name in names]
-    if those[at].worded and number.amounts == (1,) and end == at + 1:
-        claims += [[key] for key in _counted(those, end)]
-    gives = [(kind, amount) for kind in ("number", "any") for amount in number.amounts]
-    if those[at].worded and end < len(those):
-        gives += _counted(those, end) if number.amounts == (1,) else []
-    return found(first, end, claims, [*gives, *names, *_vague(number.amounts)], number.amounts[0])
+    nouns = _nouns(those, end)
+    if word_at(those, end) == "of" and word_at(those, end + 1) in _AFTER_OF:  # Others of them may be counted as well.
+        of_these: list[Key] = [("count", (amount, noun)) for amount in number.amounts for noun in _nouns(those, end + 2)]
+    else:
+        of_these = []
+    counts: list[Key] = [("count", (amount, noun)) for amount in number.amounts for noun in nouns]
+    unless: list[Key] = [(UNLESS, ("counted", noun)) for noun in nouns]
+    claims = [[("any", amount), *unless] for amount in number.amounts] + [[key] for key in [*counts, *names]]
+    gives: list[Key] = [("any", amount) for amount in number.amounts]
+    if nouns:
+        gives += [*counts, *(("counted", noun) for noun in nouns)]
+    else:
+        gives += [("number", amount) for amount in number.amounts]
+    return found(first, end, claims, [*gives, *of_these, *names, *_vague(number.amounts)], number.amounts[0])
 
 
 def _vague(amounts: Iterable[Fraction]) -> list[Key]:

@@ -164,6 +164,8 @@ def _with_words_as_numbers(made: list[Token], text: str) -> list[Token]:
 
 Key = tuple[str, Hashable]
 """A kind of value, and the value. "number" is one without a unit, "any" one with whatever unit."""
+UNLESS = "unless"
+"""The kind of a claim that nothing gives its value, a key."""
 
 
 @dataclass(frozen=True)

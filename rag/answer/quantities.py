@@ -9,7 +9,7 @@ from functools import lru_cache
 from rag.answer.evidence import TYPOGRAPHY
 from rag.answer.measures import measured_at, multiple_at, name_at, share_at, telephone_at
 from rag.answer.moments import day_at, time_at
-from rag.answer.numerals import Found, Key, tokens
+from rag.answer.numerals import UNLESS, Key, tokens
 
 _ENGLISH = frozenset(
     """the a an of and to in is are was were has have had be been for on at by with from as that this these it its
@@ -34,9 +34,17 @@ class Quantity:
     claims: tuple[frozenset[Key], ...]
     gives: frozenset[Key]
 
+    @property
+    def is_name(self) -> bool:
+        """Whether it is an identifier with letters, such as E-4012."""
+        return bool(self.claims) and all(kind == "name" for claim in self.claims for kind, _ in claim)
+
     def is_said(self, given: frozenset[Key]) -> bool:
         """Whether what is given says it."""
-        return not self.claims or any(claim <= given for claim in self.claims)
+        return not self.claims or any(
+            all((value not in given) if kind == UNLESS else (kind, value) in given for kind, value in claim)
+            for claim in self.claims
+        )
 
 
 _RAISED = re.compile(r"(?<=[^\W_])[⁻⁺]?[²³¹⁰⁴-⁹]+")

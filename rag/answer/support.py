@@ -31,6 +31,8 @@ _STEM = 5
 _WORD = re.compile(r"[\w'-]+")
 _PART = re.compile(r"\w+")
 """Of a word with hyphens, or in the possessive."""
+_LETTERS = re.compile(r"[^\W\d_]+")
+"""Of a name with digits: RFC2119."""
 _ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
 _NEGATED = re.compile(r"\b(?:not|cannot|no|never|neither|nor|without|nobody|none|nothing|nowhere)\b|n't\b")
 _DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out|fail|lack)")
@@ -78,6 +80,7 @@ def why_unsupported(
     # into a text that lacks it. A number may not: it can be the year of something else, or of the answer before.
     earlier = " ".join([*(source.before for source in sources), said])
     ground = " ".join([earlier, *whole_names(read, earlier), question])
+    unsaid = [one for one in unsaid if not (one.is_name and one.is_said(given(ground)))]
     unknown = _unfounded(plainly, plain(ground), own_quantities) + [one.text for one in unsaid]
     if unknown := unknown or [one for one in strange if _occurs(one, plainly)]:
         return f"The documents lack {_listed(unknown)}."
@@ -137,6 +140,7 @@ def _unfounded(text: str, held: str, counted: Sequence[Quantity]) -> list[str]:
     words = (
         set(_WORD.findall(lowered))
         | set(_PART.findall(lowered))
+        | set(_LETTERS.findall(lowered))
         | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
     )
     taken = [False] * (len(text) + 1)

@@ -113,6 +113,8 @@ SEK 1 SEK krona kronor
 NOK 1 NOK
 DKK 1 DKK
 kroner 1 krone kroner
+crown 1 crown
+mark 1 mark
 AUD 1 AUD
 CAD 1 CAD
 zł 1 PLN zloty
