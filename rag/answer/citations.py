@@ -1,12 +1,13 @@
 """Answer -> sentences, each with the source sentences that say it as numbered citations."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words
-from rag.answer.quantities import Quantity, given, is_english, plain, quantities
+from rag.quantities.plain import is_english, plain
+from rag.quantities.reading import Quantity, given, quantities
 from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.types import Citation, Sentence
@@ -15,9 +16,15 @@ SOURCES = 3
 """Source sentences that one sentence of an answer may cite."""
 SENTENCES = 300
 """Sentences that are taken of an answer, about as many as 4,096 tokens make."""
-_HEADING = re.compile(r"#{1,6}\s")
 _NEW = 2
-"""Content words that a further source must add."""
+"""Content words that a further source must add, or share if it tells a number."""
+_TELL_LANGUAGE = 3
+"""Sources by which the language is told."""
+_MARKED_HEADING = re.compile(r"#{1,6}\s")
+_TITLE = re.compile(r"[^\W\d][^\d.!?:;|,]*")
+_TITLE_WORDS = 8
+_GAP = 100
+"""Characters around a heading that are looked at."""
 
 
 def cite(
@@ -61,47 +68,57 @@ def align(
     as they hold words that those before lack.
     """
     words = content_words(text)
-    plainly = plain(text)
-    counted = [one for one in quantities(plainly, is_english(text)) if one.claims]
     usable = [i for i, one in enumerate(sources) if words <= one.words or not is_heading(one)]
     if not usable or not words:
         return [], 0.0
+    english = is_english(" ".join([text, *(one.text for one in sources[:_TELL_LANGUAGE])]))
+    counted = [one for one in quantities(plain(text), english) if one.claims]
+    told = [frozenset(one for one in counted if one.is_said(given(source.text, english))) for source in sources]
+    held_words = [source.words | _words_of(said) for source, said in zip(sources, told, strict=True)]
     alike = np.max([likeness(words, vector, sources, held) for vector in vectors], axis=0)
-    alike += [len(_in_other_words(counted, one) - one.words) / len(words) for one in sources]
+    alike += [len(words & (more - source.words)) / len(words) for more, source in zip(held_words, sources, strict=True)]
     best, *others = sorted(usable, key=lambda i: -alike[i])
     chosen = [best]
-    left = words - sources[best].words - _in_other_words(counted, sources[best]) - content_words(question)
-    open_ones = [one for one in counted if not one.is_said(given(sources[best].text))]
+    left = words - held_words[best] - content_words(question)
+    open_ones = frozenset(counted) - told[best]
     for i in others:
-        new = left & (sources[i].words | _in_other_words(counted, sources[i]))
+        new = left & held_words[i]
         tells = len(new) >= _NEW and len(new) >= len(words) / 6
-        told = [one for one in open_ones if one.is_said(given(sources[i].text))]
-        settles = told and (
-            new - content_words(" ".join(one.text for one in told))
-            or any(len(_around(one, plainly) & sources[i].words) >= NEARW for one in told)
-        )
-        if len(chosen) < SOURCES and (tells or settles):
+        if len(chosen) < SOURCES and (tells or _settles(open_ones & told[i], words, new, sources[i])):
             chosen.append(i)
             left -= new
-            open_ones = [one for one in open_ones if not one.is_said(given(sources[i].text))]
+            open_ones -= told[i]
     return [sources[i] for i in sorted(chosen)], float(alike[best])
 
 
-import os
-NEARW=int(os.environ.get("NEARW","1")); NEARC=int(os.environ.get("NEARC","30"))
-def _around(one, text):
-    return content_words(text[max(0, one.start - NEARC) : one.start].partition(" ")[2] + " " + text[one.end : one.end + NEARC].rpartition(" ")[0])
+def _settles(told: frozenset[Quantity], words: frozenset[str], new: frozenset[str], source: SourceSentence) -> bool:
+    """Whether the source tells a quantity of what the text is about, and not just the same number of something else."""
+    numbers = _words_of(told)
+    return bool(told) and (bool(new - numbers) or len((words - numbers) & source.words) >= _NEW)
 
 
-def _in_other_words(counted: Sequence[Quantity], source: SourceSentence) -> frozenset[str]:
-    """The content words of the quantities that the source says, perhaps in another form."""
-    said = given(source.text)
-    return content_words(" ".join(one.text for one in counted if one.is_said(said)))
+def _words_of(those: Iterable[Quantity]) -> frozenset[str]:
+    return content_words(" ".join(one.text for one in those))
 
 
 def is_heading(one: SourceSentence) -> bool:
-    """Whether the sentence is a heading, which proves nothing but itself."""
-    return bool(_HEADING.match(one.text))
+    """Whether the sentence is a heading, which proves nothing but itself.
+
+    It begins as one of Markdown does, or is a line of a few words without a number or a mark, alone before a longer one.
+    """
+    if _MARKED_HEADING.match(one.text):
+        return True
+    if not _TITLE.fullmatch(one.text) or len(one.text.split()) > _TITLE_WORDS:
+        return False
+    start, end = one.span.start - one.passage.start, one.span.end - one.passage.start
+    before, after = one.passage.text[max(0, start - _GAP) : start], one.passage.text[end : end + _GAP]
+    behind = after.lstrip()
+    is_alone = (not start or _blank_line(before[len(before.rstrip()) :])) and _blank_line(after[: -len(behind)])
+    return is_alone and behind[:1].isalpha() and len(behind.partition("\n")[0]) > len(one.text)
+
+
+def _blank_line(space: str) -> bool:
+    return space.count("\n") > 1
 
 
 def likeness(words: frozenset[str], vector: Vector, sources: Sequence[SourceSentence], held: Vector) -> Vector:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from rag.answer.evidence import TYPOGRAPHY
 from rag.documents.splitter import sentence_spans
+from rag.quantities.plain import TYPOGRAPHY
 
 _WORD = re.compile(r"[\w'-]+")
 _SAID = (

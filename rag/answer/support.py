@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rag.answer.evidence import SourceSentence, content_words
 from rag.answer.links import addresses
-from rag.answer.quantities import Key, Quantity, given, is_english, plain, quantities
+from rag.quantities.plain import is_english, plain
+from rag.quantities.reading import Quantity, given, quantities
+from rag.quantities.tokens import Key
 from rag.answer.speakers import misattributed, whole_names
 
 _COVERED = 0.5
@@ -197,4 +199,3 @@ def _parted(word: str) -> Iterator[tuple[str, str]]:
     for at in range(max(_STEM, len(word) - _LONGEST_ENDING), len(word) + 1):
         if word[at:] in _ENDINGS:
             yield word[:at], word[at:]
-

@@ -324,9 +324,7 @@ def test_the_nearest_are_quoted_from_a_share_of_the_threshold_on(settings: Setti
 @pytest.mark.parametrize(
     "written", ["<think>Fish? 13 of them.</think>\n\nFish swim in the pond.", "13 fish?</think>Fish swim in the pond."]
 )
-def test_thoughts_are_neither_shown_nor_a_part_of_the_answer(
-    settings: Settings, animals: Index, written: str
-) -> None:
+def test_thoughts_are_neither_shown_nor_a_part_of_the_answer(settings: Settings, animals: Index, written: str) -> None:
     bot = chatbot(settings, animals, ScriptedModel(responses=[written]))
     *events, answer = bot.stream(FISH)
     assert "".join(event for event in events if isinstance(event, str)).strip() == "Fish swim in the pond."

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from rag.answer.amounts import ARTICLES, Number, Unit, number_at, part_at, rate_at, unit_at, units_at
-from rag.answer.numerals import UNLESS, Found, Key, Token, word_at
-from rag.answer.units import CURRENCY_SIGNS, DECADES, LABELS, MULTIPLES, PLAIN_LABELS, TIME_KINDS, UNITS, VAGUE
+from rag.quantities.amounts import ARTICLES, Number, Unit, number_at, part_at, rate_at, unit_at, units_at
+from rag.quantities.identifiers import label_before, named
+from rag.quantities.tokens import UNLESS, Found, Key, Token, found, word_at
+from rag.quantities.units import CURRENCY_SIGNS, DECADES, LABELS, MULTIPLES, PLAIN_LABELS, TIME_KINDS, UNITS, VAGUE
 
 _BEFORE_ITEM = re.compile(r"[\s#>*•(-]*")
 _AFTER_OF = frozenset("the these those its their his her our your them all".split())  # noqa: SIM905
@@ -25,24 +26,7 @@ _NO_NOUN = frozenset(
 """What is never counted by the number before it."""
 _LASTING = frozenset("for in within after lasts lasted takes took about only than nearly almost".split())  # noqa: SIM905
 """Before "a week" they tell how long; "twice a week" tells how often."""
-_AFTER_ONCE = frozenset("in per every each during only by on at and or daily".split())  # noqa: SIM905
-_OTHER_HALVES = frozenset({"other", "latter"})
-_JOINED = re.compile(r"(?<=[a-z])[-./](?=[a-z\d])|(?<=\d)[-./](?=[a-z])")
-_VERSION = re.compile(r"v(?=\d)")
-_DIGITS = re.compile(r"\d+(?:-\d+)*")
-_BETWEEN_DIGITS = frozenset({" ", "-", ") ", " (", ")", "/", " / ", "."})
-_DIALLED = 7
-"""Digits of a telephone number at least."""
-
-
-def found(
-    first: int, end: int, claims: Iterable[Iterable[Key]], gives: Iterable[Key], number: Fraction | None = None
-) -> Found:
-    """A value as the sets that it is made of."""
-    return Found(first, end, tuple(map(frozenset, claims)), frozenset(gives), number)
-
-
-# Quantities
+WRITTEN = "written"
 
 
 def measured_at(those: Sequence[Token], at: int) -> Found | None:
@@ -58,7 +42,7 @@ def measured_at(those: Sequence[Token], at: int) -> Found | None:
         return found(at, at + 1, (), [("any", Fraction(1))] if is_counted and token.lower == "one" else ())
     if number.ordinal:
         return _ordinal(those, at, number)
-    return _decade(those, at, number) or _labelled(those, at, number.end, number) or _quantity(those, at, at, number)
+    return _decade(those, at, number) or _labelled(those, at, number.end, number) or quantity(those, at, at, number)
 
 
 def _single(those: Sequence[Token], at: int) -> Found:
@@ -68,7 +52,7 @@ def _single(those: Sequence[Token], at: int) -> Found:
         return found(at, at + 1, (), _counted(those, at + 1))
     part = part_at(those, at + 4) if word_at(those, at + 2) == "and" and word_at(those, at + 3) in ARTICLES else None
     if part:
-        return _with_unit(at, at + 5, [1 + part], units, (), ())
+        return with_unit(at, at + 5, [1 + part], units, (), ())
     is_claimed = word_at(those, at - 1, near=False) in _LASTING
     keys: list[Key] = [*units, *_counted(those, at + 1)]
     return found(at, at + 2, [[key] for key in keys] if is_claimed else (), keys)
@@ -77,7 +61,13 @@ def _single(those: Sequence[Token], at: int) -> Found:
 def _is_item(those: Sequence[Token], at: int, number: Number) -> bool:
     """Whether it only numbers a heading or an item of a list."""
     token = those[at]
-    if at or token.worded or len(those) == number.end or len(token.text) > 5 or not _BEFORE_ITEM.fullmatch(token.before):
+    if (
+        at
+        or token.worded
+        or len(those) == number.end
+        or len(token.text) > 5
+        or not _BEFORE_ITEM.fullmatch(token.before)
+    ):
         return False
     return token.after in {". ", ") "} or ("#" in token.before and "." in token.text)
 
@@ -124,14 +114,16 @@ def _decade(those: Sequence[Token], at: int, number: Number) -> Found | None:
     token, value = those[at], number.amounts[0]
     decade = DECADES.get(word_at(those, number.end))
     if decade and token.worded and value in {18, 19, 20}:
-        return _of_decade(at, number.end + 1, 100 * int(value) + decade)
-    is_decade = word_at(those, at + 1) == "s" and not those[at + 1].before and value.denominator == 1 and value % 10 == 0
+        return of_decade(at, number.end + 1, 100 * int(value) + decade)
+    is_decade = (
+        word_at(those, at + 1) == "s" and not those[at + 1].before and value.denominator == 1 and value % 10 == 0
+    )
     if not is_decade or (token.text.isdecimal() and len(token.text) not in {2, 4}):
         return None
-    return _of_decade(at, at + 2, int(value))
+    return of_decade(at, at + 2, int(value))
 
 
-def _of_decade(first: int, end: int, value: int) -> Found:
+def of_decade(first: int, end: int, value: int) -> Found:
     if value < 100:
         return found(first, end, [[("short decade", value)]], [("short decade", value)])
     return found(first, end, [[("decade", value)]], [("decade", value), ("short decade", value % 100)])
@@ -145,32 +137,10 @@ def _labelled(those: Sequence[Token], at: int, end: int, number: Number) -> Foun
     literal = str(number.amounts[0]) if those[at].worded else number.written
     keys: list[Key] = [(label, literal)]
     bare: Key = ("number", number.amounts[0])
-    return found(start, end, [keys, [("item", literal)], [bare]], [*keys, *_named(those, at, literal)])
+    return found(start, end, [keys, [("item", literal)], [bare]], [*keys, *named(those, at, literal)])
 
 
-def label_before(those: Sequence[Token], at: int) -> tuple[int, str]:
-    """Where the label of what stands there begins, and the label; it may have none."""
-    if those[at].before.strip() == "§":
-        return at, LABELS["§"]
-    start = at
-    while start and at - start < 2 and word_at(those, start - 1, near=False) in PLAIN_LABELS and _next(those, start):
-        start -= 1
-    word = word_at(those, start - 1, near=False)
-    label = LABELS.get(word) or LABELS.get(word.removesuffix("s"))
-    return (start - 1, label) if label and _next(those, start) else (start, "")
-
-
-def _next(those: Sequence[Token], at: int) -> bool:
-    return those[at].before in {"", " ", "-", ". "}
-
-
-def _named(those: Sequence[Token], at: int, literal: str) -> list[Key]:
-    """The number as a part of a name, with the word before it: Falcon 200."""
-    word = word_at(those, at - 1, near=False)
-    return [("name", f"{word}{literal}")] if word and those[at].before in {" ", "-"} else []
-
-
-def _quantity(those: Sequence[Token], first: int, at: int, number: Number) -> Found:
+def quantity(those: Sequence[Token], first: int, at: int, number: Number) -> Found:
     """The number, of which the first token is `at`, with its unit, from the token `first` on."""
     units, end, amounts = (), number.end, number.amounts
     sign = those[at].before.rstrip(" -")[-1:]
@@ -185,12 +155,12 @@ def _quantity(those: Sequence[Token], first: int, at: int, number: Number) -> Fo
         units, end = unit_at(those, end)
     if units:
         per, end = rate_at(those, end)
-        return _with_unit(first, end, amounts, units, per, number.scaled)
+        return with_unit(first, end, amounts, units, per, number.scaled)
     start, _ = label_before(those, at)
     return _without_unit(those, min(first, start), at, end, number)
 
 
-def _with_unit(
+def with_unit(
     first: int, end: int, amounts: Sequence[Fraction], units: Sequence[Unit], per: Sequence[Unit],
     scaled: Sequence[Fraction],
 ) -> Found:  # fmt: skip
@@ -211,16 +181,22 @@ def _with_unit(
 
 def _without_unit(those: Sequence[Token], first: int, at: int, end: int, number: Number) -> Found:
     """A number alone, or with what it counts; no other count of the same may be in its place."""
-    names = _named(those, at, number.written) if end == at + 1 else []
+    names = named(those, at, number.written) if end == at + 1 else []
     nouns = _nouns(those, end)
     if word_at(those, end) == "of" and word_at(those, end + 1) in _AFTER_OF:  # Others of them may be counted as well.
-        of_these: list[Key] = [("count", (amount, noun)) for amount in number.amounts for noun in _nouns(those, end + 2)]
+        of_these: list[Key] = [
+            ("count", (amount, noun)) for amount in number.amounts for noun in _nouns(those, end + 2)
+        ]
     else:
         of_these = []
     counts: list[Key] = [("count", (amount, noun)) for amount in number.amounts for noun in nouns]
     unless: list[Key] = [(UNLESS, ("counted", noun)) for noun in nouns]
-    claims = [[("any", amount), *unless] for amount in number.amounts] + [[key] for key in [*counts, *names]]
     gives: list[Key] = [("any", amount) for amount in number.amounts]
+    claims = [[key, *unless] for key in gives] + [[key] for key in [*counts, *names]]
+    if "." in number.written and at > 1 and names and those[at - 1].text[0].isupper():  # Python 3.10 is not Python 3.1.
+        claims = [[(WRITTEN, number.written)]]
+    if "." in number.written:
+        gives.append((WRITTEN, number.written))
     if nouns:
         gives += [*counts, *(("counted", noun) for noun in nouns)]
     else:
@@ -230,99 +206,3 @@ def _without_unit(those: Sequence[Token], first: int, at: int, end: int, number:
 
 def _vague(amounts: Iterable[Fraction]) -> list[Key]:
     return [("some", size) for size in VAGUE.values() for amount in amounts if size <= amount < 1000 * size]
-
-
-# Shares and multiples
-
-
-def share_at(those: Sequence[Token], at: int) -> Found | None:
-    """Half, two thirds, a quarter of an hour, 3/4."""
-    token = those[at]
-    if token.kind == "fraction":
-        number = number_at(those, at)
-        return _shared(those, at, at, number.end, number.amounts[0], token.text) if number else None
-    article = word_at(those, at, near=False) in ARTICLES
-    share = part_at(those, at + 1) if article or token.kind == "number" else None
-    if share and article:
-        is_order = those[at + 1].worded and those[at + 1].after[:1].strip() and word_at(those, at + 2) != "of"
-        is_order = is_order or (those[at + 1].worded and word_at(those, at + 2) not in {"", "of"})
-        return None if is_order else _shared(those, at, at + 1, at + 2, share)
-    if share and token.literal.isdecimal() and not token.ordinal:
-        if token.literal == "1" or those[at + 1].lower.endswith("s"):
-            return _shared(those, at, at + 1, at + 2, min(int(token.literal), 1000) * share)
-        return None
-    if word_at(those, at, near=False) in {"half", "halves"}:
-        before = those[at - 1] if at and those[at].before in {" ", "-"} else None
-        if before and (before.ordinal or before.lower in _OTHER_HALVES):
-            return None
-        return _shared(those, at, at, at + 1, Fraction(1, 2))
-    return None
-
-
-def _shared(
-    those: Sequence[Token], first: int, at: int, end: int, share: Fraction, literal: str = ""
-) -> Found:
-    """A share, or a part of a unit or of a scale behind it."""
-    of = end + (word_at(those, end) == "of")
-    unit = of + (word_at(those, of) in ARTICLES)
-    scale = number_at(those, of) if unit > of or (of < len(those) and those[of].lower == "dozen") else None
-    if scale and unit > of:
-        number = Number((share * scale.amounts[0],), scale.end, "")
-        return _quantity(those, first, at, number)
-    units, stop = unit_at(those, unit) if unit > of or of == end else ((), end)
-    if units and units[0][0] != "percent":
-        return _with_unit(first, stop, [share], units, (), ())
-    keys: list[Key] = [("share", share), ("number", share)]
-    names: list[Key] = [("name", literal)] if literal else []
-    return found(first, end, [[key] for key in [*keys, *names]], [*keys, *names, ("any", share)])
-
-
-def multiple_at(those: Sequence[Token], at: int) -> Found | None:
-    """Twice, doubled, thousands of."""
-    token, word = those[at], word_at(those, at, near=False)
-    if (size := VAGUE.get(token.lower)) and token.text.isalpha():
-        return found(at, at + 1, [[("some", size)]], [("some", size)])
-    if word in DECADES:
-        return _of_decade(at, at + 1, DECADES[word])
-    if word not in MULTIPLES:
-        return None
-    key: Key = ("times", Fraction(MULTIPLES[word]))
-    after = those[at + 1] if at + 1 < len(those) else None
-    if word == "once" and after and after.before == " " and after.lower not in _AFTER_ONCE:
-        units = units_at(those, at + 2)
-        if after.lower not in ARTICLES or not units or units[0][0] not in TIME_KINDS:
-            return found(at, at + 1, (), [key])
-    return found(at, at + 1, [[key]], [key])
-
-
-# Names
-
-
-def name_at(those: Sequence[Token], at: int) -> Found | None:
-    """An identifier with digits: E-4012, v3.2.1."""
-    token = those[at]
-    if token.kind != "name":
-        return None
-    key = _JOINED.sub("", token.lower)
-    start, label = label_before(those, at)
-    keys: list[Key] = [("name", key), *_named(those, at, key)]
-    if _VERSION.match(key):
-        keys += [("name", key[1:]), (LABELS["version"], key[1:])]
-    if label:
-        keys.append((label, key))
-    return found(start, at + 1, [[one] for one in keys], keys)
-
-
-def telephone_at(those: Sequence[Token], at: int) -> Found | None:
-    """A number of groups of digits that somebody can dial."""
-    first = those[at]
-    digits, end = "", at
-    while end < len(those) and (end == at or those[end].before in _BETWEEN_DIGITS) and len(digits) < 40:
-        if those[end].kind not in {"number", "name"} or those[end].worded or not _DIGITS.fullmatch(those[end].text):
-            break
-        digits += those[end].text.replace("-", "")
-        end += 1
-    is_dialled = first.before.endswith(("+", "(", "+ ")) or digits.startswith("0") or first.kind == "name"
-    if not is_dialled or len(digits) < _DIALLED or (end == at + 1 and "-" not in first.text and digits[0] != "0"):
-        return None
-    return found(at, end, [[("telephone", digits)]], [("telephone", digits)])

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from rag.answer.numerals import Token, word_at
-from rag.answer.units import (
+from rag.quantities.tokens import Token, word_at
+from rag.quantities.units import (
     AMBIGUOUS, CURRENCY_SIGNS, GLUED, POWERS, SCALES, SHARES, SPEEDS, TIME_KINDS, UNITS, VAGUE,
 )  # fmt: skip
 
@@ -66,7 +66,7 @@ def number_at(those: Sequence[Token], at: int) -> Number | None:
         number = Number((Fraction(over, under),), at + 1, token.text)
     else:
         return None
-    while scale := _scale(those, number.end):
+    while not number.ordinal and (scale := _scale(those, number.end)):  # The first hundred are not the hundredth.
         scaled = tuple(amount * scale for amount in number.amounts)
         if those[number.end].text in UNITS:  # 5m
             return replace(number, scaled=scaled)
@@ -168,7 +168,12 @@ def unit_at(those: Sequence[Token], at: int) -> tuple[tuple[Unit, ...], int]:
     if units := units_at(those, at):
         power = _power(those, at + 1)
         return (_powered(units, power), at + 2) if power else (units, at + 1)
-    if at < len(those) and those[at].kind == "name" and those[at].before in {"", " "} and those[at].text[-1:] in {"2", "3"}:
+    if (
+        at < len(those)
+        and those[at].kind == "name"
+        and those[at].before in {"", " "}
+        and those[at].text[-1:] in {"2", "3"}
+    ):
         if (unit := UNITS.get(those[at].text[:-1])) and unit[0] == "length":  # m2
             return _powered((unit,), int(those[at].text[-1])), at + 1
     return (), at

@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 from text_to_num import find_numbers
 
-from rag.answer.units import SCALES, UNITS
+from rag.quantities.units import SCALES, UNITS
 
 _LATIN = "A-Za-z0-9À-ɏµμ"
 _CHUNK = re.compile(rf"[{_LATIN}]+(?:[-./:,'][{_LATIN}]+)*|[^\W\d_]+")
@@ -152,8 +152,14 @@ def _with_words_as_numbers(made: list[Token], text: str) -> list[Token]:
         kept += made[done : found.start]
         kept.append(
             replace(
-                first, kind="number", text=text[first.start : last.end], end=last.end, after=last.after,
-                literal=digits, ordinal=found.is_ordinal, worded=True,
+                first,
+                kind="number",
+                text=text[first.start : last.end],
+                end=last.end,
+                after=last.after,
+                literal=digits,
+                ordinal=found.is_ordinal,
+                worded=True,
             )  # fmt: skip
         )
         done = found.end
@@ -187,3 +193,10 @@ def word_at(those: Sequence[Token], at: int, near: bool = True) -> str:
     if not 0 <= at < len(those) or those[at].kind != "word" or (near and those[at].before not in _NEAR):
         return ""
     return those[at].lower
+
+
+def found(
+    first: int, end: int, claims: Iterable[Iterable[Key]], gives: Iterable[Key], number: Fraction | None = None
+) -> Found:
+    """A value as the sets that it is made of."""
+    return Found(first, end, tuple(map(frozenset, claims)), frozenset(gives), number)

@@ -1,11 +1,11 @@
 """Days and times of day among the tokens of a text, by what they mean."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
-from rag.answer.numerals import Found, Key, Token, word_at
-from rag.answer.units import MONTHS
+from rag.quantities.tokens import Found, Key, Token, found, word_at
+from rag.quantities.units import MONTHS
 
 _DIGITS = re.compile(r"\d+")
 _YEAR = re.compile(r"[12]\d{3}")
@@ -16,11 +16,8 @@ _PARTS = {"in the morning": 0, "in the afternoon": 720, "in the evening": 720, "
 """Minutes at which the half of a day begins."""
 _NOON = frozenset({"noon", "midday"})
 _BEFORE_A_TIME = frozenset({"at", "by", "until", "till", "about", "before", "after"})
+_OCLOCK = frozenset({"o'clock", "uhr"})
 _MINUTES = frozenset({"5", "10", "20", "25"})
-
-
-def _found(first: int, end: int, claims: Iterable[set[Key]], gives: set[Key]) -> Found:
-    return Found(first, end, tuple(map(frozenset, claims)), frozenset(gives))
 
 
 # Days
@@ -72,7 +69,7 @@ def _numeric_day(token: Token, at: int) -> Found:
         first, second = second, first
     elif "." not in token.text and first <= 12 and first != second:  # Nobody knows which of them is the month.
         key: Key = ("day or month", (first, second, third))
-        return _found(at, at + 1, [{key}], {key, ("any", Fraction(third))})
+        return found(at, at + 1, [{key}], {key, ("any", Fraction(third))})
     return _dated(at, at + 1, third, second, first)
 
 
@@ -90,7 +87,7 @@ def _dated(first: int, end: int, year: int, month: int, day: int) -> Found:
         claims.append({("day of some year", (month, day)), ("number", Fraction(year))})
     else:
         gives.add(("day of some year", (month, day)))
-    return _found(first, end, claims, gives)
+    return found(first, end, claims, gives)
 
 
 # Times of day
@@ -102,20 +99,21 @@ def time_at(those: Sequence[Token], at: int) -> Found | None:
     if word in _NOON:
         return _timed(at, at + 1, 720, True, 720)
     if word == "midnight":
-        return _found(at, at + 1, [{("clock", 0)}, {("clock", 1440)}], {("clock", 0), ("clock", 1440)})
+        return found(at, at + 1, [{("clock", 0)}, {("clock", 1440)}], {("clock", 0), ("clock", 1440)})
     if told := _told(those, at):
         return told
     minutes = _minutes(those, at)
     if minutes is None:
         return None
-    end = at + 1 + (word_at(those, at + 1) == "o'clock")
+    is_dotted = those[at].kind == "number" and "." in those[at].literal
+    end = at + 1 + (word_at(those, at + 1) in (_OCLOCK | {"hrs", "h"} if is_dotted else _OCLOCK))
     half, stop = _half(those, end)
-    if half is None and minutes < 780 and (half := _half_of_range(those, at, minutes)) is None:
-        is_time = those[at].kind == "clock" or end > at + 1
-        return _timed(at, end, minutes, False, minutes) if is_time else None
-    if half is None or not 60 <= minutes < 780:
-        return _timed(at, stop, minutes, False, minutes) if those[at].kind == "clock" else None
-    return _timed(at, stop, minutes % 720 + half, True, minutes)
+    may_be_marked = 60 <= minutes < 780
+    if half is None and may_be_marked:
+        half = _half_of_range(those, at, minutes)
+    if half is not None and may_be_marked:
+        return _timed(at, stop, minutes % 720 + half, True, minutes)
+    return _timed(at, end, minutes, False, minutes) if those[at].kind == "clock" or end > at + 1 else None
 
 
 def _minutes(those: Sequence[Token], at: int) -> int | None:
@@ -183,4 +181,4 @@ def _timed(first: int, end: int, minutes: int, marked: bool, written: int) -> Fo
     if written % 60 == 0:
         gives.add(("any", Fraction(written // 60)))
         claims += [] if marked else [{("number", Fraction(written // 60))}]
-    return _found(first, end, claims, gives)
+    return found(first, end, claims, gives)

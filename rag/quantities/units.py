@@ -129,7 +129,9 @@ POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 VAGUE = {"dozens": 12, "hundreds": 100, "thousands": 1000, "millions": 10**6, "billions": 10**9}
 DECADES = {
     word: value
-    for value, word in zip(range(20, 100, 10), "twenties thirties forties fifties sixties seventies eighties nineties".split(), strict=True)
+    for value, word in zip(
+        range(20, 100, 10), "twenties thirties forties fifties sixties seventies eighties nineties".split(), strict=True
+    )
 }
 AMBIGUOUS = {
     "pound": (("£", Fraction(1)), ("mass", Fraction("0.45359237"))),
