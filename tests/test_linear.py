@@ -25,8 +25,8 @@ from rag.answer.length import length_asked
 from rag.answer.links import without_links
 from rag.answer.question import stand_alone
 from rag.answer.sections import outline, part_of
-from rag.answer.summary import extract
 from rag.answer.speakers import misattributed
+from rag.answer.summary import extract
 from rag.answer.support import _occurs, adds_nothing, contradicts, unfounded
 from rag.documents.text import clean, without
 from rag.page.export import as_markdown

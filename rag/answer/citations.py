@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words
-from rag.quantities.plain import is_english, plain
-from rag.quantities.reading import Quantity, given, quantities
 from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
+from rag.quantities.plain import is_english, plain
+from rag.quantities.reading import Quantity, given, quantities
 from rag.types import Citation, Sentence
 
 SOURCES = 3
@@ -104,7 +104,8 @@ def _words_of(those: Iterable[Quantity]) -> frozenset[str]:
 def is_heading(one: SourceSentence) -> bool:
     """Whether the sentence is a heading, which proves nothing but itself.
 
-    It begins as one of Markdown does, or is a line of a few words without a number or a mark, alone before a longer one.
+    It begins as one of Markdown does, or is a line of a few words without a number or a mark, alone before a longer
+    one.
     """
     if _MARKED_HEADING.match(one.text):
         return True

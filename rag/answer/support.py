@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rag.answer.evidence import SourceSentence, content_words
 from rag.answer.links import addresses
+from rag.answer.speakers import misattributed, whole_names
 from rag.quantities.plain import is_english, plain
 from rag.quantities.reading import Quantity, given, quantities
 from rag.quantities.tokens import Key
-from rag.answer.speakers import misattributed, whole_names
 
 _COVERED = 0.5
 """Share of the sentence's content words that its sources (or the question) must hold."""
@@ -68,9 +68,11 @@ def why_unsupported(
         return "No sentence of the documents is like it."
     said = " ".join(source.text for source in sources)
     plainly = plain(text)
-    own_quantities = quantities(plainly, is_english(f"{text} {said}"))
-    unsaid = unsaid_of(own_quantities, [source.text for source in sources])
-    held |= content_words(" ".join(one.text for one in own_quantities if one not in unsaid))
+    english = is_english(f"{text} {said}")
+    counted = quantities(plainly, english)
+    given_there = frozenset[Key]().union(*(given(source.text, english) for source in sources))
+    unsaid = [one for one in counted if not one.is_said(given_there)]
+    held |= content_words(" ".join(one.text for one in counted if one not in unsaid))
     # What only repeats the question, a Yes for instance, must be in the sources itself.
     stated = OPENING.sub("", text)
     own = content_words(stated)
@@ -82,8 +84,8 @@ def why_unsupported(
     # into a text that lacks it. A number may not: it can be the year of something else, or of the answer before.
     earlier = " ".join([*(source.before for source in sources), said])
     ground = " ".join([earlier, *whole_names(read, earlier), question])
-    unsaid = [one for one in unsaid if not (one.is_name and one.is_said(given(ground)))]
-    unknown = _unfounded(plainly, plain(ground), own_quantities) + [one.text for one in unsaid]
+    unsaid = [one for one in unsaid if not (one.is_name and one.is_said(given(ground, english)))]
+    unknown = _unfounded(plainly, plain(ground), counted) + [one.text for one in unsaid]
     if unknown := unknown or [one for one in strange if _occurs(one, plainly)]:
         return f"The documents lack {_listed(unknown)}."
     if any(contradicts(stated, source.text) or contradicts(source.text, stated) for source in sources):
@@ -107,12 +109,6 @@ def contradicts(text: str, source: str) -> bool:
     return any(len(content_words(words) & said) >= max(2, len(said) / 2) for words in negated)
 
 
-def unsaid_of(those: Sequence[Quantity], texts: Iterable[str]) -> list[Quantity]:
-    """The quantities that no text says, nor all of them together."""
-    said = frozenset[Key]().union(*(given(text) for text in texts))
-    return [one for one in those if not one.is_said(said)]
-
-
 def denies(text: str) -> bool:
     """Whether `text` negates, rejects or refuses something."""
     lowered = plain(text).lower()
@@ -132,12 +128,14 @@ def _occurs(one: str, text: str) -> bool:
 def unfounded(text: str, ground: str) -> list[str]:
     """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
     plainly, held = plain(text), plain(ground)
-    own = quantities(plainly, is_english(text))
-    return _unfounded(plainly, held, own) + sorted(one.text for one in unsaid_of(own, [held]))
+    english = is_english(text)
+    counted = quantities(plainly, english)
+    said = given(ground, english)
+    return _unfounded(plainly, held, counted) + sorted(one.text for one in counted if not one.is_said(said))
 
 
 def _unfounded(text: str, held: str, counted: Sequence[Quantity]) -> list[str]:
-    """The names, but for those in what is counted, quotations and addresses of one plain text that another lacks."""
+    """The names, quotations and addresses of one plain text that another lacks, without names in what is counted."""
     lowered = held.lower()
     words = (
         set(_WORD.findall(lowered))

@@ -58,7 +58,7 @@ class Thoughts:
             self._holds_back = self._begins_inside
         yield from held
         if rest := text.rest():
-            yield AIMessageChunk(rest)
+            yield AIMessageChunk(content=rest)
 
 
 class _Text:
@@ -97,4 +97,4 @@ def _begun_tag(text: str) -> str:
 def _like(piece: BaseMessage, text: str) -> BaseMessage:
     """A piece with another text, of which no log-probabilities are known."""
     told = {key: value for key, value in piece.response_metadata.items() if key != "logprobs"}
-    return AIMessageChunk(text, response_metadata=told)
+    return AIMessageChunk(content=text, response_metadata=told)

@@ -7,18 +7,31 @@ from fractions import Fraction
 
 from rag.quantities.tokens import Token, word_at
 from rag.quantities.units import (
-    AMBIGUOUS, CURRENCY_SIGNS, GLUED, POWERS, SCALES, SHARES, SPEEDS, TIME_KINDS, UNITS, VAGUE,
+    AMBIGUOUS,
+    CURRENCY_SIGNS,
+    GLUED,
+    POWERS,
+    SCALES,
+    SHARES,
+    SPEEDS,
+    TIME_KINDS,
+    UNITS,
+    VAGUE,
 )  # fmt: skip
 
 Unit = tuple[str, Fraction]
 """A kind, and how much of the kind's own unit it is."""
 _GROUPS = re.compile(r"\d{1,3}(?:([,.'])\d{3})(?:\1\d{3})*(?:[.,]\d+)?")
 _MINUS = re.compile(r"[\s(]-$")
+_SIGNS = f"%‰{CURRENCY_SIGNS}"
+_SQUARED = re.compile(r"(mm|cm|m|km)([23])")
 _ORDINAL = frozenset({"st", "nd", "rd", "th"})
 ARTICLES = frozenset({"a", "an"})
 _EACH = frozenset({"a", "an", "each", "every"})
 _TIMES = frozenset({"×", "x", "*", "·"})
 
+_SCALES = 3
+"""Words that can multiply one number: a hundred thousand million."""
 _LARGEST_POWER = 60
 
 
@@ -37,16 +50,18 @@ class Number:
 # Numbers
 
 
-def _value(literal: str) -> tuple[Fraction, ...]:
-    """What digits with points and commas may mean; a single point before three digits is a decimal one."""
+def _value(literal: str, english: bool) -> tuple[Fraction, ...]:
+    """What digits with points and commas mean.
+
+    Before three digits a point is a decimal one and a comma is none in English; elsewhere each may be both.
+    """
     grouped = _GROUPS.fullmatch(literal)
-    if grouped and (grouped[1] != "." or literal.count(".") > 1):
+    is_open = not english and literal.count(".") + literal.count(",") == 1
+    if grouped and not is_open and (grouped[1] != "." or literal.count(".") > 1 or "," in literal):
         whole, _, part = literal.replace(grouped[1], "").replace(",", ".").partition(".")
         return (Fraction(f"{whole}.{part or 0}"),)
     value = Fraction(literal.replace(",", "."))
-    if grouped and literal[0] != "0":
-        return value, Fraction(literal.replace(".", ""))
-    return (value,)
+    return (value, Fraction(literal.replace(grouped[1], ""))) if grouped and is_open else (value,)
 
 
 def number_at(those: Sequence[Token], at: int) -> Number | None:
@@ -66,7 +81,9 @@ def number_at(those: Sequence[Token], at: int) -> Number | None:
         number = Number((Fraction(over, under),), at + 1, token.text)
     else:
         return None
-    while not number.ordinal and (scale := _scale(those, number.end)):  # The first hundred are not the hundredth.
+    for _ in range(0 if number.ordinal else _SCALES):  # The first hundred are not the hundredth.
+        if not (scale := _scale(those, number.end)):
+            break
         scaled = tuple(amount * scale for amount in number.amounts)
         if those[number.end].text in UNITS:  # 5m
             return replace(number, scaled=scaled)
@@ -76,7 +93,7 @@ def number_at(those: Sequence[Token], at: int) -> Number | None:
 
 def _plain_number(those: Sequence[Token], at: int) -> Number:
     token = those[at]
-    amounts = _value(token.literal)
+    amounts = _value(token.literal, token.english)
     end = at + 1
     ordinal = token.ordinal
     if word_at(those, end) in _ORDINAL and not those[end].before:
@@ -91,11 +108,10 @@ def _plain_number(those: Sequence[Token], at: int) -> Number:
         start = end + 1 + (word_at(those, end + 1) in ARTICLES)
         if part := part_at(those, start):
             amounts, end = (amounts[0] + part, *amounts[1:]), start + 1
-    if (power := _power(those, end)) is not None:
+    if (power := _power(those, end)) is not None and (amounts[0] or power > 0):
         amounts, end = (amounts[0] ** power,), end + 1
-    elif after and end == at + 1 and after.literal == "10" and (power := _power(those, end + 1)) is not None:
-        if after.before.strip() in _TIMES:
-            amounts, end = (amounts[0] * Fraction(10) ** power,), end + 2
+    elif (power := _of_ten(those, end)) is not None:
+        amounts, end = (amounts[0] * Fraction(10) ** power,), end + 2
     if _MINUS.search(token.before) or (not at and token.before == "-") or word_at(those, at - 1, near=False) == "minus":
         amounts = tuple(-amount for amount in amounts)
     return Number(amounts, end, token.literal, ordinal)
@@ -111,6 +127,12 @@ def _is_year(first: Token, second: Token) -> bool:
         and 11 <= int(first.literal) <= 21
         and 10 <= int(second.literal) <= 99
     )
+
+
+def _of_ten(those: Sequence[Token], at: int) -> int | None:
+    """The exponent of "× 10^6"."""
+    is_ten = at < len(those) and those[at].literal == "10" and those[at].before.strip() in _TIMES
+    return _power(those, at + 1) if is_ten else None
 
 
 def _power(those: Sequence[Token], at: int) -> int | None:
@@ -148,19 +170,18 @@ def part_at(those: Sequence[Token], at: int) -> Fraction | None:
 
 def unit_at(those: Sequence[Token], at: int) -> tuple[tuple[Unit, ...], int]:
     """What the unit there may mean, and the token after it."""
-    after = those[at - 1].after if at else ""
-    if sign := next((sign for sign in ("%", "‰", *CURRENCY_SIGNS) if after.lstrip().startswith(sign)), ""):
+    if sign := _sign(those, at):
         return (UNITS[sign],), at
-    word = word_at(those, at)
+    word, then = word_at(those, at), word_at(those, at + 1)
     if at < len(those) and those[at].before.strip() == "°" and those[at].lower in {"c", "f"}:
         return (UNITS[f"°{those[at].lower}"],), at + 1
-    if word == "degrees" and word_at(those, at + 1) in {"celsius", "fahrenheit", "c", "f"}:
-        return (UNITS[f"°{word_at(those, at + 1)[0]}"],), at + 2
-    if word == "per" and word_at(those, at + 1) == "cent":
+    if word == "degrees" and then in {"celsius", "fahrenheit", "c", "f"}:
+        return (UNITS[f"°{then[0]}"],), at + 2
+    if word == "per" and then == "cent":
         return (UNITS["%"],), at + 2
-    if word == "percentage" and word_at(those, at + 1).startswith("point"):
+    if word == "percentage" and then.startswith("point"):
         return (UNITS["pp"],), at + 2
-    if word in {"us", "u.s"} and word_at(those, at + 1).startswith("dollar"):
+    if word in {"us", "u.s"} and then.startswith("dollar"):
         return (UNITS["$"],), at + 2
     if word in POWERS:
         units = units_at(those, at + 1)
@@ -168,15 +189,17 @@ def unit_at(those: Sequence[Token], at: int) -> tuple[tuple[Unit, ...], int]:
     if units := units_at(those, at):
         power = _power(those, at + 1)
         return (_powered(units, power), at + 2) if power else (units, at + 1)
-    if (
-        at < len(those)
-        and those[at].kind == "name"
-        and those[at].before in {"", " "}
-        and those[at].text[-1:] in {"2", "3"}
-    ):
-        if (unit := UNITS.get(those[at].text[:-1])) and unit[0] == "length":  # m2
-            return _powered((unit,), int(those[at].text[-1])), at + 1
+    is_power = at < len(those) and those[at].kind == "name" and those[at].before in {"", " "}
+    if is_power and (found := _SQUARED.fullmatch(those[at].text)):  # m2
+        return _powered((UNITS[found[1]],), int(found[2])), at + 1
     return (), at
+
+
+def _sign(those: Sequence[Token], at: int) -> str:
+    """The percent or currency sign right before the token there, if it does not belong to a number there."""
+    before = those[at - 1].after.lstrip()[:1] if at else ""
+    is_of_next = at < len(those) and those[at].kind == "number" and those[at].before.endswith(before)
+    return before if before and before in _SIGNS and not is_of_next else ""
 
 
 def units_at(those: Sequence[Token], at: int) -> tuple[Unit, ...]:

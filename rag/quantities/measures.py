@@ -7,9 +7,11 @@ from fractions import Fraction
 from rag.quantities.amounts import ARTICLES, Number, Unit, number_at, part_at, rate_at, unit_at, units_at
 from rag.quantities.identifiers import label_before, named
 from rag.quantities.tokens import UNLESS, Found, Key, Token, found, word_at
-from rag.quantities.units import CURRENCY_SIGNS, DECADES, LABELS, MULTIPLES, PLAIN_LABELS, TIME_KINDS, UNITS, VAGUE
+from rag.quantities.units import CURRENCY_SIGNS, DECADES, LABELS, TIME_KINDS, UNITS, VAGUE
 
 _BEFORE_ITEM = re.compile(r"[\s#>*•(-]*")
+_LONGEST_ITEM = 5
+"""Characters of what numbers an item."""
 _AFTER_OF = frozenset("the these those its their his her our your them all".split())  # noqa: SIM905
 _ONES = ARTICLES | {"single", "sole"}
 _DETERMINERS = frozenset(
@@ -61,13 +63,8 @@ def _single(those: Sequence[Token], at: int) -> Found:
 def _is_item(those: Sequence[Token], at: int, number: Number) -> bool:
     """Whether it only numbers a heading or an item of a list."""
     token = those[at]
-    if (
-        at
-        or token.worded
-        or len(those) == number.end
-        or len(token.text) > 5
-        or not _BEFORE_ITEM.fullmatch(token.before)
-    ):
+    is_first = not at and number.end < len(those) and not token.worded
+    if not is_first or len(token.text) > _LONGEST_ITEM or not _BEFORE_ITEM.fullmatch(token.before):
         return False
     return token.after in {". ", ") "} or ("#" in token.before and "." in token.text)
 
@@ -97,7 +94,10 @@ def _is_pronoun(those: Sequence[Token], at: int) -> bool:
 
 
 def _ordinal(those: Sequence[Token], at: int, number: Number) -> Found:
-    """Third, 3rd. "First" is said of much that is not counted, so it needs no source that counts nothing else."""
+    """Third, 3rd.
+
+    "First" is said of much that is not counted, so it needs no source unless that counts others.
+    """
     after = word_at(those, number.end)
     label = LABELS.get(after.removesuffix("s"))
     keys: list[Key] = [("ordinal", number.amounts[0]), *([(label, str(number.amounts[0]))] if label else [])]
@@ -124,6 +124,7 @@ def _decade(those: Sequence[Token], at: int, number: Number) -> Found | None:
 
 
 def of_decade(first: int, end: int, value: int) -> Found:
+    """The ten years that begin with a year, of which the century may be lacking."""
     if value < 100:
         return found(first, end, [[("short decade", value)]], [("short decade", value)])
     return found(first, end, [[("decade", value)]], [("decade", value), ("short decade", value % 100)])
@@ -132,7 +133,7 @@ def of_decade(first: int, end: int, value: int) -> Found:
 def _labelled(those: Sequence[Token], at: int, end: int, number: Number) -> Found | None:
     """A number that is a name: "Section 5", "no. 45"."""
     start, label = label_before(those, at)
-    if not label:
+    if not label or unit_at(those, end)[0]:
         return None
     literal = str(number.amounts[0]) if those[at].worded else number.written
     keys: list[Key] = [(label, literal)]
@@ -142,7 +143,8 @@ def _labelled(those: Sequence[Token], at: int, end: int, number: Number) -> Foun
 
 def quantity(those: Sequence[Token], first: int, at: int, number: Number) -> Found:
     """The number, of which the first token is `at`, with its unit, from the token `first` on."""
-    units, end, amounts = (), number.end, number.amounts
+    units: tuple[Unit, ...] = ()
+    end, amounts = number.end, number.amounts
     sign = those[at].before.rstrip(" -")[-1:]
     code = those[at - 1].text if at and those[at].before in {" ", ""} else ""
     if sign and sign in CURRENCY_SIGNS:
@@ -164,6 +166,7 @@ def with_unit(
     first: int, end: int, amounts: Sequence[Fraction], units: Sequence[Unit], per: Sequence[Unit],
     scaled: Sequence[Fraction],
 ) -> Found:  # fmt: skip
+    """Amounts of one of the units, by another one; `scaled` is what they are if the unit is none but a scale."""
     claims: list[list[Key]] = [[("number", amount)] for amount in (*amounts, *scaled)]
     gives: list[Key] = [("any", amount) for amount in (*amounts, *scaled)]
     for amount in amounts:

@@ -11,7 +11,8 @@ from rag.quantities.plain import plain
 from rag.quantities.shares import multiple_at, share_at
 from rag.quantities.tokens import UNLESS, Key, tokens
 
-_READERS = (day_at, time_at, share_at, multiple_at, telephone_at, measured_at, name_at)
+_READERS = (day_at, time_at, telephone_at, measured_at, name_at)
+_ENGLISH_READERS = (day_at, time_at, share_at, multiple_at, telephone_at, measured_at, name_at)
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,12 @@ class Quantity:
 def quantities(text: str, english: bool = True) -> tuple[Quantity, ...]:
     """Those of `text`, in order; without numbers in words if it is not `english`."""
     those = tokens(text, english)
+    readers = _ENGLISH_READERS if english else _READERS
     made: list[Quantity] = []
     last: Fraction | None = None
     at = 0
     while at < len(those):
-        found = next((one for read in _READERS if (one := read(those, at))), None)
+        found = next((one for read in readers if (one := read(those, at))), None)
         if not found:
             at += 1
             continue

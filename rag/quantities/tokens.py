@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 from text_to_num import find_numbers
@@ -16,7 +17,7 @@ _CHUNK = re.compile(rf"[{_LATIN}]+(?:[-./:,'][{_LATIN}]+)*|[^\W\d_]+")
 """Letters of other scripts, which may stand right beside a number, are words by themselves."""
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _AMOUNT = re.compile(
-    r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d{1,3}(?:'\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
+    r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d{1,3}(?:'\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
     r"([^\W\d_]*)"
 )
 _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}([-/.])\d{1,2}\1\d{4}")
@@ -48,11 +49,12 @@ class Token:
     end: int
     before: str
     after: str
-    literal: str = ""
+    literal: str
+    english: bool
     ordinal: bool = False
     worded: bool = False
 
-    @property
+    @cached_property
     def lower(self) -> str:
         """The text in small letters."""
         return self.text.lower()
@@ -66,8 +68,9 @@ def tokens(text: str, english: bool) -> list[Token]:
         for kind, start, length in _pieces(chunk[0]):
             at = chunk.start() + start
             said = chunk[0][start : start + length]
-            made.append(Token(kind, said, at, at + length, text[end:at], text[at + length : at + length + 2], said))
-            end = at + length
+            stop = at + length
+            made.append(Token(kind, said, at, stop, text[end:at], text[stop : stop + 2], said, english))
+            end = stop
     return _with_words_as_numbers(made, text) if english else made
 
 
@@ -149,19 +152,9 @@ def _with_words_as_numbers(made: list[Token], text: str) -> list[Token]:
     for found in find_numbers([_Heard(token) for token in made], "en", 0):
         first, last = made[found.start], made[found.end - 1]
         digits = "".join(sign for sign in found.text if sign.isdigit() or sign == ".")
-        kept += made[done : found.start]
-        kept.append(
-            replace(
-                first,
-                kind="number",
-                text=text[first.start : last.end],
-                end=last.end,
-                after=last.after,
-                literal=digits,
-                ordinal=found.is_ordinal,
-                worded=True,
-            )  # fmt: skip
-        )
+        told = replace(first, text=text[first.start : last.end], end=last.end, after=last.after, literal=digits)
+        kind: Kind = "number" if len(digits) <= _LONGEST else "name"
+        kept += [*made[done : found.start], replace(told, kind=kind, ordinal=found.is_ordinal, worded=True)]
         done = found.end
     return kept + made[done:]
 

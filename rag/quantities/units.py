@@ -128,11 +128,9 @@ SHARES = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4}
 POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 VAGUE = {"dozens": 12, "hundreds": 100, "thousands": 1000, "millions": 10**6, "billions": 10**9}
 DECADES = {
-    word: value
-    for value, word in zip(
-        range(20, 100, 10), "twenties thirties forties fifties sixties seventies eighties nineties".split(), strict=True
-    )
-}
+    "twenties": 20, "thirties": 30, "forties": 40, "fifties": 50, "sixties": 60, "seventies": 70, "eighties": 80,
+    "nineties": 90,
+}  # fmt: skip
 AMBIGUOUS = {
     "pound": (("£", Fraction(1)), ("mass", Fraction("0.45359237"))),
     "cent": (("cent", Fraction(1)), ("€", Fraction(1, 100)), ("$", Fraction(1, 100))),
@@ -152,23 +150,54 @@ MULTIPLES = {
     "quadrupled": 4, "fourfold": 4, "tenfold": 10,
 }  # fmt: skip
 MONTHS = {
-    name: number
-    for number, names in enumerate(
-        "January Jan,February Feb,March Mar,April Apr,May,June Jun,July Jul,August Aug,September Sept Sep,October Oct,"
-        "November Nov,December Dec".split(","),
-        1,
-    )
-    for name in names.split()
-}
-LABELS = {
-    name: names.split()[0]
-    for names in (
-        "section sec sect §,article art,clause,chapter ch chap,page p pp,paragraph para,figure fig,table tab,"
-        "room,platform,line,port,version v,step,gate,floor,appendix,annex,item,question,exercise,route,flight,level,"
-        "phase,stage,round,class,type,grade,group,zone,block,building,apartment,unit,lot,volume vol,rule,schedule,day"
-    ).split(",")
-    for name in names.split()
-}
+    "January": 1, "Jan": 1, "February": 2, "Feb": 2, "March": 3, "Mar": 3, "April": 4, "Apr": 4, "May": 5, "June": 6,
+    "Jun": 6, "July": 7, "Jul": 7, "August": 8, "Aug": 8, "September": 9, "Sept": 9, "Sep": 9, "October": 10, "Oct": 10,
+    "November": 11, "Nov": 11, "December": 12, "Dec": 12,
+}  # fmt: skip
+_LABELS = """
+section sec sect §
+article art
+clause
+chapter ch chap
+page p pp
+paragraph para
+figure fig
+table tab
+version v
+volume vol
+room
+platform
+line
+port
+step
+gate
+floor
+appendix
+annex
+item
+question
+exercise
+route
+flight
+level
+phase
+stage
+round
+class
+type
+grade
+group
+zone
+block
+building
+apartment
+unit
+lot
+rule
+schedule
+day
+"""
+LABELS = {name: line.split()[0] for line in _LABELS.strip().splitlines() for name in line.split()}
 """What may stand before a number that is a name, and which of them mean the same."""
 PLAIN_LABELS = frozenset({"number", "no", "nr", "num", "code", "error", "part", "model", "id", "ref", "reference"})
 """These say nothing more than that it is one."""
