@@ -31,6 +31,7 @@ from rag.answer.support import _occurs, adds_nothing, contradicts, unfounded
 from rag.documents.text import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import first_questions, names_in
+from rag.quantities.reading import given
 from rag.server.records import Turn
 from rag.types import Document, Passage
 
@@ -59,7 +60,7 @@ MARKUP = [
 ]  # fmt: skip
 WORDS = """a|A|a b|1.|? |.|it|he|she said|He said,|John|Aly|A of|according to A|' said|May|U.S.|Mr.|and|and then|and who is
 |what is|what are the|or|no|how|how many|in|of|the summary|exactly|names of|in 5 x briefly|as a in|text does not|is not given
-|there is no|do not aly have a|a@b.c|http://a.b|[1]|- a|# h|thanks"""
+|one hundred|5 million|half past|1/2|a third|3 May|there is no|do not aly have a|a@b.c|http://a.b|[1]|- a|# h|thanks"""
 NESTED = [
     ("<|", "|>"), ("[IN", "ST]"), ("<s", ">"), ("<te", "xt>"), ("<<", "SYS>>"), ("<", ">"), ("[", "]"), ("(", ")"),
 ]  # fmt: skip
@@ -221,6 +222,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "unfounded": lambda text: unfounded(text, text),
     "unfounded in another text": lambda text: unfounded(text, "".join(reversed(text))),
     "contradicts": lambda text: contradicts("Fish swim in the pond.", text),
+    "quantities": lambda text: given(text),
     "first_questions": lambda text: first_questions({"d": Document("d", "d.txt", text, text)}),
     "as_markdown": lambda text: as_markdown([Turn(1, text, text=text)]),
 }

@@ -92,7 +92,10 @@ def align(
 
 
 def _settles(told: frozenset[Quantity], words: frozenset[str], new: frozenset[str], source: SourceSentence) -> bool:
-    """Whether the source tells a quantity of what the text is about, and not just the same number of something else."""
+    """Whether the source tells quantities of the text, not the same numbers of something else.
+
+    It must add one of the text's other words, or share two.
+    """
     numbers = _words_of(told)
     return bool(told) and (bool(new - numbers) or len((words - numbers) & source.words) >= _NEW)
 

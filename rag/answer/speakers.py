@@ -1,4 +1,4 @@
-"""Who says what in a text, and whether its sources let the same person say it."""
+"""Who says what in a text, and whether its sources let them."""
 
 import re
 from collections.abc import Sequence

@@ -135,7 +135,10 @@ def unfounded(text: str, ground: str) -> list[str]:
 
 
 def _unfounded(text: str, held: str, counted: Sequence[Quantity]) -> list[str]:
-    """The names, quotations and addresses of one plain text that another lacks, without names in what is counted."""
+    """The names outside of quantities, the quotations and addresses of one text that another lacks.
+
+    Both are plain.
+    """
     lowered = held.lower()
     words = (
         set(_WORD.findall(lowered))

@@ -1,1 +1,1 @@
-"""A text -> the numbers, quantities, days, times and identifiers in it, by what they mean."""
+"""A text -> its numbers, quantities, days, times and identifiers, by what they mean."""

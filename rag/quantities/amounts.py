@@ -37,7 +37,7 @@ _LARGEST_POWER = 60
 
 @dataclass(frozen=True)
 class Number:
-    """What a number may mean, with the token after it; `written` is its text for names."""
+    """What a number may mean, the token after it, and how it is `written`."""
 
     amounts: tuple[Fraction, ...]
     end: int
@@ -65,7 +65,7 @@ def _value(literal: str, english: bool) -> tuple[Fraction, ...]:
 
 
 def number_at(those: Sequence[Token], at: int) -> Number | None:
-    """The number that begins there, with its scale: "1,850", "2 million", "one and a half", "10^6", "a dozen"."""
+    """The number there, with its scale: 1,850, 2 million, one and a half, 10^6, a dozen."""
     token = those[at]
     is_article = token.lower in ARTICLES and token.kind == "word"
     if is_article and _scale(those, at + 1):
@@ -196,7 +196,7 @@ def unit_at(those: Sequence[Token], at: int) -> tuple[tuple[Unit, ...], int]:
 
 
 def _sign(those: Sequence[Token], at: int) -> str:
-    """The percent or currency sign right before the token there, if it does not belong to a number there."""
+    """The percent or currency sign before the token there, unless it belongs to that."""
     before = those[at - 1].after.lstrip()[:1] if at else ""
     is_of_next = at < len(those) and those[at].kind == "number" and those[at].before.endswith(before)
     return before if before and before in _SIGNS and not is_of_next else ""

@@ -1,4 +1,4 @@
-"""What numbers in a text say, with their units or labels: quantities, shares, multiples, counts, names."""
+"""What numbers in a text say: quantities, counts, ordinals, decades, numbered things."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ def measured_at(those: Sequence[Token], at: int) -> Found | None:
 
 
 def _single(those: Sequence[Token], at: int) -> Found:
-    """What "a" or "an" counts, or how long it lasts: "an hour and a half", "for a week"."""
+    """What "a" or "an" counts, or how long it lasts: "for a week"."""
     units = units_at(those, at + 1)
     if not units or units[0][0] not in TIME_KINDS:
         return found(at, at + 1, (), _counted(those, at + 1))
@@ -142,7 +142,7 @@ def _labelled(those: Sequence[Token], at: int, end: int, number: Number) -> Foun
 
 
 def quantity(those: Sequence[Token], first: int, at: int, number: Number) -> Found:
-    """The number, of which the first token is `at`, with its unit, from the token `first` on."""
+    """The number at `at` with its unit; the whole begins at `first`."""
     units: tuple[Unit, ...] = ()
     end, amounts = number.end, number.amounts
     sign = those[at].before.rstrip(" -")[-1:]
@@ -166,7 +166,10 @@ def with_unit(
     first: int, end: int, amounts: Sequence[Fraction], units: Sequence[Unit], per: Sequence[Unit],
     scaled: Sequence[Fraction],
 ) -> Found:  # fmt: skip
-    """Amounts of one of the units, by another one; `scaled` is what they are if the unit is none but a scale."""
+    """Amounts of one of the units, `per` another.
+
+    `scaled` is what they are if the letter is no unit but a scale.
+    """
     claims: list[list[Key]] = [[("number", amount)] for amount in (*amounts, *scaled)]
     gives: list[Key] = [("any", amount) for amount in (*amounts, *scaled)]
     for amount in amounts:
@@ -183,7 +186,10 @@ def with_unit(
 
 
 def _without_unit(those: Sequence[Token], first: int, at: int, end: int, number: Number) -> Found:
-    """A number alone, or with what it counts; no other count of the same may be in its place."""
+    """A number alone, or with what it counts.
+
+    Then no other count of the same may stand in its place.
+    """
     names = named(those, at, number.written) if end == at + 1 else []
     nouns = _nouns(those, end)
     if word_at(those, end) == "of" and word_at(those, end + 1) in _AFTER_OF:  # Others of them may be counted as well.

@@ -130,7 +130,7 @@ def _minutes(those: Sequence[Token], at: int) -> int | None:
 
 
 def _half(those: Sequence[Token], at: int) -> tuple[int | None, int]:
-    """When the half of the day that is told there begins, if any is, and where that ends."""
+    """When the half of the day that is told there begins, and where that ends."""
     word = word_at(those, at)
     if word in _HALVES:
         return _HALVES[word], at + 1
@@ -142,7 +142,7 @@ def _half(those: Sequence[Token], at: int) -> tuple[int | None, int]:
 
 
 def _half_of_range(those: Sequence[Token], at: int, minutes: int) -> int | None:
-    """The half of the day in which a range begins at `minutes`, if only its end tells one: "9 to 11 a.m."."""
+    """In which half of the day a range begins of which the end tells it: "9 to 11 a.m."."""
     later = at + 1 + (word_at(those, at + 1) in {"to", "until", "till", "and"})
     ends = _minutes(those, later)
     if ends is None or (later == at + 1 and those[later].before.strip() != "-"):
@@ -171,7 +171,7 @@ def _told(those: Sequence[Token], at: int) -> Found | None:
 
 
 def _timed(first: int, end: int, minutes: int, marked: bool, written: int) -> Found:
-    """A time, `marked` if it says in which half of the day, and as it is `written` without that."""
+    """A time, and as it is `written` without the half of the day, if one is `marked`."""
     claims: list[set[Key]] = [{("clock", minutes)}]
     gives: set[Key] = {("clock", minutes)}
     if marked:

@@ -1,4 +1,4 @@
-"""A text -> its words, numbers, days, times of day and identifiers, each as it is written."""
+"""A text -> its words, numbers, days, times and identifiers, as they are written."""
 
 import re
 import unicodedata
@@ -114,7 +114,7 @@ def _divided(chunk: str) -> list[_Piece]:
 
 
 def _amounts(part: str) -> list[_Piece]:
-    """A number with what is right behind it, or a plain word beside one; none of an identifier."""
+    """A number with what is right behind it, or a word beside one."""
     made: list[_Piece] = []
     for one in _PARTS.finditer(part):
         if found := _AMOUNT.fullmatch(one[0]):
@@ -182,7 +182,7 @@ class Found:
 
 
 def word_at(those: Sequence[Token], at: int, near: bool = True) -> str:
-    """The word there, in small letters; if it is to be `near`, only with a blank or a hyphen before it."""
+    """The word there, in small letters; `near` ones have but a blank or a hyphen before."""
     if not 0 <= at < len(those) or those[at].kind != "word" or (near and those[at].before not in _NEAR):
         return ""
     return those[at].lower
