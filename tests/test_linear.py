@@ -31,7 +31,7 @@ from rag.answer.support import _occurs, adds_nothing, contradicts, unfounded
 from rag.documents.text import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import first_questions, names_in
-from rag.quantities.reading import given
+from rag.quantities.reading import quantities
 from rag.server.records import Turn
 from rag.types import Document, Passage
 
@@ -222,7 +222,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "unfounded": lambda text: unfounded(text, text),
     "unfounded in another text": lambda text: unfounded(text, "".join(reversed(text))),
     "contradicts": lambda text: contradicts("Fish swim in the pond.", text),
-    "quantities": lambda text: given(text),
+    "quantities": quantities,
     "first_questions": lambda text: first_questions({"d": Document("d", "d.txt", text, text)}),
     "as_markdown": lambda text: as_markdown([Turn(1, text, text=text)]),
 }

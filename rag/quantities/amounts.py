@@ -65,13 +65,13 @@ def _value(literal: str, english: bool) -> tuple[Fraction, ...]:
 
 
 def number_at(those: Sequence[Token], at: int) -> Number | None:
-    """The number there, with its scale: 1,850, 2 million, one and a half, 10^6, a dozen."""
+    """The number there, with its scale: 2 million, a dozen, one and a half."""
     token = those[at]
     is_article = token.lower in ARTICLES and token.kind == "word"
     if is_article and _scale(those, at + 1):
         number = Number((Fraction(1),), at + 1, "1")
     elif word_at(those, at, near=False) == "dozen":
-        number = Number((Fraction(1),), at, "12")
+        number = Number((Fraction(12),), at + 1, "12")
     elif token.kind == "number":
         number = _plain_number(those, at)
     elif token.kind == "fraction":

@@ -142,7 +142,7 @@ def _half(those: Sequence[Token], at: int) -> tuple[int | None, int]:
 
 
 def _half_of_range(those: Sequence[Token], at: int, minutes: int) -> int | None:
-    """In which half of the day a range begins of which the end tells it: "9 to 11 a.m."."""
+    """In which half of the day "9 to 11 a.m." begins."""
     later = at + 1 + (word_at(those, at + 1) in {"to", "until", "till", "and"})
     ends = _minutes(those, later)
     if ends is None or (later == at + 1 and those[later].before.strip() != "-"):
@@ -171,7 +171,7 @@ def _told(those: Sequence[Token], at: int) -> Found | None:
 
 
 def _timed(first: int, end: int, minutes: int, marked: bool, written: int) -> Found:
-    """A time, and as it is `written` without the half of the day, if one is `marked`."""
+    """A time, and as it is `written` if it is `marked` as one of a half day."""
     claims: list[set[Key]] = [{("clock", minutes)}]
     gives: set[Key] = {("clock", minutes)}
     if marked:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import islice
 from typing import Literal
 
 from text_to_num import find_numbers
@@ -29,6 +30,8 @@ _PADDED = re.compile(r"0\d")
 _SUFFIXES = frozenset("st nd rd th s am pm h".split()) | SCALES.keys() | UNITS.keys()  # noqa: SIM905
 _MANY = 4
 """Parts of what is divided at its hyphens; with more it is an identifier."""
+_MOST = 10_000
+"""Words of a text that are read, as many as the longest answer can have; what comes after says nothing."""
 _LONGEST = 30
 """Characters of a number; longer ones are only compared as they are written."""
 _NEAR = frozenset({"", " ", "-", ". "})
@@ -64,7 +67,7 @@ def tokens(text: str, english: bool) -> list[Token]:
     """The tokens of a text; numbers in words only if it is `english`."""
     made: list[Token] = []
     end = 0
-    for chunk in _CHUNK.finditer(_with_ascii_digits(text)):
+    for chunk in islice(_CHUNK.finditer(_with_ascii_digits(text)), _MOST):
         for kind, start, length in _pieces(chunk[0]):
             at = chunk.start() + start
             said = chunk[0][start : start + length]
@@ -182,7 +185,7 @@ class Found:
 
 
 def word_at(those: Sequence[Token], at: int, near: bool = True) -> str:
-    """The word there, in small letters; `near` ones have but a blank or a hyphen before."""
+    """The word there, in small letters; a `near` one follows a blank or a hyphen."""
     if not 0 <= at < len(those) or those[at].kind != "word" or (near and those[at].before not in _NEAR):
         return ""
     return those[at].lower
