@@ -166,12 +166,12 @@ def _told(those: Sequence[Token], at: int) -> Found | None:
     elif side != "past":
         return None
     half, stop = _half(those, end + 2)
-    written = hour + minute
+    written = hour + minute if hour + minute >= 60 else hour + minute + 720
     return _timed(at, stop, written if half is None else written % 720 + half, half is not None, written)
 
 
 def _timed(first: int, end: int, minutes: int, marked: bool, written: int) -> Found:
-    """A time, and as it is `written` if it is `marked` as one of a half day."""
+    """A time, and as it is `written` without the half of the day that `marked` it."""
     claims: list[set[Key]] = [{("clock", minutes)}]
     gives: set[Key] = {("clock", minutes)}
     if marked:

@@ -36,4 +36,4 @@ def is_english(text: str) -> bool:
     """Whether the words of `text`, if there are enough to tell, are English."""
     words = _LETTERS.findall(text.lower())
     common = sum(word in _ENGLISH for word in words)
-    return common > len(words) / _ENOUGH or (len(words) < _ENOUGH and text.isascii())
+    return common > len(words) / _ENOUGH or (len(words) < _ENOUGH and "".join(words).isascii())
