@@ -171,7 +171,7 @@ def _told(those: Sequence[Token], at: int) -> Found | None:
 
 
 def _timed(first: int, end: int, minutes: int, marked: bool, written: int) -> Found:
-    """A time, and as it is `written` without the half of the day that `marked` it."""
+    """A time, and as it is `written` without the half of the day, where `marked`."""
     claims: list[set[Key]] = [{("clock", minutes)}]
     gives: set[Key] = {("clock", minutes)}
     if marked:
