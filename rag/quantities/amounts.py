@@ -30,6 +30,7 @@ ARTICLES = frozenset({"a", "an"})
 _EACH = frozenset({"a", "an", "each", "every"})
 _TIMES = frozenset({"×", "x", "*", "·"})
 
+_MOST_GROUPS = 4
 _SCALES = 3
 """Words that can multiply one number: a hundred thousand million."""
 _LARGEST_POWER = 60
@@ -50,13 +51,13 @@ class Number:
 # Numbers
 
 
-def _value(literal: str, english: bool) -> tuple[Fraction, ...]:
+def _value(literal: str, decimal: bool) -> tuple[Fraction, ...]:
     """What digits with points and commas mean.
 
-    Before three digits a point is a decimal one and a comma is none in English; elsewhere each may be both.
+    Before three digits a point is `decimal` and a comma is not; elsewhere than in English each may be both.
     """
     grouped = _GROUPS.fullmatch(literal)
-    is_open = not english and literal.count(".") + literal.count(",") == 1
+    is_open = not decimal and literal.count(".") + literal.count(",") == 1
     if grouped and not is_open and (grouped[1] != "." or literal.count(".") > 1 or "," in literal):
         whole, _, part = literal.replace(grouped[1], "").replace(",", ".").partition(".")
         return (Fraction(f"{whole}.{part or 0}"),)
@@ -93,11 +94,13 @@ def number_at(those: Sequence[Token], at: int) -> Number | None:
 
 def _plain_number(those: Sequence[Token], at: int) -> Number:
     token = those[at]
-    amounts = _value(token.literal, token.english)
+    amounts = _value(token.literal, token.decimal)
     end = at + 1
     ordinal = token.ordinal
     if word_at(those, end) in _ORDINAL and not those[end].before:
         ordinal, end = True, end + 1
+    elif further := _groups(those, at):
+        amounts, end = (Fraction(token.literal + further),), end + len(further) // 3
     after = those[end] if end < len(those) else None
     if after and after.kind == "number" and token.worded and after.worded and _is_year(token, after):
         amounts, end = (100 * amounts[0] + Fraction(after.literal),), end + 1
@@ -115,6 +118,17 @@ def _plain_number(those: Sequence[Token], at: int) -> Number:
     if _MINUS.search(token.before) or (not at and token.before == "-") or word_at(those, at - 1, near=False) == "minus":
         amounts = tuple(-amount for amount in amounts)
     return Number(amounts, end, token.literal, ordinal)
+
+
+def _groups(those: Sequence[Token], at: int) -> str:
+    """The further digits, three by three, of the number there: 10 000."""
+    digits = ""
+    is_first = len(those[at].text) <= 3 and those[at].text.isdecimal() and those[at].text[0] != "0"
+    for one in those[at + 1 : at + 1 + _MOST_GROUPS] if is_first else ():
+        if one.before != " " or len(one.text) != 3 or not one.text.isdecimal():
+            break
+        digits += one.text
+    return digits
 
 
 def _is_year(first: Token, second: Token) -> bool:

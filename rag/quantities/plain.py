@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-"})
 _RAISED = re.compile(r"(?<=[^\W_])[⁻⁺]?[²³¹⁰⁴-⁹]+")
@@ -33,7 +34,16 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def is_english(text: str) -> bool:
-    """Whether the words of `text`, if there are enough to tell, are English."""
-    words = _LETTERS.findall(text.lower())
-    common = sum(word in _ENGLISH for word in words)
-    return common > len(words) / _ENOUGH or (len(words) < _ENOUGH and "".join(words).isascii())
+    """Whether some words of `text` may be English, so that no number in words is overlooked."""
+    words = _LETTERS.findall(text)
+    return bool(_common(words)) or (len(words) < _ENOUGH and "".join(words).isascii())
+
+
+def is_mostly_english(text: str) -> bool:
+    """Whether as many of the words of `text` are the commonest English ones as in English."""
+    words = _LETTERS.findall(text)
+    return _common(words) > len(words) / _ENOUGH
+
+
+def _common(words: Sequence[str]) -> int:
+    return sum(word.lower() in _ENGLISH for word in words)

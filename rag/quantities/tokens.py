@@ -11,6 +11,7 @@ from typing import Literal
 
 from text_to_num import find_numbers
 
+from rag.quantities.plain import is_mostly_english
 from rag.quantities.units import SCALES, UNITS
 
 _LATIN = "A-Za-z0-9À-ɏµμ"
@@ -25,6 +26,7 @@ _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}([-/.])\d{1,2}\1\d{4}")
 _CLOCK = re.compile(r"(\d{1,2}[:h][0-5]\d(?::[0-5]\d)?)([ap]m)?")
 _FRACTION = re.compile(r"\d{1,3}/\d{1,3}")
 _PARTS = re.compile(r"[^-/:]+")
+_OPEN = re.compile(r"\d[.,]\d{3}(?!\d)")
 _DASHED = re.compile(r"[^-]+")
 _PADDED = re.compile(r"0\d")
 _SUFFIXES = frozenset("st nd rd th s am pm h".split()) | SCALES.keys() | UNITS.keys()  # noqa: SIM905
@@ -43,7 +45,8 @@ _Piece = tuple[Kind, int, int]
 class Token:
     """A word, or something with digits, between `before` it and the two characters `after` it.
 
-    The `literal` of a number in words are its digits; `ordinal` is a first, a 2nd.
+    The `literal` of a number in words are its digits; `ordinal` is a first, a 2nd. A point before three digits is
+    surely a `decimal` one in English only.
     """
 
     kind: Kind
@@ -53,7 +56,7 @@ class Token:
     before: str
     after: str
     literal: str
-    english: bool
+    decimal: bool
     ordinal: bool = False
     worded: bool = False
 
@@ -67,12 +70,13 @@ def tokens(text: str, english: bool) -> list[Token]:
     """The tokens of a text; numbers in words only if it is `english`."""
     made: list[Token] = []
     end = 0
+    decimal = not _OPEN.search(text) or is_mostly_english(text)
     for chunk in islice(_CHUNK.finditer(_with_ascii_digits(text)), _MOST):
         for kind, start, length in _pieces(chunk[0]):
             at = chunk.start() + start
             said = chunk[0][start : start + length]
             stop = at + length
-            made.append(Token(kind, said, at, stop, text[end:at], text[stop : stop + 2], said, english))
+            made.append(Token(kind, said, at, stop, text[end:at], text[stop : stop + 2], said, decimal))
             end = stop
     return _with_words_as_numbers(made, text) if english else made
 

@@ -8,6 +8,7 @@ from rag.quantities.reading import given, quantities
 SAID = """
 1850 seats | 1,850 seats
 1'850 seats | 1,850 seats
+10 000 000 seats | 10,000,000 seats
 three cats | 3 cats
 342 maps | three hundred and forty-two maps
 2 million | 2,000,000
@@ -86,11 +87,13 @@ Python version 3.10 | Python 3.10
 UNSAID = """
 1580 seats | 1,850 seats
 four cats | 3 cats
+10 001 seats | 10,000 seats
+eighty-four people | The cable car carries 48 people per cabin; Rovers renewed cabins, cables, cars, signs
 thirteen cats | 3 cats
 two tools | a hammer and a saw
 one tool | eight tools in a week
 2 billion | 2 million
-1250 kg | 1.250 kg
+1250 kg | it has a weight of 1.250 kg
 a third of them | 50% of them
 three times | twice
 tripled | doubled
