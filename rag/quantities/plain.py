@@ -34,13 +34,13 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 
 def is_english(text: str) -> bool:
-    """Whether some words of `text` may be English, so that no number in words is overlooked."""
+    """Whether some words of `text` may be English: no number in words is overlooked."""
     words = _LETTERS.findall(text)
     return bool(_common(words)) or (len(words) < _ENOUGH and "".join(words).isascii())
 
 
 def is_mostly_english(text: str) -> bool:
-    """Whether as many of the words of `text` are the commonest English ones as in English."""
+    """Whether the commonest English words are as many in `text` as in English."""
     words = _LETTERS.findall(text)
     return _common(words) > len(words) / _ENOUGH
 
