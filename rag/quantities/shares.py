@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from rag.quantities.amounts import ARTICLES, Number, number_at, part_at, unit_at, units_at
 from rag.quantities.measures import of_decade, quantity, with_unit
+from rag.quantities.moments import time_at
 from rag.quantities.tokens import Found, Key, Token, found, word_at
 from rag.quantities.units import DECADES, MULTIPLES, TIME_KINDS, VAGUE
 
@@ -21,9 +22,10 @@ def share_at(those: Sequence[Token], at: int) -> Found | None:
     article = word_at(those, at, near=False) in ARTICLES
     share = part_at(those, at + 1) if article or token.kind == "number" else None
     if share and article:
-        is_order = those[at + 1].worded and those[at + 1].after[:1].strip() and word_at(those, at + 2) != "of"
-        is_order = is_order or (those[at + 1].worded and word_at(those, at + 2) not in {"", "of"})
-        return None if is_order else _shared(those, at, at + 1, at + 2, share)
+        part, behind = those[at + 1], word_at(those, at + 2)
+        is_order = part.worded and part.after[:1] in {" ", "-"} and behind not in {"", "of"}  # A third try.
+        is_time = behind in {"to", "past"} and time_at(those, at + 1)
+        return None if is_order or is_time else _shared(those, at, at + 1, at + 2, share)
     if share and token.literal.isdecimal() and not token.ordinal:
         if token.literal == "1" or those[at + 1].lower.endswith("s"):
             return _shared(those, at, at + 1, at + 2, min(int(token.literal), 1000) * share)

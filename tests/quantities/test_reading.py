@@ -19,9 +19,11 @@ a dozen eggs | 12 eggs
 half of them | 50% of them
 two thirds | 2/3
 a fifth | 20 per cent
+one third | It fell by a third. The rest stayed.
 twice | 2 times
 doubled | twofold
 3rd | third
+3rd try | a third try
 the twentieth century | the 20th century
 14-16 dogs | between 14 and 16 dogs
 1939-45 | from 1939 to 1945
@@ -36,6 +38,7 @@ the '80s | the 1980s
 19:30 | 7.30 pm
 12:00 | noon
 8:30 | half past eight
+5:45 | a quarter to six
 12:50 | at ten to one
 from 9:00 to 11:00 | 9 to 11 a.m.
 6 a.m. | six o'clock in the morning
