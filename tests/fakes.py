@@ -23,7 +23,7 @@ from rag.index.builder import BuildOptions, Outcome, update
 from rag.index.health import verify
 from rag.index.index import Index
 from rag.index.manifest import Corpus
-from rag.models.chat_model import LOGPROBS
+from rag.models.chat_model import LOGPROBS, PLAIN
 from rag.models.reranker import Scores
 from rag.settings import Settings
 from rag.types import (
@@ -106,7 +106,7 @@ class ScriptedModel(FakeListChatModel):
 
 def answering(*responses: str) -> ScriptedModel:
     """A model that writes these in turn."""
-    return ScriptedModel(responses=list(responses))
+    return ScriptedModel(responses=list(responses), tags=[PLAIN])
 
 
 class EndingModel(ScriptedModel):

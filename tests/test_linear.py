@@ -25,14 +25,16 @@ from rag.answer.length import length_asked
 from rag.answer.links import without_links
 from rag.answer.question import stand_alone
 from rag.answer.sections import outline, part_of
+from rag.answer.speakers import misattributed
 from rag.answer.summary import extract
-from rag.answer.support import _occurs, adds_nothing, contradicts, misattributed, unfounded
+from rag.answer.support import _occurs, adds_nothing, contradicts, unfounded
 from rag.documents.blobs import without_data
 from rag.documents.layout import headings
 from rag.documents.plausible import is_wide, oddness
 from rag.documents.text import clean, without
 from rag.page.export import as_markdown
 from rag.page.suggest import first_questions, names_in
+from rag.quantities.reading import quantities
 from rag.server.records import Turn
 from rag.types import Document, Passage
 
@@ -61,7 +63,7 @@ MARKUP = [
 ]  # fmt: skip
 WORDS = """a|A|a b|1.|? |.|it|he|she said|He said,|John|Aly|A of|according to A|' said|May|U.S.|Mr.|and|and then|and who is
 |what is|what are the|or|no|how|how many|in|of|the summary|exactly|names of|in 5 x briefly|as a in|text does not|is not given
-|there is no|do not aly have a|a@b.c|http://a.b|[1]|- a|# h|thanks"""
+|one hundred|5 million|half past|1/2|a third|3 May|there is no|do not aly have a|a@b.c|http://a.b|[1]|- a|# h|thanks"""
 NESTED = [
     ("<|", "|>"), ("[IN", "ST]"), ("<s", ">"), ("<te", "xt>"), ("<<", "SYS>>"), ("<", ">"), ("[", "]"), ("(", ")"),
 ]  # fmt: skip
@@ -226,6 +228,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "unfounded": lambda text: unfounded(text, text),
     "unfounded in another text": lambda text: unfounded(text, "".join(reversed(text))),
     "contradicts": lambda text: contradicts("Fish swim in the pond.", text),
+    "quantities": quantities,
     "first_questions": lambda text: first_questions({"d": Document("d", "d.txt", text, text)}),
     "as_markdown": lambda text: as_markdown([Turn(1, text, text=text)]),
 }

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    "types", "settings", "errors", "bounds", "replies", "documents", "models", "index", "answer", "langchain_adapter", "chatbot", "server",
+    "types", "settings", "errors", "bounds", "replies", "documents", "models", "index", "quantities", "answer", "langchain_adapter", "chatbot", "server",
     "page", "__main__", "__init__",
 ]  # fmt: skip
 """The packages and modules of `rag`; each imports only from those before it, the first four from each other."""

@@ -1,12 +1,15 @@
 """Answer -> sentences, each with the source sentences that say it as numbered citations."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words
 from rag.answer.support import unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
+from rag.quantities.plain import is_english, plain
+from rag.quantities.reading import Quantity, given, quantities
 from rag.types import Citation, Sentence
 
 SOURCES = 3
@@ -14,7 +17,14 @@ SOURCES = 3
 SENTENCES = 300
 """Sentences that are taken of an answer, about as many as 4,096 tokens make."""
 _NEW = 2
-"""Content words that a further source must add."""
+"""Content words that a further source must add, or share if it tells a number."""
+_TELL_LANGUAGE = 3
+"""Sources by which the language is told."""
+_MARKED_HEADING = re.compile(r"#{1,6}\s")
+_TITLE = re.compile(r"[^\W\d][^\d.!?:;|,]*")
+_TITLE_WORDS = 8
+_GAP = 100
+"""Characters around a heading that are looked at."""
 
 
 def cite(
@@ -58,19 +68,61 @@ def align(
     as they hold words that those before lack.
     """
     words = content_words(text)
-    if not sources or not words:
+    usable = [i for i, one in enumerate(sources) if words <= one.words or not is_heading(one)]
+    if not usable or not words:
         return [], 0.0
+    english = is_english(" ".join([text, *(one.text for one in sources[:_TELL_LANGUAGE])]))
+    counted = [one for one in quantities(plain(text), english) if one.claims]
+    told = [frozenset(one for one in counted if one.is_said(given(source.text, english))) for source in sources]
+    held_words = [source.words | _words_of(said) for source, said in zip(sources, told, strict=True)]
     alike = np.max([likeness(words, vector, sources, held) for vector in vectors], axis=0)
-    best, *others = (int(i) for i in np.argsort(-alike, kind="stable"))
+    alike += [len(words & (more - source.words)) / len(words) for more, source in zip(held_words, sources, strict=True)]
+    best, *others = sorted(usable, key=lambda i: -alike[i])
     chosen = [best]
-    left = words - sources[best].words - content_words(question)
+    left = words - held_words[best] - content_words(question)
+    open_ones = frozenset(counted) - told[best]
     for i in others:
-        new = left & sources[i].words
+        new = left & held_words[i]
         tells = len(new) >= _NEW and len(new) >= len(words) / 6
-        if len(chosen) < SOURCES and (tells or any(word[:1].isdigit() for word in new)):
+        if len(chosen) < SOURCES and (tells or _settles(open_ones & told[i], words, new, sources[i])):
             chosen.append(i)
-            left -= sources[i].words
+            left -= new
+            open_ones -= told[i]
     return [sources[i] for i in sorted(chosen)], float(alike[best])
+
+
+def _settles(told: frozenset[Quantity], words: frozenset[str], new: frozenset[str], source: SourceSentence) -> bool:
+    """Whether the source tells quantities of the text, not the same numbers of something else.
+
+    It must add one of the text's other words, or share two.
+    """
+    numbers = _words_of(told)
+    return bool(told) and (bool(new - numbers) or len((words - numbers) & source.words) >= _NEW)
+
+
+def _words_of(those: Iterable[Quantity]) -> frozenset[str]:
+    return content_words(" ".join(one.text for one in those))
+
+
+def is_heading(one: SourceSentence) -> bool:
+    """Whether the sentence is a heading, which proves nothing but itself.
+
+    It begins as one of Markdown does, or is a line of a few words without a number or a mark, alone before a longer
+    one.
+    """
+    if _MARKED_HEADING.match(one.text):
+        return True
+    if not _TITLE.fullmatch(one.text) or len(one.text.split()) > _TITLE_WORDS:
+        return False
+    start, end = one.span.start - one.passage.start, one.span.end - one.passage.start
+    before, after = one.passage.text[max(0, start - _GAP) : start], one.passage.text[end : end + _GAP]
+    behind = after.lstrip()
+    is_alone = (not start or _blank_line(before[len(before.rstrip()) :])) and _blank_line(after[: -len(behind)])
+    return is_alone and behind[:1].isalpha() and len(behind.partition("\n")[0]) > len(one.text)
+
+
+def _blank_line(space: str) -> bool:
+    return space.count("\n") > 1
 
 
 def likeness(words: frozenset[str], vector: Vector, sources: Sequence[SourceSentence], held: Vector) -> Vector:

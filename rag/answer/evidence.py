@@ -16,6 +16,7 @@ from rag.documents.headings import above, described, heading
 from rag.documents.splitter import sentence_spans
 from rag.index.tokenizer import tokenize
 from rag.models.reranker import Reranker
+from rag.quantities.plain import TYPOGRAPHY
 from rag.types import Citation, Passage, Span
 
 Vector = npt.NDArray[np.float32]
@@ -30,7 +31,6 @@ _PLACE = 0.5
 _LONGEST, _BEFORE = 600, 200
 """Characters of a sentence, and of the one before it, that the reranker is given."""
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
-TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-"})
 
 
 @dataclass(frozen=True, eq=False)

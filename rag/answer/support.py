@@ -1,13 +1,15 @@
 """What makes a sentence of an answer unsupported: its names, numbers, quotations, negations and speakers."""
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from rag.answer.evidence import TYPOGRAPHY, SourceSentence, content_words
+from rag.answer.evidence import SourceSentence, content_words
 from rag.answer.links import addresses
-from rag.documents.splitter import sentence_spans
+from rag.answer.speakers import misattributed, whole_names
+from rag.quantities.plain import is_english, plain
+from rag.quantities.reading import Quantity, given, quantities
+from rag.quantities.tokens import Key
 
 _COVERED = 0.5
 """Share of the sentence's content words that its sources (or the question) must hold."""
@@ -31,9 +33,9 @@ _STEM = 5
 _WORD = re.compile(r"[\w'-]+")
 _PART = re.compile(r"\w+")
 """Of a word with hyphens, or in the possessive."""
+_LETTERS = re.compile(r"[^\W\d_]+")
+"""Of a name with digits: RFC2119."""
 _ABBREVIATED = re.compile(r"\b(?:[a-z]\.){2,}")
-_NUMBER = re.compile(r"(?<!\w)(?:\d[\d.,]*\d|\d)")
-"""Not a part of a name, such as O2 or D20."""
 _NEGATED = re.compile(r"\b(?:not|cannot|no|never|neither|nor|without|nobody|none|nothing|nowhere)\b|n't\b")
 _DENIES = re.compile(r"\b(?:dismiss|reject|refus|den[yi]|rul\w+ out|fail|lack)")
 _REACH = 8
@@ -64,6 +66,13 @@ def why_unsupported(
     held = frozenset[str]().union(*(source.words for source in sources))
     if not sources or alike < _ALIKE:
         return "No sentence of the documents is like it."
+    said = " ".join(source.text for source in sources)
+    plainly = plain(text)
+    english = is_english(f"{text} {said}")
+    counted = quantities(plainly, english)
+    given_there = frozenset[Key]().union(*(given(source.text, english) for source in sources))
+    unsaid = [one for one in counted if not one.is_said(given_there)]
+    held |= content_words(" ".join(one.text for one in counted if one not in unsaid))
     # What only repeats the question, a Yes for instance, must be in the sources itself.
     stated = OPENING.sub("", text)
     own = content_words(stated)
@@ -73,12 +82,11 @@ def why_unsupported(
         return f"Its sources lack {_listed(lacking)}."
     # A name of the question, or of what stands before, may stand for the source's "he", but the question's not be put
     # into a text that lacks it. A number may not: it can be the year of something else, or of the answer before.
-    said, plain = " ".join(source.text for source in sources), _plain(text)
     earlier = " ".join([*(source.before for source in sources), said])
-    unknown = unfounded(text, " ".join([earlier, *_whole_names(read, earlier), question])) or sorted(
-        _numbers(plain) - _numbers(_plain(said))
-    )
-    if unknown := unknown or [one for one in strange if _occurs(one, plain)]:
+    ground = " ".join([earlier, *whole_names(read, earlier), question])
+    unsaid = [one for one in unsaid if not (one.is_name and one.is_said(given(ground, english)))]
+    unknown = _unfounded(plainly, plain(ground), counted) + [one.text for one in unsaid]
+    if unknown := unknown or [one for one in strange if _occurs(one, plainly)]:
         return f"The documents lack {_listed(unknown)}."
     if any(contradicts(stated, source.text) or contradicts(source.text, stated) for source in sources):
         return "A source says the opposite."
@@ -95,26 +103,16 @@ def contradicts(text: str, source: str) -> bool:
     """Whether `source` negates half of the words that `text` affirms, at least two."""
     if denies(text):
         return False
-    said, plain = content_words(text), _plain(source).lower()
-    afterwards = (plain[match.end() : match.end() + _FAR] for match in _NEGATED.finditer(plain))
+    said, lowered = content_words(text), plain(source).lower()
+    afterwards = (lowered[match.end() : match.end() + _FAR] for match in _NEGATED.finditer(lowered))
     negated = (" ".join(words.split()[:_REACH]) for words in afterwards)
     return any(len(content_words(words) & said) >= max(2, len(said) / 2) for words in negated)
 
 
 def denies(text: str) -> bool:
     """Whether `text` negates, rejects or refuses something."""
-    plain = _plain(text).lower()
-    return bool(_NEGATED.search(plain) or _DENIES.search(plain))
-
-
-def _numbers(text: str) -> set[str]:
-    return set(_NUMBER.findall(text))
-
-
-def _whole_names(read: str, earlier: str) -> list[str]:
-    """The whole names in what was read of which `earlier` has one word."""
-    words = _words(earlier)
-    return [name for name in _RUN.findall(read.translate(TYPOGRAPHY)) if _key(name) & words]
+    lowered = plain(text).lower()
+    return bool(_NEGATED.search(lowered) or _DENIES.search(lowered))
 
 
 def _occurs(one: str, text: str) -> bool:
@@ -129,18 +127,37 @@ def _occurs(one: str, text: str) -> bool:
 
 def unfounded(text: str, ground: str) -> list[str]:
     """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
-    plain, held = _plain(text), _plain(ground)
+    plainly, held = plain(text), plain(ground)
+    english = is_english(text)
+    counted = quantities(plainly, english)
+    said = given(ground, english)
+    return _unfounded(plainly, held, counted) + sorted(one.text for one in counted if not one.is_said(said))
+
+
+def _unfounded(text: str, held: str, counted: Sequence[Quantity]) -> list[str]:
+    """The names outside of quantities, the quotations and addresses of one text that another lacks.
+
+    Both are plain.
+    """
     lowered = held.lower()
     words = (
         set(_WORD.findall(lowered))
         | set(_PART.findall(lowered))
+        | set(_LETTERS.findall(lowered))
         | {one.replace(".", "") for one in _ABBREVIATED.findall(lowered)}
     )
-    called = [found[0] for found in _NAME.finditer(plain) if content_words(found[0]) and not _opens(found)]
-    numbers = sorted(_numbers(plain) - _numbers(held))
-    said = [*_QUOTED.findall(plain), *addresses(plain)]
+    taken = [False] * (len(text) + 1)
+    for one in counted:
+        if one.claims:
+            taken[one.start : one.end] = [True] * (one.end - one.start)
+    called = [
+        found[0]
+        for found in _NAME.finditer(text)
+        if not taken[found.start()] and content_words(found[0]) and not _opens(found)
+    ]
+    said = [*_QUOTED.findall(text), *addresses(text)]
     missing = [one for i, one in enumerate(said) if i >= _MANY or one.strip(" .,!?").lower() not in lowered]
-    return _unknown(called, words) + numbers + missing
+    return _unknown(called, words) + missing
 
 
 def _opens(found: re.Match[str]) -> bool:
@@ -183,96 +200,3 @@ def _parted(word: str) -> Iterator[tuple[str, str]]:
     for at in range(max(_STEM, len(word) - _LONGEST_ENDING), len(word) + 1):
         if word[at:] in _ENDINGS:
             yield word[:at], word[at:]
-
-
-def _plain(text: str) -> str:
-    """`text` with plain quotation marks, dashes and spaces, and without accents, as people type names."""
-    plain = text.translate(TYPOGRAPHY)
-    if not plain.isascii():
-        plain = _unaccented(unicodedata.normalize("NFKD", _unaccented(plain)))
-    return " ".join(plain.split())
-
-
-def _unaccented(text: str) -> str:
-    """Without combining characters; to sort a run of them takes the square of its length."""
-    return "".join(letter for letter in text if not unicodedata.combining(letter))
-
-
-# Speakers
-
-_SAID = (
-    r"(?:said|says?|stat(?:ed|es)|told|tells?|add(?:ed|s)|argue[sd]?|claim(?:ed|s)?|insist(?:ed|s)?|warn(?:ed|s)?"
-    r"|call(?:ed|s) (?:for|on)|declare[sd]?|announce[sd]?|assert(?:ed|s)?|contend(?:ed|s)?|affirm(?:ed|s)?"
-    r"|remark(?:ed|s)?|note[sd]?|explain(?:ed|s)?|emphasi[sz]e[sd]?|stress(?:ed|es)?|reiterate[sd]?|highlight(?:ed|s)?"
-    r"|advocate[sd]?|demand(?:ed|s)?|suggest(?:ed|s)?|propose[sd]?|predict(?:ed|s)?|admit(?:ted|s)?|den(?:ied|ies)"
-    r"|repl(?:ied|ies)|answer(?:ed|s)|ask(?:ed|s)|wrote|writes|believe[sd]?|complain(?:ed|s)?|conclude[sd]?"
-    r"|estimate[sd]?|describe[sd]?|acknowledge[sd]?|express(?:ed|es)?|urge[sd]?|reinforce[sd]?|outline[sd]?)"
-)
-_CAPITALISED = r"[A-Z](?:'[A-Z])?[\w-]{0,40}+"
-_WHOLE_NAME = rf"{_CAPITALISED}(?:(?: (?:of|de|van|von|al|bin|the))? {_CAPITALISED}){{0,6}}+"
-_RUN = re.compile(rf"{_CAPITALISED}(?: {_CAPITALISED}){{1,3}}+")
-_BETWEEN = r"(?:,(?:[^,.;]{1,60},)?)?(?: (?:\w{1,30}ly|also|has|have|had|further|then|later|again|once|and|both)){0,4}"
-_BEFORE_VERB = re.compile(
-    rf"(?P<head>\b[\w'-]{{1,40}}+ (?:of|at|in|from|for|with) (?:the )?)?"
-    rf"(?P<name>{_WHOLE_NAME}|\b(?:[Hh]e|[Ss]he|[Tt]hey)\b){_BETWEEN} {_SAID}\b"
-)
-"""With what goes before the name: "researchers at Stanford" are researchers, too.
-
-Without their bounds each beginning in a run of names would read to the end of it.
-"""
-_AFTER_VERB = re.compile(rf"[\"'] {_SAID} (?:[a-z]+ )?(?P<name>{_WHOLE_NAME})")
-_ACCORDING = re.compile(rf"\b[Aa]ccording to (?P<name>{_WHOLE_NAME})")
-_PRONOUNS = frozenset({"he", "she", "they"})
-_NO_PERSON = frozenset(
-    """while despite although though when after before as if but and in on at however the a an it
-    this that these those there i we you mr mrs ms dr sir lord
-    lady president prime minister chancellor ambassador secretary general king queen pope professor""".split()  # noqa: SIM905
-)
-_PREPOSITIONS = frozenset({"of", "from", "for", "with"})
-_POSSESSIVE = re.compile(r"'s?$")
-
-
-def speakers(text: str, heads: bool = False) -> list[frozenset[str]]:
-    """The words of each speaker's name in `text`; an empty set is a pronoun.
-
-    With `heads` also what they are, if the name only tells of whom or where.
-    """
-    plain = text.translate(TYPOGRAPHY)
-    found = [match for pattern in (_BEFORE_VERB, _AFTER_VERB, _ACCORDING) for match in pattern.finditer(plain)]
-    keys = []
-    for match in sorted(found, key=lambda match: match.start()):
-        key, head = _key(match["name"]), match.groupdict().get("head") or ""
-        keys.append(key | _words(head) - _NO_PERSON - _PREPOSITIONS if heads and key else key)
-    return keys
-
-
-def misattributed(text: str, sources: Sequence[tuple[str, str]]) -> bool:
-    """Whether `text` says that somebody said what its sources let another say.
-
-    Each source is a sentence and what stands before it in its passage. A named speaker of
-    the text must speak in one of them; if a source has a pronoun or no speaker at all,
-    the one who spoke last before it counts, or whoever is named in it or in the sentence
-    before.
-    """
-    names = [name for name in speakers(text) if name]
-    speaking = [_speaking(*source) for source in sources] if names else []
-    return any(not any(name & words for words in speaking) for name in names)
-
-
-def _speaking(said: str, before: str) -> frozenset[str]:
-    """The words of everybody who may be the speaker of `said`."""
-    there = speakers(said, heads=True)
-    if there and all(there):
-        return frozenset().union(*there)
-    previous = [before[span.start : span.end] for span in sentence_spans(before)[-1:]]
-    earlier = [other for other in speakers(before) if other][-1:]
-    return _words(" ".join([said, *previous])).union(*there, *earlier)
-
-
-def _key(name: str) -> frozenset[str]:
-    """The words that tell a person; none for a pronoun."""
-    return _words(name) - _PRONOUNS - _NO_PERSON
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_POSSESSIVE.sub("", word) for word in _WORD.findall(text.translate(TYPOGRAPHY).lower()))

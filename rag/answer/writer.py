@@ -22,6 +22,7 @@ from rag.answer.question import Kind, Wording
 from rag.answer.summary import topic_of
 from rag.bounds import ANSWER as LONGEST_ANSWER
 from rag.models.chat_model import LENGTH, LOGPROBS, explained, finish_reason, incomplete, streamed
+from rag.models.thoughts import CLOSING, Thoughts
 from rag.settings import Settings
 from rag.types import Citation, Evidence, Incomplete, Sentence
 
@@ -56,6 +57,7 @@ class Writer:
     def __init__(self, settings: Settings, model: BaseChatModel) -> None:
         self._settings = settings
         self._model = model
+        self._thoughts = Thoughts(model)
         self._confidence = Confidence.shipped()
         self._weighed: dict[str, Any] = {"logprobs": True, "top_logprobs": 10} if LOGPROBS in (model.tags or []) else {}
 
@@ -77,7 +79,8 @@ class Writer:
         is_summary = kind is Kind.SUMMARY
         # An output parser behind the model would read its stream to the end when that is closed.
         told = _told(kind, self._model.bind(**self._weighed), f"answer {kind.value}")
-        with closing(streamed(self._settings, told.stream(_values(wording, context), config))) as pieces:
+        with closing(streamed(self._settings, told.stream(_values(wording, context), config))) as stream:
+            pieces = self._thoughts.without(stream)
             begun, stated = opening(pieces)
             signals = {} if is_summary else {"evidence": evidence_of(context), "stated": log_odds(stated)}
             sure = 1.0 if is_summary else self._confidence.probability(signals)
@@ -87,7 +90,7 @@ class Writer:
                 nothing = Draft((), sure, signals)
                 return _summary(nothing, wording, context) if is_summary else nothing
             written, reason = yield from _written(chain(begun, pieces))
-        text = cleaned(written.strip(), kind, wording, context)
+        text = cleaned(written.rpartition(CLOSING)[2].strip(), kind, wording, context)
         sentences = _excused(cite(text, wording.searched, context.sources, context.sentences))
         draft = Draft(sentences, sure, signals)
         cut = incomplete(self._model, reason)

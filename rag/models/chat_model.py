@@ -25,6 +25,8 @@ SLOTS = 2
 """Questions that the embedded model answers side by side; each slot keeps its own prompt cache."""
 LOGPROBS = "logprobs"
 """The tag of a model behind OpenAI's protocol: it may give log-probabilities, and ends a stream with a reason."""
+PLAIN = "plain"
+"""The tag of a model that does not think aloud."""
 _FINISH = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 """The fields in which the clients of OpenAI, Anthropic, Ollama and Bedrock tell why a stream ended."""
 LENGTH = "length"
@@ -54,7 +56,8 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
     adapter = None if settings.model else str(files("rag.models").joinpath(ADAPTER))
     server = _engine(settings, find_weights(settings, progress), adapter, key)
     try:
-        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded")
+        plain = () if settings.model else (PLAIN,)
+        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded", *plain)
     finally:
         del server  # Ends its threads and frees the weights.
 
@@ -99,12 +102,17 @@ def finish_reason(piece: BaseMessage) -> str | None:
     return next((str(reason).lower() for key in _FINISH if (reason := piece.response_metadata.get(key))), None)
 
 
+def is_cut(reason: str | None) -> bool:
+    """Whether a stream that ended with this reason met a limit of length."""
+    return reason in _LENGTH
+
+
 def incomplete(model: BaseChatModel, reason: str | None) -> Incomplete:
     """Why a stream that ended with this reason is not whole, if it is not.
 
     A stream without a reason broke off, if the model's server is known to give reasons.
     """
-    if reason in _LENGTH:
+    if is_cut(reason):
         return "length"
     missing = reason is None and LOGPROBS in (model.tags or [])
     return "broke off" if missing or reason == _REFUSED else ""
@@ -128,7 +136,7 @@ def _remote(settings: Settings) -> BaseChatModel:
         return _openai(settings, settings.base_url, given["api_key"] or "none", settings.model or "default")
 
 
-def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatModel:
+def _openai(settings: Settings, base_url: str, key: str, name: str, *tags: str) -> BaseChatModel:
     import openai
 
     options: dict[str, Any] = {}
@@ -137,7 +145,7 @@ def _openai(settings: Settings, base_url: str, key: str, name: str) -> BaseChatM
         options["http_client"] = openai.DefaultHttpxClient(trust_env=False)
         options["http_async_client"] = openai.DefaultAsyncHttpxClient(trust_env=False)
     return _client(
-        settings, name, "openai", base_url=base_url, api_key=key, stream_usage=False, tags=[LOGPROBS], **options
+        settings, name, "openai", base_url=base_url, api_key=key, stream_usage=False, tags=[LOGPROBS, *tags], **options
     )
 
 

@@ -115,3 +115,22 @@ def test_who_cannot_does_not() -> None:
     texts = ["Tenants cannot keep dogs in the building."]
     (sentence,) = cited("Yes, tenants can keep dogs in the building.", "Can tenants keep dogs?", texts)
     assert not sentence.supported
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## The tools of a black cat\n\nA dog eats two bones and swims in the pond all day.",
+        "It swims.\n\nThe tools of a black cat\n\nA dog eats two bones and swims in the pond all day.",
+    ],
+)
+def test_a_heading_proves_nothing_but_itself(text: str) -> None:
+    (sentence,) = cited("The black cat has many tools.", texts=[text])
+    assert not sentence.supported
+    (sentence,) = cited("The tools of a black cat.", texts=[text])
+    assert sentence.supported and sentence.citations[0].quote.endswith("The tools of a black cat")
+
+
+def test_a_short_line_of_a_list_is_no_heading() -> None:
+    (sentence,) = cited("The black cat sleeps.", texts=["The black cat sleeps\n\nThe dog eats"])
+    assert sentence.supported

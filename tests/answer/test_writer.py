@@ -319,3 +319,23 @@ def test_the_nearest_are_quoted_from_a_share_of_the_threshold_on(settings: Setti
     found = likeliest(Context("", [], sentences.ranked("cat", [passage]), sentences))
     strict = settings.model_copy(update={"abstain_below": 0.8})
     assert [len(nearest(Draft((), sure, {}), found, strict)) for sure in (0.31, 0.33)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "written", ["<think>Fish? 13 of them.</think>\n\nFish swim in the pond.", "13 fish?</think>Fish swim in the pond."]
+)
+def test_thoughts_are_neither_shown_nor_a_part_of_the_answer(settings: Settings, animals: Index, written: str) -> None:
+    bot = chatbot(settings, animals, ScriptedModel(responses=[written]))
+    *events, answer = bot.stream(FISH)
+    assert "".join(event for event in events if isinstance(event, str)).strip() == "Fish swim in the pond."
+    assert isinstance(answer, Answer) and answer.text == "Fish swim in the pond."
+
+
+def test_of_thoughts_that_never_end_nothing_is_given(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, answering("<think>Fish swim in the pond.")).ask(FISH)
+    assert answer.abstained and answer.sentences == ()
+
+
+def test_thoughts_that_were_shown_are_no_part_of_the_answer(settings: Settings, animals: Index) -> None:
+    answer = chatbot(settings, animals, answering("Max is 13.</think>Fish swim in the pond.")).ask(FISH)
+    assert answer.text == "Fish swim in the pond."

@@ -1,1 +1,1 @@
-"""HTML -> Markdown text: what a reader sees of a page; reader.py is the way in."""
+"""HTML -> Markdown text, as a reader sees it; reader.py is the way in."""

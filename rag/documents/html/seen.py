@@ -119,7 +119,7 @@ def flatten(page: "BeautifulSoup") -> None:
 
 
 def _paragraphs(tag: "Tag") -> list[str]:
-    """The texts in `tag`, parted where a tag that does more than wrap begins or ends."""
+    """The texts in `tag`, parted at tags that do more than wrap."""
     from bs4.element import NavigableString, PreformattedString, Tag
 
     texts = [""]

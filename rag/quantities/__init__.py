@@ -1,0 +1,1 @@
+"""A text -> its numbers, quantities, days, times and identifiers, by what they mean."""
