@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words
-from rag.answer.support import unfounded, why_unsupported
+from rag.answer.support import source_language, unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.quantities.plain import is_english, plain
 from rag.quantities.reading import Quantity, given, quantities
@@ -35,15 +35,15 @@ def cite(
     Citations are numbered from 1 in the order of the answer; the same span keeps its number. A sentence
     that its sources do not say (rag/answer/support.py) has none.
     """
-    texts = split_answer(answer)
+    texts = split_answer(answer, source_language(sources))
     if not texts:
         return ()
     held = sentences.vectors([one.text for one in sources]) if sources else np.zeros((0, 1), dtype=np.float32)
     alone = sentences.vectors(texts)
     asked = sentences.vectors([f"{question} {text}" for text in texts])
     passages = dict.fromkeys(one.passage for one in sources)
-    read = " ".join(f"{one.title} {one.text}" for one in passages)
-    strange = unfounded(question, read)
+    read = " ".join(" ".join([one.title, *one.headings, one.text]) for one in passages)
+    strange = unfounded(question, read, source_language(sources))
     citations: dict[tuple[str, int], Citation] = {}
     made = []
     for text, *vectors in zip(texts, alone, asked, strict=True):
@@ -54,9 +54,9 @@ def cite(
     return tuple(made)
 
 
-def split_answer(answer: str) -> list[str]:
+def split_answer(answer: str, language: str) -> list[str]:
     """The sentences of an answer."""
-    return [answer[span.start : span.end] for span in sentence_spans(answer)[:SENTENCES]]
+    return [answer[span.start : span.end] for span in sentence_spans(answer, language)[:SENTENCES]]
 
 
 def align(
@@ -67,19 +67,20 @@ def align(
     Each of `vectors` stands for the text, the rows of `held` for the sources. Further sources are taken as far
     as they hold words that those before lack.
     """
-    words = content_words(text)
+    language = source_language(sources)
+    words = content_words(text, language)
     usable = [i for i, one in enumerate(sources) if words <= one.words or not is_heading(one)]
     if not usable or not words:
         return [], 0.0
     english = is_english(" ".join([text, *(one.text for one in sources[:_TELL_LANGUAGE])]))
     counted = [one for one in quantities(plain(text), english) if one.claims]
     told = [frozenset(one for one in counted if one.is_said(given(source.text, english))) for source in sources]
-    held_words = [source.words | _words_of(said) for source, said in zip(sources, told, strict=True)]
+    held_words = [one.words | one.about | _words_of(said) for one, said in zip(sources, told, strict=True)]
     alike = np.max([likeness(words, vector, sources, held) for vector in vectors], axis=0)
     alike += [len(words & (more - source.words)) / len(words) for more, source in zip(held_words, sources, strict=True)]
     best, *others = sorted(usable, key=lambda i: -alike[i])
     chosen = [best]
-    left = words - held_words[best] - content_words(question)
+    left = words - held_words[best] - content_words(question, language)
     open_ones = frozenset(counted) - told[best]
     for i in others:
         new = left & held_words[i]

@@ -8,7 +8,7 @@ from rag.answer.evidence import content_words
 from rag.answer.links import prose, without_links
 from rag.answer.prompts import NOT_STATED
 from rag.answer.question import Kind, Wording, is_choice
-from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes
+from rag.answer.support import OPENING, adds_nothing, contradicts, denies, quotes, source_language
 from rag.documents.splitter import sentence_spans
 
 _SPACED_INITIALS = re.compile(r"\b([A-Z])\. (?=[A-Z]\.)")
@@ -52,7 +52,8 @@ def without_denied(answer: str, context: Context) -> str:
 
     A Yes before a sentence that says no is dropped.
     """
-    spans = sentence_spans(answer)[:SENTENCES]
+    language = source_language(context.sources)
+    spans = sentence_spans(answer, language)[:SENTENCES]
     texts = [answer[span.start : span.end] for span in spans]
     if not texts or not context.sources:
         return answer
@@ -61,7 +62,7 @@ def without_denied(answer: str, context: Context) -> str:
     kept, ended = "", 0
     held = context.sentences.vectors([source.text for source in context.sources])
     for span, text, vector in zip(spans, texts, context.sentences.vectors(texts), strict=True):
-        best = context.sources[int(likeness(content_words(text), vector, context.sources, held).argmax())]
+        best = context.sources[int(likeness(content_words(text, language), vector, context.sources, held).argmax())]
         opened = OPENING.match(text)
         rest = text[opened.end() :] if opened else text
         kept += answer[ended : span.start]

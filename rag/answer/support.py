@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rag.answer.evidence import SourceSentence, content_words
 from rag.answer.links import addresses
 from rag.answer.speakers import misattributed, whole_names
+from rag.documents.language import DEFAULT
 from rag.quantities.plain import is_english, plain
 from rag.quantities.reading import Quantity, given, quantities
 from rag.quantities.tokens import Key
@@ -62,30 +63,31 @@ def why_unsupported(
     `strange` are the names, numbers and quotations of the question that nothing of what was read holds; `read` are
     the passages of all that was read.
     """
-    words, asked = content_words(text), content_words(question)
-    held = frozenset[str]().union(*(source.words for source in sources))
+    language = source_language(sources)
+    words, asked = content_words(text, language), content_words(question, language)
+    held = frozenset[str]().union(*(source.words | source.about for source in sources))
     if not sources or alike < _ALIKE:
         return "No sentence of the documents is like it."
     said = " ".join(source.text for source in sources)
     plainly = plain(text)
     english = is_english(f"{text} {said}")
     counted = quantities(plainly, english)
-    given_there = frozenset[Key]().union(*(given(source.text, english) for source in sources))
+    given_there = frozenset[Key]().union(*(given(f"{one.headings}\n{one.text}", english) for one in sources))
     unsaid = [one for one in counted if not one.is_said(given_there)]
-    held |= content_words(" ".join(one.text for one in counted if one not in unsaid))
+    held |= content_words(" ".join(one.text for one in counted if one not in unsaid), language)
     # What only repeats the question, a Yes for instance, must be in the sources itself.
     stated = OPENING.sub("", text)
-    own = content_words(stated)
+    own = content_words(stated, language)
     missing = words - held - asked if own - asked else own - held
     if len(missing) > (1 - _COVERED) * len(own):
-        lacking = [word for word in _WORD.findall(text) if content_words(word) & missing]
+        lacking = [word for word in _WORD.findall(text) if content_words(word, language) & missing]
         return f"Its sources lack {_listed(lacking)}."
     # A name of the question, or of what stands before, may stand for the source's "he", but the question's not be put
     # into a text that lacks it. A number may not: it can be the year of something else, or of the answer before.
-    earlier = " ".join([*(source.before for source in sources), said])
+    earlier = " ".join([*(f"{source.headings} {source.before}" for source in sources), said])
     ground = " ".join([earlier, *whole_names(read, earlier), question])
     unsaid = [one for one in unsaid if not (one.is_name and one.is_said(given(ground, english)))]
-    unknown = _unfounded(plainly, plain(ground), counted) + [one.text for one in unsaid]
+    unknown = _unfounded(plainly, plain(ground), counted, language) + [one.text for one in unsaid]
     if unknown := unknown or [one for one in strange if _occurs(one, plainly)]:
         return f"The documents lack {_listed(unknown)}."
     if any(contradicts(stated, source.text) or contradicts(source.text, stated) for source in sources):
@@ -93,6 +95,11 @@ def why_unsupported(
     if misattributed(text, [(source.text, source.before) for source in sources]):
         return "A source lets somebody else say it."
     return ""
+
+
+def source_language(sources: Sequence[SourceSentence]) -> str:
+    """The language of the sources: an answer is taken to be in it."""
+    return sources[0].passage.language if sources else DEFAULT
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -125,19 +132,19 @@ def _occurs(one: str, text: str) -> bool:
     return False
 
 
-def unfounded(text: str, ground: str) -> list[str]:
+def unfounded(text: str, ground: str, language: str = DEFAULT) -> list[str]:
     """The names, numbers, quotations and addresses of `text` that do not occur in `ground`."""
     plainly, held = plain(text), plain(ground)
     english = is_english(text)
     counted = quantities(plainly, english)
     said = given(ground, english)
-    return _unfounded(plainly, held, counted) + sorted(one.text for one in counted if not one.is_said(said))
+    return _unfounded(plainly, held, counted, language) + sorted(one.text for one in counted if not one.is_said(said))
 
 
-def _unfounded(text: str, held: str, counted: Sequence[Quantity]) -> list[str]:
+def _unfounded(text: str, held: str, counted: Sequence[Quantity], language: str) -> list[str]:
     """The names outside of quantities, the quotations and addresses of one text that another lacks.
 
-    Both are plain.
+    Both are plain. In German, which writes every noun like a name, no name is told.
     """
     lowered = held.lower()
     words = (
@@ -152,7 +159,7 @@ def _unfounded(text: str, held: str, counted: Sequence[Quantity]) -> list[str]:
             taken[one.start : one.end] = [True] * (one.end - one.start)
     called = [
         found[0]
-        for found in _NAME.finditer(text)
+        for found in (_NAME.finditer(text) if language != "de" else ())
         if not taken[found.start()] and content_words(found[0]) and not _opens(found)
     ]
     said = [*_QUOTED.findall(text), *addresses(text)]

@@ -3,7 +3,8 @@ from fakes import divided, documents_of, source_sentences
 
 from rag.answer.citations import cite
 from rag.answer.speakers import misattributed, speakers
-from rag.answer.support import adds_nothing, contradicts, unfounded
+from rag.answer.support import adds_nothing, contradicts, unfounded, why_unsupported
+from rag.types import Passage
 
 
 @pytest.mark.parametrize(
@@ -213,3 +214,18 @@ def test_an_identifier_of_the_question_need_not_be_repeated_by_the_source() -> N
     source = sentences.of(divided(document)[0])[1:]
     (cited,) = cite("The QN-7 eats less current than fish do.", "What does the QN-7 eat?", source, sentences)
     assert cited.supported, cited.why
+
+
+def test_words_are_compared_in_the_language_of_the_sources() -> None:
+    german = Passage(0, "d", "d", "", 0, 48, "Die Gehälter werden am 27. des Monats überwiesen.", language="de")
+    source = source_sentences().of(german)
+    assert not why_unsupported("Das Gehalt wird am 27. überwiesen.", "Wann kommt das Gehalt?", source, 1.0, ())
+    assert why_unsupported("Das Gehalt wird am 28. überwiesen.", "Wann kommt das Gehalt?", source, 1.0, ())
+
+
+def test_what_a_source_stands_under_says_what_it_is_about() -> None:
+    text = "It lasts 12 months and covers the motor."
+    passage = Passage(0, "d", "d", "Tools", 0, len(text), text, headings=("## Falcon 200", "### Warranty"))
+    source = source_sentences().of(passage)
+    assert not why_unsupported("The warranty of the Falcon 200 lasts 12 months.", "How long?", source, 1.0, ())
+    assert why_unsupported("The warranty of the Falcon 300 lasts 12 months.", "How long?", source, 1.0, ())
