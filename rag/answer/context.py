@@ -14,6 +14,7 @@ from rag.answer.length import length_asked
 from rag.answer.question import Kind, Wording
 from rag.answer.summary import key_sentences
 from rag.bounds import TITLE
+from rag.documents.headings import is_row, is_rule
 from rag.documents.text import without
 from rag.index.index import Index
 from rag.settings import Settings
@@ -143,12 +144,26 @@ def _text(sources: Sequence[SourceSentence], titled: bool) -> str:
 
 def _runs(sources: Sequence[SourceSentence]) -> Iterator[str]:
     """The text of sentences that follow each other, in one piece each, under their headings."""
-    start, shown = 0, ""
-    for i, one in enumerate(sources, 1):
-        following = sources[i] if i < len(sources) else None
-        if following and following.passage == one.passage and following.place == one.place + 1:
-            continue
-        first = sources[start]
-        text = one.passage.text[first.span.start - one.passage.start : one.span.end - one.passage.start]
-        yield f"{first.headings}\n{text}" if first.headings and first.headings != shown else text
-        start, shown = i, one.headings
+    shown = ""
+    for run in _following(sources):
+        first, last = run[0], run[-1]
+        if any(one.told != one.text for one in run):
+            heads = {one.headings.rpartition("\n")[2] for one in run if is_row(one.text)}
+            text = "\n".join(one.told for one in run if one.text not in heads and not is_rule(one.text))
+        else:
+            text = first.passage.text[first.span.start - first.passage.start : last.span.end - first.passage.start]
+        over = "\n".join(first.over)
+        yield f"{over}\n{text}" if over and over != shown else text
+        shown = over
+
+
+def _following(sources: Sequence[SourceSentence]) -> Iterator[list[SourceSentence]]:
+    """The runs of sentences that follow each other in one passage."""
+    run: list[SourceSentence] = []
+    for one in sources:
+        if run and not (one.passage == run[-1].passage and one.place == run[-1].place + 1):
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from rag.bounds import TITLE
-from rag.documents.headings import above, described, heading
+from rag.documents.headings import described, is_row, labelled, opened, staying
 from rag.documents.splitter import sentence_spans
 from rag.index.tokenizer import tokenize
 from rag.models.reranker import Reranker
@@ -47,6 +47,18 @@ class SourceSentence:
     words: frozenset[str]
     headings: str = ""
     about: frozenset[str] = frozenset()
+
+    @property
+    def over(self) -> list[str]:
+        """The lines of `headings` that `told` does not hold."""
+        lines = self.headings.splitlines()
+        return lines if self.told == self.text else lines[:-1]
+
+    @property
+    def told(self) -> str:
+        """Its text as it is read: in a row each cell behind its heading."""
+        header = self.headings.rpartition("\n")[2]
+        return labelled(self.text, header) if is_row(self.text) and is_row(header) else self.text
 
     @property
     def before(self) -> str:
@@ -128,26 +140,21 @@ class SourceSentences:
     def read(self, one: SourceSentence) -> str:
         """A sentence as the reranker reads it: before title, headings and the sentence before."""
         earlier = self.of(one.passage)[one.place - 1].text if one.place else ""
-        over = "".join(f" {line[:TITLE]}." for line in one.headings.splitlines())
-        return f"{one.text[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}.{over} {earlier[-_BEFORE:]}"
+        over = "".join(f" {line[:TITLE]}." for line in one.over)
+        return f"{one.told[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}.{over} {earlier[-_BEFORE:]}"
 
 
 def _sentences(passage: Passage) -> list[SourceSentence]:
     made = []
-    lines, row = passage.headings, any(line.startswith("|") for line in passage.headings)
+    lines = passage.headings
     for place, span in enumerate(sentence_spans(passage.text, passage.language)):
         text = passage.text[span.start : span.end]
         where = Span(passage.start + span.start, passage.start + span.end)
-        own, before, row = heading(text), row, text.startswith("|")
-        if own:
-            lines = above(lines, own)
-        elif not (row and before):
-            lines = tuple(line for line in lines if heading(line))
+        lines = staying(lines, text)
         under = described(lines)
         about = content_words(under, passage.language)
         made.append(SourceSentence(passage, place, where, text, content_words(text, passage.language), under, about))
-        if (own and own.title != passage.title) or (row and not before):
-            lines = (*lines, text)
+        lines = opened(lines, text, passage.title)
     return made
 
 

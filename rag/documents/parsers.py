@@ -15,6 +15,7 @@ from rag.documents.pdf.reader import read_pdf
 SUFFIXES = {
     ".txt": "text",
     ".text": "text",
+    ".log": "text",
     ".md": "markdown",
     ".markdown": "markdown",
     ".jsonl": "jsonl",

@@ -461,7 +461,7 @@ def test_merged_cells_keep_the_columns() -> None:
     )
     assert text(body).split("\n") == [
         "| Post | Shift | Shift |", "| --- | --- | --- |", "| Gate | Mon | Olsen |", "| Gate | Tue | Pereira |",
-        "| Tower | all week: Quist |  |", "| Notes |  |  |",
+        "| Tower | all week: Quist | all week: Quist |", "| Notes |  |  |",
     ]  # fmt: skip
     fine = table([cell("a", '<w:gridSpan w:val="3"/>'), "b"], [cell("c", '<w:gridSpan w:val="3"/>'), "d"])
     assert text(fine) == "| a | b |\n| --- | --- |\n| c | d |"

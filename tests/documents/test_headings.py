@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.documents.headings import HEADING, above, described, heading, lines_over
-from rag.documents.layout import headings
+from rag.documents.headings import HEADING, described, heading, labelled, lines_over, opened, staying
 
 TEXT = """# Tools
 
@@ -46,9 +45,28 @@ def test_a_row_of_a_table_stands_under_its_caption_and_headings() -> None:
         assert set(lines_over(none, range(len(none)))) == {()}
 
 
-def test_what_stays_open_where_a_heading_begins() -> None:
-    [begun] = headings("## D")
-    assert above(["# A", "## B", "| row |"], begun) == ("# A",)
+def test_a_caption_within_a_table_is_no_row_of_headings() -> None:
+    text = "| Week 23 |  |  |\n| --- | --- | --- |\n| Name | Mon | Tue |\n| Ann | N | E |"
+    over = ("Week 23", "| Name | Mon | Tue |")
+    assert list(lines_over(text, [text.index("| Ann")])) == [over]
+    lines: tuple[str, ...] = ()
+    for line in text.split("\n"):
+        lines = opened(staying(lines, line), line)
+    assert lines == over
+    assert labelled("| Ann | N | E |", over[1]) == "Name: Ann; Mon: N; Tue: E"
+
+
+def test_a_row_that_does_not_fit_its_headings_stays_as_it_is() -> None:
+    assert labelled("| a | b |", "| x | y | z |") == "| a | b |"
+    assert labelled("| Name | Ann |", "| Form | 7 |") == "| Name | Ann |"  # Of two columns nobody knows.
+    assert labelled("| a \\| b |  | c |", "| x | y |  |") == "x: a | b; c"
+
+
+def test_what_stays_where_a_line_begins() -> None:
+    assert staying(["# A", "## B", "| row |"], "## D") == ("# A",)
+    assert staying(["# A", "They pay:"], "(a) tax;") == ("# A", "They pay:")
+    assert staying(["# A", "They pay:"], "Nothing else.") == ("# A",)
+    assert opened(["# A"], "They pay:") == ("# A", "They pay:")
     assert described(["# A", "## B"]) == "A > B" and described([]) == ""
 
 

@@ -543,3 +543,10 @@ def test_a_page_of_random_words_loses_none() -> None:
     page = "".join(at(rng.uniform(20, 500), rng.uniform(20, 800), word, rng.choice([7, 9, 10, 14])) for word in words)
     text = drawn(page).text
     assert [word for word in words if word not in text] == []
+
+
+def test_notes_that_stand_closer_than_the_text_do_not_part_its_lines() -> None:
+    lines = [line for line in LEFT if line][:7]
+    notes = [f"[{number}] One of {number} notes, set small." for number in range(1, 9)]
+    page = drawn("".join([*column(60, 700, lines, 11, 17), *column(60, 500, notes, 7, 8)]))
+    assert page.text.split("\n\n")[0].replace("\n", " ") == " ".join(lines)

@@ -54,13 +54,13 @@ def _grid(rows: tuple[tuple[str, ...], ...]) -> str:
 def filled_rows(rows: list[Row]) -> tuple[tuple[str, ...], ...]:
     """The rows that hold something, without the columns in which no cell begins.
 
-    In the first row a cell over several columns names them all, and is repeated unless it is long.
+    A cell over several columns stands in each of them, unless it is long or the only one of its row.
     """
     columns = sorted({at for row in rows for at, cell in enumerate(row) if cell is not None})
     filled: list[tuple[str, ...]] = []
     for row in rows:
         texts: list[str] = []
-        names = not filled and sum(cell is not None for cell in row) > 1
+        names = sum(cell is not None for cell in row) > 1
         for at in takewhile(len(row).__gt__, columns):
             cell = row[at]
             repeated = texts[-1] if names and texts and len(texts[-1]) <= _LONGEST_NAME else ""

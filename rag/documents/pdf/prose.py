@@ -62,13 +62,13 @@ def paragraphs(block: Block) -> Iterator[Paragraph]:
 
 
 def _paragraphs(lines: list[Line], prose: bool, opens: bool) -> Iterator[Paragraph]:
-    usual = _usual_distance(lines)
+    usual = _usual_distances(lines)
     edged = _edged(lines)
     begun: list[Line] = []
     apart = True
     for line in lines:
         if begun:
-            far = line.base - begun[-1].base > usual * _FAR
+            far = line.base - begun[-1].base > usual[round(line.size * 2)] * _FAR
             if _parts(begun, line, far, prose, round(line.size * 2) in edged):
                 yield Paragraph(tuple(begun), after_gap=apart, opens=opens, prose=prose)
                 apart = far or not _alike(begun[-1], line)
@@ -133,14 +133,20 @@ def _is_prose(lines: Sequence[Line]) -> bool:
     return filled >= 0.65 * len(inner) and ((words >= 3 and letters >= 20) or letters >= 12 * words)
 
 
-def _usual_distance(lines: Sequence[Line]) -> float:
-    distances = [below.base - above.base for above, below in pairwise(lines) if _alike(above, below)]
-    distances = [distance for distance in distances if distance > 0]
-    size = median(line.size for line in lines)
-    if len(distances) < 3:
-        return _NORMAL * size / _FAR
-    close = sorted(distances)[len(distances) // 4]
-    return min(median(distances), close * _FAR)
+def _usual_distances(lines: Sequence[Line]) -> dict[int, float]:
+    """How far the lines of each size, in half points, are apart.
+
+    Notes are closer than the text.
+    """
+    found: dict[int, list[float]] = {round(line.size * 2): [] for line in lines}
+    for above, below in pairwise(lines):
+        if _alike(above, below) and below.base > above.base:
+            found[round(below.size * 2)].append(below.base - above.base)
+    usual = {}
+    for size, distances in found.items():
+        close = sorted(distances)[len(distances) // 4] if len(distances) >= 3 else 0.0
+        usual[size] = min(median(distances), close * _FAR) if close else _NORMAL * size / 2 / _FAR
+    return usual
 
 
 def _parts(begun: Sequence[Line], below: Line, far: bool, prose: bool, edged: bool) -> bool:
