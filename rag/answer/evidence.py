@@ -12,7 +12,7 @@ import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from rag.bounds import TITLE
-from rag.documents.headings import described, is_row, labelled, opened, staying
+from rag.documents.headings import columns, described, is_row, labelled, opened, staying
 from rag.documents.splitter import sentence_spans
 from rag.index.tokenizer import tokenize
 from rag.models.reranker import Reranker
@@ -57,8 +57,17 @@ class SourceSentence:
     @property
     def told(self) -> str:
         """Its text as it is read: in a row each cell behind its heading."""
+        return labelled(self.text, self._header) if self._header else self.text
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        """The heading and cell of each column, if it is a row with headings."""
+        return columns(self.text, self._header) if self._header else []
+
+    @property
+    def _header(self) -> str:
         header = self.headings.rpartition("\n")[2]
-        return labelled(self.text, header) if is_row(self.text) and is_row(header) else self.text
+        return header if is_row(self.text) and is_row(header) else ""
 
     @property
     def before(self) -> str:

@@ -92,9 +92,24 @@ def why_unsupported(
         return f"The documents lack {_listed(unknown)}."
     if any(contradicts(stated, source.text) or contradicts(source.text, stated) for source in sources):
         return "A source says the opposite."
+    if any(_mixes_columns(words, counted, source, english) for source in sources):
+        return "A source says it of another column."
     if misattributed(text, [(source.text, source.before) for source in sources]):
         return "A source lets somebody else say it."
     return ""
+
+
+def _mixes_columns(words: frozenset[str], counted: Sequence[Quantity], source: SourceSentence, english: bool) -> bool:
+    """Whether a text names a column of a row, but tells the numbers of another one."""
+    columns = source.columns
+    labels = [content_words(label, source.passage.language) for label, _ in columns]
+    named = [
+        given(cell, english)
+        for at, (_, cell) in enumerate(columns)
+        if (labels[at] - frozenset[str]().union(*labels[:at], *labels[at + 1 :])) & words
+    ]
+    told = [one for one in counted if one.claims and any(one.is_said(given(cell, english)) for _, cell in columns)]
+    return any(own and told and not any(one.is_said(own) for one in told) for own in named)
 
 
 def source_language(sources: Sequence[SourceSentence]) -> str:

@@ -119,11 +119,14 @@ def labelled(row: str, header: str) -> str:
 
     One of two cells stays as it is: the first row of a form may well be no headings.
     """
-    cells, names = _cells(row), _cells(header)
-    if len(cells) != len(names) or len(cells) < _TABLE:
-        return row
-    pairs = [f"{name}: {cell}" if name else cell for name, cell in zip(names, cells, strict=True) if cell]
+    pairs = [f"{name}: {cell}" if name else cell for name, cell in columns(row, header) if cell]
     return "; ".join(pairs) or row
+
+
+def columns(row: str, header: str) -> list[tuple[str, str]]:
+    """The cells of a row, each after its heading; none if they do not fit."""
+    cells, names = _cells(row), _cells(header)
+    return list(zip(names, cells, strict=True)) if len(cells) == len(names) >= _TABLE else []
 
 
 def _caption(row: str) -> str:

@@ -229,3 +229,19 @@ def test_what_a_source_stands_under_says_what_it_is_about() -> None:
     source = source_sentences().of(passage)
     assert not why_unsupported("The warranty of the Falcon 200 lasts 12 months.", "How long?", source, 1.0, ())
     assert why_unsupported("The warranty of the Falcon 300 lasts 12 months.", "How long?", source, 1.0, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ("Millgate closes at 18:30 on Wednesday.", True),
+        ("Millgate closes at 20:00 on Wednesday.", False),
+        ("On Wednesday Central is open until 20:00 and Millgate until 18:30.", True),
+        ("On Wednesday it is open until 20:00.", True),
+    ],
+)
+def test_what_a_row_tells_of_one_column_is_not_said_of_another(said: str, holds: bool) -> None:
+    text = "| Wednesday | 9:30–20:00 | 10:00–18:30 |"
+    headings = ("| Day | Central | Millgate |",)
+    source = source_sentences().of(Passage(0, "d", "d", "Hours", 0, len(text), text, headings=headings))
+    assert bool(why_unsupported(said, "When?", source, 1.0, ())) is not holds
