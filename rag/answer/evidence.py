@@ -4,7 +4,7 @@ import math
 import re
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,14 @@ _PLACE = 0.5
 """The weight of a passage's place among the hits beside the share of the question's words."""
 _LONGEST, _BEFORE = 600, 200
 """Characters of a sentence, and of the one before it, that the reranker is given."""
+_OTHER = 6.0
+"""Log-odds that a sentence loses which is about another number of what was asked for."""
+_NUMBERED = re.compile(r"([^\W\d_]{1,40})[ -]?(\d[\d.,]{0,40}(?<![.,]))")
+_NO_NAME = frozenset(
+    """a about after an and are around as at because before between but by during for from has have if in is it last
+    least most nearly next of on or over since than that the then there they till to until was were when which who
+    with within""".split()  # noqa: SIM905
+)
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 
 
@@ -111,17 +119,21 @@ class SourceSentences:
         A sentence answers a follow-up if it answers it as it was `typed`, or with what it leans on.
         """
         chosen = self.candidates(question, passages)
-        found = self._scored(question, chosen[:READ], typed)
-        if chosen[READ:] and all(one.score < _LIKELY for one in found):
-            found += self._scored(question, chosen[READ:], typed)
+        scores = self._scores(question, chosen[:READ], typed)
+        if chosen[READ:] and all(score < _LIKELY for score in scores):
+            scores += self._scores(question, chosen[READ:], typed)
+        asked = _numbered(question, passages[0].language if passages else "en")
+        found = [
+            Scored(one, score - _OTHER * _is_of_another(asked, one)) for one, score in zip(chosen, scores, strict=False)
+        ]
         return sorted(found, key=lambda one: -one.score)
 
-    def _scored(self, question: str, chosen: Sequence[SourceSentence], typed: str) -> list[Scored]:
+    def _scores(self, question: str, chosen: Sequence[SourceSentence], typed: str) -> list[float]:
         texts = [self.read(one) for one in chosen]
         scores = self.reranker.score(question, texts)
         if typed and typed != question:
             scores = np.maximum(scores, self.reranker.score(typed, texts))
-        return [Scored(one, float(score)) for one, score in zip(chosen, scores, strict=True)]
+        return [float(score) for score in scores]
 
     def candidates(self, question: str, passages: Sequence[Passage]) -> list[SourceSentence]:
         """The sentences that the reranker may read, in the order in which it does.
@@ -151,6 +163,27 @@ class SourceSentences:
         earlier = self.of(one.passage)[one.place - 1].text if one.place else ""
         over = "".join(f" {line[:TITLE]}." for line in one.over)
         return f"{one.told[:_LONGEST]} [SEP] {one.passage.title[:TITLE]}.{over} {earlier[-_BEFORE:]}"
+
+
+def _numbered(text: str, language: str) -> dict[str, set[str]]:
+    """The numbers of things that have one, by the thing: "Depot 07", "version 3.2.1".
+
+    A number after a preposition or at the beginning, such as a year, is none of them.
+    """
+    found: dict[str, set[str]] = {}
+    for name, number in _NUMBERED.findall(text.translate(TYPOGRAPHY)):
+        if name.lower() not in _NO_NAME and (stems := tokenize(f"x{name}" if len(name) == 1 else name, language)):
+            found.setdefault(stems[0], set()).add(tokenize(number)[0 if "." in number else -1])
+    return found
+
+
+def _is_of_another(asked: Mapping[str, set[str]], one: SourceSentence) -> bool:
+    """Whether the sentence is about another one of the numbered things that were asked for.
+
+    The word pieces of a small cross-encoder hardly tell one number, version or code from another.
+    """
+    held = _numbered(f"{one.headings}\n{one.text}", one.passage.language) if asked else {}
+    return any(name in held and not numbers & held[name] for name, numbers in asked.items())
 
 
 def _sentences(passage: Passage) -> list[SourceSentence]:

@@ -100,7 +100,7 @@ def why_unsupported(
 
 
 def _mixes_columns(words: frozenset[str], counted: Sequence[Quantity], source: SourceSentence, english: bool) -> bool:
-    """Whether a text names a column of a row, but tells the numbers of another one."""
+    """Whether a text names one column of a row and tells another's numbers."""
     columns = source.columns
     labels = [content_words(label, source.passage.language) for label, _ in columns]
     named = [

@@ -72,6 +72,26 @@ def test_a_row_of_a_table_is_read_with_its_headings() -> None:
     assert [one.headings for one in source_sentences().of(later)] == ["Cats\n| Name | Age |", "Cats"]
 
 
+@pytest.mark.parametrize(
+    ("question", "right", "other"),
+    [
+        ("What does E-4019 mean?", "E4019 means the cat sleeps.", "E-4016 means the cat sleeps."),
+        ("How old is Depot 7?", "Depot 07 has a cat.", "Depot 08 has a cat."),
+        ("Is there a cat in version 2.1?", "Version 2.1 has a cat.", "Version 2.10 has a cat."),
+    ],
+)
+def test_what_is_told_of_another_number_comes_behind(question: str, right: str, other: str) -> None:
+    passages = [passage_of(other), passage_of("In 2019 a cat came to 9 houses.", 1), passage_of(right, 2)]
+    ranked = source_sentences().ranked(question, passages)
+    assert ranked[-1].sentence.text == other and ranked[-1].score <= ranked[-2].score - 6.0
+
+
+def test_a_year_after_a_preposition_is_no_name() -> None:
+    passages = [passage_of("In 2010 the cat slept."), passage_of("In 2014 the dog slept.", 1)]
+    ranked = source_sentences().ranked("Where did the cat sleep in 2014?", passages)
+    assert ranked[0].sentence.text == "In 2010 the cat slept."
+
+
 def test_of_many_sentences_those_that_share_words_with_the_question_are_read() -> None:
     reranker = TopicReranker()
     many = [passage_of(" ".join(f"Dogs run {number}." for number in range(30))), passage_of("It is a cat. Fish.", 1)]
