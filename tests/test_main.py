@@ -58,7 +58,7 @@ def test_json_is_the_whole_answer(written: list[str], capsys: pytest.CaptureFixt
     assert ANIMALS[2][citation["start"] : citation["end"]] == citation["quote"] == "Fish swim in the pond."
     assert set(answer) == {
         "question", "text", "sentences", "citations", "hits", "abstained", "confidence", "timings", "signals",
-        "incomplete", "near",
+        "incomplete", "language", "near",
     }  # fmt: skip
 
 

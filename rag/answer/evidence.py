@@ -32,7 +32,7 @@ _LONGEST, _BEFORE = 600, 200
 """Characters of a sentence, and of the one before it, that the reranker is given."""
 _OTHER = 6.0
 """Log-odds that a sentence loses which is about another number of what was asked for."""
-_NUMBERED = re.compile(r"([^\W\d_]{1,40})[ -]?(\d[\d.,]{0,40}(?<![.,]))")
+_NUMBERED = re.compile(r"(?<![^\W\d_])([^\W\d_]{1,40})[ -]?(\d[\d.,]{0,40}(?<![.,]))")
 _NO_NAME = frozenset(
     """a about after an and are around as at because before between but by during for from has have if in is it last
     least most nearly next of on or over since than that the then there they till to until was were when which who

@@ -13,8 +13,11 @@ _NO_TITLE = re.compile(
     r"|\W{0,2}(?:(?:new|untitled|unnamed|word|office|microsoft) ){0,3}(?:untitled|brochure|document"
     r"|dokument|documento|file|page|presentation|print|scan|sheet|slide|workbook)(?: title)?[\W_]{0,9}\d{0,9}\W{0,2}"
     r"|(?:microsoft |ms )?(?:word|powerpoint|excel|office|publisher) - .*|(?:https?|file|about|data|chrome):\S*"
-    r"|[a-z]:\\.*|/\S*|[\W_]{1,40}|[\W\d_]*"
-    r"|.*\.(?:docx?|docm|dotx?|dvi|html?|indd|od[pst]|pages|pdf|pptx?|ps|pub|qx[dp]|rtf|tex|txt|xlsx?|csv|md|jpe?g|png|tiff?)",
+    r"|[a-z]:\\.*|/\S*|[\W\d_]*",
+    re.IGNORECASE,
+)
+_OF_FILE = re.compile(
+    r"\.(?:docx?|docm|dotx?|dvi|html?|indd|od[pst]|pages|pdf|pptx?|ps|pub|qx[dp]|rtf|tex|txt|xlsx?|csv|md|jpe?g|png|tiff?)$",
     re.IGNORECASE,
 )
 
@@ -55,4 +58,4 @@ def first_heading(text: str) -> str | None:
 def own_title(title: str | None) -> str | None:
     """`title`, None if it is one that programs give: "about:blank", "(anonymous)", the file's name."""
     title = " ".join((title or "").split())[:TITLE]
-    return None if not title or _NO_TITLE.fullmatch(title) else title
+    return None if not title or _NO_TITLE.fullmatch(title) or _OF_FILE.search(title) else title

@@ -31,12 +31,19 @@ _UNDIVIDED = (
 )
 """Thai, Lao, Burmese, Khmer, Kana, Han and Hangul, whose words are not (or not enough) divided by blanks."""
 _TOKEN = re.compile(rf"[{_UNDIVIDED}]+|[^\W_{_UNDIVIDED}]+(?:[-._:/@&',][^\W_{_UNDIVIDED}]+)*(?:\+\+|#)?")
+_NOT_DIVIDED = re.compile(f"[{_UNDIVIDED}]")
 _PART = re.compile(r"[^\W_]+")
 _RUN = re.compile(r"\d{2,}|[^\W\d_]{2,}")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*\Z")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _BY_COMMAS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\Z")
 _BY_POINTS = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?\Z")
 _ACCENT = re.compile(r"[\u0300-\u036f]")
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff"
+    "\u20d0-\u20ff\ufe20-\ufe2f"
+)
+_TOO_MANY_MARKS = re.compile(f"([{_MARKS}]{{8}})[{_MARKS}]+")
+"""To sort a run of them takes the square of its length."""
 _LONGEST = 64
 """Characters of an identifier that is found as a whole."""
 
@@ -52,15 +59,15 @@ def tokenize(text: str, *languages: str) -> list[str]:
     into pairs of letters, as in Lucene's CJKBigramFilter.
     """
     stemmers = [Stemmer.Stemmer(STEMMERS[code]) for code in languages or ("en",) if code in STEMMERS]
-    plain = unicodedata.normalize("NFKC", _GROUPED.sub(",", text.translate(_PLAIN)))
+    plain = unicodedata.normalize("NFKC", _TOO_MANY_MARKS.sub(r"\1", _GROUPED.sub(",", text.translate(_PLAIN))))
     terms: list[str] = []
     for match in _TOKEN.finditer(plain):
         token = match[0]
         if token.isalpha() and token.isascii() and len(token) > 1:
             terms += _word(token, stemmers)
-        elif _NUMBER.match(token):
+        elif _NUMBER.fullmatch(token):
             terms += _number(token)
-        elif re.match(f"[{_UNDIVIDED}]", token):
+        elif _NOT_DIVIDED.match(token):
             terms += _pairs(token)
         else:
             terms += _compound(token, stemmers, _opens(plain, match.start()))

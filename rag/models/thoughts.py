@@ -14,16 +14,14 @@ CLOSING = "</think>"
 """What stands in a stream where all before it turns out to be thoughts, if that was not held back."""
 _OPENING, _CLOSING = ("<think>", "<thinking>", "[think]"), ("</think>", "</thinking>", "[/think]")
 _TAG = re.compile("|".join(map(re.escape, (*_OPENING, *_CLOSING))), re.IGNORECASE)
-_MOST = 8 * ANSWER
-"""Pieces of a stream that are read, and characters that are held back."""
 
 
 class Thoughts:
     """Takes the thoughts out of a model's streams; threads may share it.
 
     Some models begin in the midst of them, since the opening tag belongs to their prompt. So what a model says is held
-    back until a closing tag, or the end, shows what it was. Once a stream has ended without one, further streams are
-    given as they come.
+    back until a closing tag, the end, or its length shows what it was. Once a stream has ended without one, further
+    streams are given as they come.
     """
 
     def __init__(self, model: BaseChatModel) -> None:
@@ -36,16 +34,14 @@ class Thoughts:
         held: list[BaseMessage] = []
         text = _Text()
         length, reason = 0, None
-        for piece in islice(pieces, _MOST):
+        for piece in islice(pieces, ANSWER):
             reason = finish_reason(piece) or reason
             said = text.read(str(piece.text)[:ANSWER])
             if text.was_thought:
                 self._holds_back = self._begins_inside = True
                 said, held = said if holds_back else CLOSING + said, []
-            holds_back = holds_back and not text.has_tags
             length += len(said)
-            if length > _MOST:
-                return
+            holds_back = holds_back and not text.has_tags and length < ANSWER
             if said or not piece.text or finish_reason(piece):
                 held.append(piece if said == piece.text else _like(piece, said))
             if not holds_back:

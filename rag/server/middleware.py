@@ -44,7 +44,8 @@ _LONGEST_NUMBER = 15
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD]")
 _JSON = "rag.json"
-_FORMS = {UPLOAD, "/login"}
+_SIGN_IN = "/login"
+"""A form, whose page says what is wrong with it."""
 _NOT_UTF_8 = "The request is not in UTF-8; send it so."
 
 
@@ -185,12 +186,13 @@ class JsonBodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or scope["path"] in _FORMS:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"} or scope["path"] == UPLOAD:
             await self._app(scope, receive, send)
             return
         body = await Request(scope, receive).body()
         try:
-            body.decode()
+            if scope["path"] != _SIGN_IN:
+                body.decode()
             scope[_JSON] = _parsed(body)
         except UnicodeDecodeError:  # Each of the others would answer in its own way.
             await JSONResponse({"error": _NOT_UTF_8}, 400)(scope, receive, send)

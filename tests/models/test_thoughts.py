@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import pytest
 from fakes import answering
@@ -86,4 +87,10 @@ def test_the_piece_after_a_thought_keeps_why_the_stream_ended_but_no_probabiliti
 
 
 def test_a_model_that_thinks_for_good_is_given_up() -> None:
-    assert list(thoughts().without(AIMessageChunk("a" * 1_000) for _ in range(10**9))) == []
+    said = ["<think>", *["a" * 1_000] * 30_000]
+    assert [piece.text for piece in thoughts().without(map(AIMessageChunk, said)) if piece.text] == []
+
+
+def test_what_is_too_long_for_thoughts_without_a_tag_is_an_answer() -> None:
+    pieces = thoughts().without(AIMessageChunk("a" * 1_000) for _ in range(10**9))
+    assert [len(piece.text) for piece in islice(pieces, 30)] == [1_000] * 30
