@@ -38,6 +38,7 @@ _NO_NAME = frozenset(
     least most nearly next of on or over since than that the then there they till to until was were when which who
     with within""".split()  # noqa: SIM905
 )
+_WRITTEN = re.compile(r"\w")
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 
 
@@ -188,13 +189,15 @@ def _is_of_another(asked: Mapping[str, set[str]], one: SourceSentence) -> bool:
 
 def _sentences(passage: Passage) -> list[SourceSentence]:
     made = []
-    lines = passage.headings
+    lines, over = passage.headings, None
+    under, about = "", frozenset[str]()
     for place, span in enumerate(sentence_spans(passage.text, passage.language)):
         text = passage.text[span.start : span.end]
         where = Span(passage.start + span.start, passage.start + span.end)
         lines = staying(lines, text)
-        under = described(lines)
-        about = content_words(under, passage.language)
+        if lines != over:
+            over, under = lines, described(lines)
+            about = content_words(under, passage.language)
         made.append(SourceSentence(passage, place, where, text, content_words(text, passage.language), under, about))
         lines = opened(lines, text, passage.title)
     return made
@@ -202,6 +205,8 @@ def _sentences(passage: Passage) -> list[SourceSentence]:
 
 def content_words(text: str, language: str = "en") -> frozenset[str]:
     """The stemmed words of `text` that carry meaning, and every number in it."""
+    if not _WRITTEN.search(text):
+        return frozenset()
     plain = text.translate(TYPOGRAPHY)
     return frozenset(tokenize(plain, language)) | frozenset(_NUMBER.findall(plain))
 

@@ -12,6 +12,8 @@ _LINE = re.compile(r"[^\n\r]+")
 _RULE = re.compile(r"[|:\- ]+")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _ITEM = re.compile(r"(?:[-*+•–]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.)]|\[[ x]\])\s")
+_MARKS = 10
+"""Characters in which the marks of a heading stand."""
 _TABLE = 3
 """Columns."""
 _PRINTED = re.compile(r"\w")
@@ -23,6 +25,8 @@ _HEAD = 300
 
 def heading(line: str) -> Heading | None:
     """The heading that a line with marks is, if it is one."""
+    if "#" not in line[:_MARKS] and "\n" not in line:
+        return None
     return next((one for one in headings(line) if one.title), None)
 
 

@@ -8,12 +8,13 @@ from rag.bounds import TITLE
 from rag.documents.layout import headings
 
 _NO_TITLE = re.compile(
-    r"\W{0,9}(?:anonymous|cover|index|no title|none|null|start|title|undefined|unknown|unnamed|unspecified|page title"
-    r"|react app|vite app|powerpoint presentation|sans titre|documento? sin t[ií]tulo|unbenannt(?:es dokument)?)\W{0,9}"
+    r"\A(?:\W{0,9}(?:anonymous|cover|index|no title|none|null|start|title|undefined|unknown|unnamed|unspecified"
+    r"|page title|react app|vite app|powerpoint presentation|sans titre|documento? sin t[ií]tulo"
+    r"|unbenannt(?:es dokument)?)\W{0,9}"
     r"|\W{0,2}(?:(?:new|untitled|unnamed|word|office|microsoft) ){0,3}(?:untitled|brochure|document"
     r"|dokument|documento|file|page|presentation|print|scan|sheet|slide|workbook)(?: title)?[\W_]{0,9}\d{0,9}\W{0,2}"
     r"|(?:microsoft |ms )?(?:word|powerpoint|excel|office|publisher) - .*|(?:https?|file|about|data|chrome):\S*"
-    r"|[a-z]:\\.*|/\S*|[\W\d_]*",
+    r"|[a-z]:\\.*|/\S*|[\W\d_]*)\Z",
     re.IGNORECASE,
 )
 _OF_FILE = re.compile(
@@ -58,4 +59,4 @@ def first_heading(text: str) -> str | None:
 def own_title(title: str | None) -> str | None:
     """`title`, None if it is one that programs give: "about:blank", "(anonymous)", the file's name."""
     title = " ".join((title or "").split())[:TITLE]
-    return None if not title or _NO_TITLE.fullmatch(title) or _OF_FILE.search(title) else title
+    return None if not title or _NO_TITLE.match(title) or _OF_FILE.search(title) else title

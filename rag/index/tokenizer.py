@@ -35,8 +35,8 @@ _NOT_DIVIDED = re.compile(f"[{_UNDIVIDED}]")
 _PART = re.compile(r"[^\W_]+")
 _RUN = re.compile(r"\d{2,}|[^\W\d_]{2,}")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_BY_COMMAS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?\Z")
-_BY_POINTS = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?\Z")
+_BY_COMMAS = re.compile(r"\A\d{1,3}(?:,\d{3})+(?:\.\d+)?\Z")
+_BY_POINTS = re.compile(r"\A\d{1,3}(?:\.\d{3})+(?:,\d+)?\Z")
 _ACCENT = re.compile(r"[\u0300-\u036f]")
 _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u1ab0-\u1aff\u1dc0-\u1dff"
