@@ -36,8 +36,11 @@ _NUMBERED = re.compile(r"(?<![^\W\d_])([^\W\d_]{1,40})[ -]?(\d[\d.,]{0,40}(?<![.
 _NO_NAME = frozenset(
     """a about after an and are around as at because before between but by during for from has have if in is it last
     least most nearly next of on or over since than that the then there they till to until was were when which who
-    with within""".split()  # noqa: SIM905
+    with within
+    january february march april may june july august september october november december
+    jan feb mar apr jun jul aug sep sept oct nov dec""".split()  # noqa: SIM905
 )
+"""Words before a number that do not name what has it: it counts or measures, or is part of a date."""
 _WRITTEN = re.compile(r"\w")
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 

@@ -19,7 +19,7 @@ _PIECE = re.compile(r"[A-Za-z\u00c0-\u024f]{1,8}|\d{1,3}|[^\s]")
 _PIECES = 2
 """In a word: an embedder that takes 256 tokens reads all of 110 words, be they signs, numbers or Chinese."""
 _ENDS_SENTENCE = re.compile(r"[.!?:;…。！？][\"'”’»)\]]*\s*$")
-_OPENS_BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\d{1,9}[.)]\s|>|\|")
+_OPENS_BLOCK = re.compile(r"#{1,6}\s|[-*+•]\s|\(?(?:\d{1,9}|[a-z]|[ivx]{2,4})[.)]\s|>|\|")
 _WRAPPED_LINE = 40
 """Characters; a shorter line without a full stop is a title, not the first part of a wrapped sentence."""
 _LONGEST_SENTENCE = 60

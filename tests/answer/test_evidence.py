@@ -86,10 +86,16 @@ def test_what_is_told_of_another_number_comes_behind(question: str, right: str, 
     assert ranked[-1].sentence.text == other and ranked[-1].score <= ranked[-2].score - 6.0
 
 
-def test_a_year_after_a_preposition_is_no_name() -> None:
-    passages = [passage_of("In 2010 the cat slept."), passage_of("In 2014 the dog slept.", 1)]
-    ranked = source_sentences().ranked("Where did the cat sleep in 2014?", passages)
-    assert ranked[0].sentence.text == "In 2010 the cat slept."
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Where did the cat sleep in 2014?", "In 2010 the cat slept."),
+        ("Where did the cat sleep on May 5?", "On 5 May 2019 the cat slept."),
+    ],
+)
+def test_a_date_is_no_name(question: str, text: str) -> None:
+    passages = [passage_of(text), passage_of("In 2014, on May 5, the dog slept.", 1)]
+    assert source_sentences().ranked(question, passages)[0].sentence.text == text
 
 
 def test_of_many_sentences_those_that_share_words_with_the_question_are_read() -> None:

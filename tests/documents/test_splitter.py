@@ -40,6 +40,15 @@ def test_wrapped_lines_are_joined_and_titles_are_not() -> None:
     ]
 
 
+def test_items_with_letters_are_not_joined() -> None:
+    items = ["(a) the tenant pays for the water and the sewers;", "b. the landlord pays for the insurance of the house"]
+    assert texts("\n".join(items)) == items
+    assert (
+        texts("the tenant pays for the water and the sewers\niv) and for the insurance")[1]
+        == "iv) and for the insurance"
+    )
+
+
 def test_a_text_without_full_stops_is_cut_between_words() -> None:
     spans = texts(" ".join(["word"] * 130))
     assert [len(span.split()) for span in spans] == [60, 60, 10]
