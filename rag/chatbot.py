@@ -22,7 +22,7 @@ from rag.answer.context import gather
 from rag.answer.evidence import SourceSentences
 from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
 from rag.answer.kinds import KindClassifier
-from rag.answer.question import stand_alone
+from rag.answer.question import is_greeting, stand_alone
 from rag.answer.writer import Draft, Writer, given, likeliest, nearest
 from rag.bounds import QUESTION
 from rag.documents.language import DEFAULT, language_of
@@ -36,7 +36,7 @@ from rag.models.progress import Progress, silent
 from rag.models.reranker import Reranker, make_reranker
 from rag.replies import LANGUAGES, replies
 from rag.settings import Settings
-from rag.types import Answer, Citation, Documents, Event, Evidence, Hit, Timings
+from rag.types import GREETING, Answer, Citation, Documents, Event, Evidence, Hit, Timings
 
 _REMEMBERED = 200
 """Answers that are given again if the same is asked while the index is the same."""
@@ -158,7 +158,8 @@ class Chatbot:
         the draft before would not have had read too, nor while any question is being answered, nor if the model is
         not the one inside this process. Raises like `ask`.
         """
-        if not self._reads_ahead or self._asked or not self._engine.acquire(blocking=False):
+        idle = self._reads_ahead and not self._asked and not is_greeting(draft)
+        if not idle or not self._engine.acquire(blocking=False):
             return
         try:
             wording, other = stand_alone(checked(draft), history)
@@ -221,6 +222,9 @@ class Chatbot:
         question = checked(question)
         wording, other = stand_alone(question, history)
         clock.mark("rewrite")
+        if is_greeting(question):
+            yield from _greeted(question, clock)
+            return
         reading, ranked = self._finder.find(wording.searched, [other], documents, config)
         hits = ranked[: self.settings.passages]
         clock.mark("retrieve")
@@ -294,6 +298,15 @@ class Chatbot:
             near=near,
             language=language,
         )
+
+
+def _greeted(question: str, clock: "_Clock") -> Iterator[Event]:
+    """The events of a greeting, of which nothing is searched."""
+    yield []
+    clock.mark("retrieve")
+    yield Evidence(())
+    clock.mark("evidence")
+    yield Answer(question, GREETING, (), (), (), abstained=True, confidence=0.0, timings=clock.timings())
 
 
 class _Clock:

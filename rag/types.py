@@ -15,6 +15,8 @@ INCOMPLETE: dict[Incomplete, str] = {
 }
 """What a reader is told of an answer that is not whole."""
 ABSTENTION = "The documents do not answer this question."
+GREETING = "Ask a question about the documents."
+"""What is said to a greeting or to thanks."""
 NEAREST = "The documents do not say this outright. Nearest to it:"
 """What stands before the quotations where they may answer, or may not."""
 
@@ -183,9 +185,9 @@ class Answer:
 
     `question` is the question as searched, after any rewriting. `confidence` is the
     estimated probability (0..1) that what was read answers it. When `abstained`, `sentences` and
-    `citations` are empty; then `text` is ABSTENTION, or, where the confidence is middling, NEAREST with
-    the quotations of `near`, the sentences nearest to the question (else `near` is empty). `signals`
-    are what the confidence is made of, by name (rag/answer/confidence.py). `incomplete` says why the
+    `citations` are empty; then `text` is ABSTENTION, for mere greetings GREETING, or, where the confidence is
+    middling, NEAREST with the quotations of `near`, the sentences nearest to the question (else `near` is empty).
+    `signals` are what the confidence is made of, by name (rag/answer/confidence.py). `incomplete` says why the
     model's words are not all there, if they are not: the last sentence is then not vouched for.
     `language` is the ISO 639-1 code of what is said in place of an answer (rag/replies.py).
     """

@@ -78,6 +78,15 @@ def test_a_citation_outside_the_hits_brings_its_passage_along(settings: Settings
     assert [hit.passage.text for hit in answer.hits] == [ANIMALS[2], ANIMALS[1]]
 
 
+def test_a_greeting_is_answered_without_a_search_or_the_model(settings: Settings, animals: Index) -> None:
+    model = answering("Hello.")
+    hits, evidence, answer = chatbot(settings, animals, model).stream("Hello!")
+    assert (hits, evidence, model.prompts) == ([], Evidence(()), [])
+    assert isinstance(answer, Answer)
+    assert answer.abstained
+    assert answer.text == "Ask a question about the documents."
+
+
 def test_a_follow_up_is_searched_and_asked_with_the_turn_before(settings: Settings, animals: Index) -> None:
     model = answering("A dog eats two bones.")
     answer = chatbot(settings, animals, model).ask("What does he eat?", [("Who is Rex?", "The dog is called Rex.")])

@@ -28,6 +28,10 @@ _SAYS_NOTHING = frozenset(
     there here and or of in on at to for by with from if i you we me us my your our any some yes no please tell say
     says said really exactly happened happens""".split()  # noqa: SIM905
 )
+_GREETS = frozenset(
+    "hello hallo hi hey howdy greetings morning afternoon evening bye goodbye thanks thank thx cheers ok okay".split()  # noqa: SIM905
+)
+_WITH_GREETINGS = frozenset("good again there all everyone you very so much a lot great nice cool bot chatbot".split())  # noqa: SIM905
 _LONGEST_ANSWER = 300
 """Characters of the earlier answer's first sentence."""
 _READ = 1_000
@@ -80,14 +84,20 @@ def points_back(question: str) -> bool:
 
 
 def last_turn(history: Sequence[tuple[str, str]]) -> str:
-    """The question before and the first sentence of its answer; empty without a history."""
-    if not history:
-        return ""
-    asked, said = (text.strip() for text in history[-1])
-    said = clean(said[:_READ])
-    first = next((said[span.start : span.end] for span in sentence_spans(said)), "")
-    answered = first if first not in ABSTENTIONS and len(first) <= _LONGEST_ANSWER else ""
-    return f"{clean(asked[:QUESTION]).strip()} {answered}".strip()
+    """The last question that was answered and its answer's first sentence, or nothing."""
+    for question, answer in reversed(history):
+        asked, said = clean(question[:QUESTION]).strip(), clean(answer[:_READ]).strip()
+        if said in ABSTENTIONS or is_greeting(asked):
+            continue
+        first = next((said[span.start : span.end] for span in sentence_spans(said)), "")
+        return f"{asked} {first if len(first) <= _LONGEST_ANSWER else ''}".strip()
+    return ""
+
+
+def is_greeting(question: str) -> bool:
+    """Whether it is nothing but English words of greeting, thanks or parting."""
+    words = set(_WORD.findall(question.lower()))
+    return bool(words & _GREETS) and words <= _GREETS | _WITH_GREETINGS
 
 
 # Its kind

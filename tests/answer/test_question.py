@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answer.question import is_choice, points_back, stand_alone
+from rag.answer.question import is_choice, is_greeting, points_back, stand_alone
 from rag.types import ABSTENTION
 
 
@@ -63,6 +63,30 @@ def test_of_a_long_answer_the_beginning_is_looked_through() -> None:
     )
 
 
-@pytest.mark.parametrize("said", [ABSTENTION, "", "a" * 400])
-def test_an_abstention_or_a_long_answer_is_not_repeated(said: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hello", True),
+        ("Hi there!", True),
+        ("Good morning, everyone.", True),
+        ("ok, thank you very much", True),
+        ("Thanks a lot", True),
+        ("Good?", False),
+        ("Thanks, how much is it?", False),
+        ("Hello Rex", False),
+        ("", False),
+    ],
+)
+def test_a_greeting_is_nothing_but_words_of_greeting(text: str, expected: bool) -> None:
+    assert is_greeting(text) is expected
+
+
+@pytest.mark.parametrize("turn", [("hello", "Ask a question about the documents."), ("Who is Tim?", ABSTENTION)])
+def test_a_greeting_or_a_refused_question_is_nothing_to_point_back_at(turn: tuple[str, str]) -> None:
+    assert stand_alone("What does he eat?", [turn])[0].earlier == ""
+    assert stand_alone("What does he eat?", [("Who is Rex?", "A dog."), turn])[0].earlier == "Who is Rex? A dog."
+
+
+@pytest.mark.parametrize("said", ["", "a" * 400])
+def test_a_long_answer_is_not_repeated(said: str) -> None:
     assert stand_alone("What does he eat?", [("Who is Rex?", said)])[0].earlier == "Who is Rex?"
