@@ -156,3 +156,50 @@ def strange_server(sent: bytes) -> Iterator[str]:
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         listener.shutdown(socket.SHUT_RDWR)
+
+
+class Line:
+    """A line to an address of loopback, which can be cut and mended."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = host, port
+        self._is_up = True
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def cut(self) -> None:
+        """End every connection, and take no new one until it is mended."""
+        self._is_up = False
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._is_up = True
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # until it is closed
+            while True:
+                near, _ = self._listener.accept()
+                if not self._is_up:
+                    near.close()
+                    continue
+                far = socket.create_connection(self._target)
+                self._ends += near, far
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while read := one.recv(65_536):
+                other.sendall(read)
+        for end in (one, other):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

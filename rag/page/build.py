@@ -56,9 +56,11 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
 
         outputs = [chat, pane, past, box, send, stop, identity]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        gr.on([box.submit, send.click], page.ask, [box, identity, documents.chosen], outputs, **quiet)
-        chat.submit(page.again, [identity, documents.chosen], outputs, **quiet)
-        chat.click(page.act, [identity], outputs, trigger_mode="multiple", **quiet)
+        # "multiple": an answer that is followed does not hinder what is asked in another conversation.
+        many = quiet | {"trigger_mode": "multiple"}
+        gr.on([box.submit, send.click], page.ask, [box, identity, documents.chosen], outputs, **many)
+        chat.submit(page.again, [identity, documents.chosen], outputs, **many)
+        chat.click(page.act, [identity], outputs, **many)
         stop.click(page.stop, [identity], None, queue=False, **quiet)
         if reads:  # The page's script sends it while a question is typed.
             draft = [box, identity, documents.chosen]

@@ -3,7 +3,7 @@ another tab nor a restart of the server is written over."""
 
 import logging
 import secrets
-import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from rag import bounds
-from rag.errors import RagError, for_readers
+from rag.errors import QuestionError, RagError, for_readers
 from rag.page.choice import Chosen
 from rag.page.conversation import conversation, conversation_list, top_bar
 from rag.page.documents import asked
-from rag.page.run import Run, converse, history_of
 from rag.page.source import loaded, opening, source
 from rag.page.suggest import first_questions, next_questions
-from rag.server.gradio_calls import Click, click_of, conversation_id
+from rag.server.answering import Answering, Running
+from rag.server.gradio_calls import SESSIONS, Click, click_of, conversation_id
 from rag.server.log import reason
-from rag.server.records import Rating, Turn, end
-from rag.server.service import Service, ServiceEvent
+from rag.server.records import Rating, Turn, history_of
+from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
 
@@ -42,14 +42,13 @@ class Page:
         self._service = service
         self._store = store
         self._settings = settings
-        self._runs: dict[tuple[str, str], Run] = {}
-        self._beginning = threading.Lock()
+        self._answering = Answering(service, store)
+        self._shown: OrderedDict[str, str] = OrderedDict()
 
-    def load(self, request: gr.Request) -> Values:
-        """The conversation that the address names, or a new one."""
+    def load(self, request: gr.Request) -> Iterator[Values]:
+        """The conversation that the address names, with the answer under way in it, or a new one."""
         owner, identity = _owner(request), conversation_id(request.query_params.get("c"))
-        turns = self._kept(owner, identity)
-        return self.draw(owner, turns, identity if turns else _new())
+        yield from self._open(owner, identity, request)
 
     def top(self, chosen: Chosen) -> str:
         """The bar, which says which documents can be asked, and how many of them are."""
@@ -87,71 +86,87 @@ class Page:
 
     def stop(self, identity: str, request: gr.Request) -> None:
         """End the answer that is under way in the conversation."""
-        if run := self._runs.get((_owner(request), identity)):
-            run.stop()
+        self._answering.stop(_owner(request), identity)
 
     def _begin(
         self, owner: str, identity: str, question: str, turns: Turns, replaced: Turns, chosen: Chosen,
         request: gr.Request,
     ) -> Iterator[Values]:  # fmt: skip
-        key, request_id = (owner, identity), request.headers.get("x-request-id", "")
-
-        def asker(question: str, history: list[tuple[str, str]]) -> Iterator[ServiceEvent]:
-            yield from self._service.ask(owner, question, history, asked(chosen), request_id=request_id)
-
-        if len(question) > bounds.QUESTION or not question.strip():
-            gr.Info(BLANK if len(question) <= bounds.QUESTION else LONG)
+        running, why = None, BLANK if not question.strip() else LONG
+        if question.strip() and len(question) <= bounds.QUESTION:
+            try:
+                request_id = request.headers.get("x-request-id", "")
+                running = self._answering.begin(
+                    owner, identity, question, turns, replaced, documents=asked(chosen), request_id=request_id
+                )
+                why = UNDER_WAY
+            except QuestionError as error:
+                why = str(error)
+        if running is None:
+            gr.Info(why)
             yield (gr.skip(),) * VALUES
             return
-        with self._beginning:
-            if self._busy(owner, identity):
-                gr.Info(UNDER_WAY)
-                yield (gr.skip(),) * VALUES
-                return
-            run = self._runs[key] = Run(asker, question, history_of(turns))
-        try:
-            yield from self._asked(run, owner, identity, question, turns, replaced)
-        finally:
-            if self._runs.get(key) is run:
-                del self._runs[key]
+        yield from self._follow(running, owner, identity, request, box="")
 
-    def _asked(
-        self, run: Run, owner: str, identity: str, question: str, turns: Turns, replaced: Turns
+    def _follow(
+        self, running: Running, owner: str, identity: str, request: gr.Request, box: str | None = None
     ) -> Iterator[Values]:
-        grown, shown, kept = turns, None, False
-        try:
-            for number, grown in enumerate(converse(run, question, turns)):
-                last = grown[-1]
-                over = last.state != "running"
-                if over and replaced and last.hits is None:  # It was refused: what it was to replace stays.
-                    gr.Warning(last.note)
-                    yield self.draw(owner, turns + replaced, identity)
-                    return
-                found = (last.hits, last.evidence, last.answer, last.ahead)
-                if found == shown and not over and run.behind:
-                    continue
-                keep = over or (not kept and last.hits is not None)
-                if keep:
-                    kept = _tried(self._store.write, owner, identity, grown)
-                pane = shown is None or found[:3] != shown[:3]
-                shown = found
-                yield self.draw(owner, grown, identity, not over, "" if number == 0 else None, pane, keep)
-        finally:
-            if kept and grown[-1].state == "running":  # The reader has gone.
-                _tried(self._store.write, owner, identity, (*grown[:-1], end(grown[-1], stopped=True)))
+        """The values as the answer grows, as long as the page shows this conversation and no other event does it."""
+        token, session = secrets.token_hex(4), str(request.session_hash)
+        self._shown[session] = token
+        self._shown.move_to_end(session)
+        while len(self._shown) > SESSIONS:
+            self._shown.popitem(last=False)
+        shown: tuple[object, ...] | None = None
+        before: object = None
+        for progress in running.follow():
+            if self._shown.get(session) != token:
+                return
+            if progress is before:
+                continue
+            before, last = progress, progress.turns[-1]
+            found = (last.hits, last.evidence, last.answer)
+            pane, lists = shown != found, progress.is_over or shown is None or shown[0] != found[0]
+            if progress.warning:
+                gr.Warning(progress.warning)
+            yield self.draw(owner, progress.turns, identity, not progress.is_over, box, pane, lists)
+            shown, box = found, None
 
-    def act(self, identity: str, request: gr.Request, event: gr.EventData) -> Values:
+    def _open(self, owner: str, identity: str, request: gr.Request) -> Iterator[Values]:
+        """Show a conversation, and the answer under way in it."""
+        self._shown.pop(str(request.session_hash), None)
+        if running := self._answering.under_way(owner, identity):
+            yield from self._follow(running, owner, identity, request)
+            return
+        turns = self._kept(owner, identity)
+        yield self.draw(owner, turns, identity if turns else _new())
+
+    def act(self, identity: str, request: gr.Request, event: gr.EventData) -> Iterator[Values]:
         """What a click in the panes asks for, beside questions."""
         wanted = click_of(event)
-        if wanted is None:
-            return (gr.skip(),) * VALUES
+        if wanted and wanted.action in ("open", "new"):
+            yield from self._open(_owner(request), wanted.conversation, request)
+        elif wanted and wanted.action == "refresh":
+            yield from self._refreshed(_owner(request), wanted, request)
+        elif wanted:
+            yield self._changed(identity, request, wanted)
+
+    def _refreshed(self, owner: str, wanted: Click, request: gr.Request) -> Iterator[Values]:
+        """What another tab has changed since this one had `wanted.turn` turns of its conversation."""
+        is_under_way = self._answering.under_way(owner, wanted.conversation)
+        if is_under_way or len(self._kept(owner, wanted.conversation)) != (wanted.turn or 0):
+            yield from self._open(owner, wanted.conversation, request)
+        else:
+            yield gr.skip(), gr.skip(), self._listing(owner, wanted.conversation), *(gr.skip(),) * (VALUES - 3)
+
+    def _changed(self, identity: str, request: gr.Request, wanted: Click) -> Values:
         owner, identity, action = _owner(request), conversation_id(identity), wanted.action
         turns = self._kept(owner, identity)
         turn = next((turn for turn in turns if turn.number == wanted.turn), None)
         if action == "source" and turn:
             return gr.skip(), source(turn, self._service.bot.documents), *(gr.skip(),) * (VALUES - 2)
         named = wanted.conversation or identity
-        if self._busy(owner, identity) or (action == "remove" and self._busy(owner, named)):
+        if self._answering.under_way(owner, named if action == "remove" else identity):
             gr.Info(UNDER_WAY)
             return (gr.skip(),) * VALUES
         if action == "rate" and turn:
@@ -163,10 +178,6 @@ class Page:
         elif action == "remove":
             _tried(self._store.delete, owner, named)
             turns = self._kept(owner, identity)
-        elif action == "open":
-            identity, turns = named, self._kept(owner, named)
-        elif action == "new":
-            turns = ()
         return self.draw(owner, turns, identity if turns else _new(), pane=action != "rate")
 
     def _rated(self, owner: str, identity: str, turns: Turns, turn: Turn, wanted: Click) -> Turns:
@@ -201,15 +212,9 @@ class Page:
             identity,
         )
 
-    def _busy(self, owner: str, identity: str) -> bool:
-        run = self._runs.get((owner, identity))
-        return run is not None and not run.ended
-
     def _kept(self, owner: str, identity: str) -> Turns:
-        turns = _read(lambda: self._store.read(owner, identity), None) or ()
-        if turns and turns[-1].answer is None and self._busy(owner, identity):
-            return *turns[:-1], replace(turns[-1], note="This is being answered; load the page again in a while.")
-        return turns
+        running = self._answering.under_way(owner, identity)
+        return running.turns if running else _read(lambda: self._store.read(owner, identity) or (), ())
 
     def _listing(self, owner: str, identity: str) -> str:
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""

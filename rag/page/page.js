@@ -8,9 +8,10 @@
   const HEARTBEAT = 10000;
   const PAUSE = 400, BETWEEN = 800, LONG = 1500, WORDS = 3;  // milliseconds, and the words of a draft at least
   let drafts = false, draft = "", sent = -LONG, pause;
-  let wanted = null, opener = null, atEnd = true, turns = 0, lost = false;
+  let wanted = null, opener = null, atEnd = true, turns = 0, lost = false, typing = false;
 
   const byId = (id) => document.getElementById(id);
+  const box = () => document.querySelector("#question textarea");
   const log = () => document.querySelector("#chat .log");
   const busy = () => log()?.dataset.busy === "true";
   const send = (event, data) => parts.chat.trigger(event, data);
@@ -22,19 +23,21 @@
 
   // While a question is typed the model reads for it: when the typing pauses, and now and then at the end of a word.
   function typed(event) {
-    if (!drafts || !event.target.matches?.("#question textarea")) return;
+    if (!event.target.matches?.("#question textarea")) return;
+    typing = true;
+    keep();
+    if (!drafts) return;
     clearTimeout(pause);
-    const box = event.target, since = performance.now() - sent;
-    const word = /\s$/.test(box.value.slice(0, box.selectionEnd));
-    if (word && since >= LONG) tell(box); else pause = setTimeout(tell, Math.max(PAUSE, BETWEEN - since), box);
+    const since = performance.now() - sent, word = /\s$/.test(box().value.slice(0, box().selectionEnd));
+    if (word && since >= LONG) tell(); else pause = setTimeout(tell, Math.max(PAUSE, BETWEEN - since));
   }
-  async function tell(box) {
-    const text = box.value.trim(), known = text === draft;
+  async function tell() {
+    const text = box().value.trim(), known = text === draft;
     draft = text;
     if (known || busy() || text.split(/\s+/).length < WORDS) return;
     sent = performance.now();
     // Gradio loads the page anew after a call that does not get through, and what is typed would be gone.
-    if (await answers() && box.value.trim() && !busy()) send("input");
+    if (await answers() && box().value.trim() && !busy()) send("input");
   }
   document.addEventListener("input", typed);
   document.addEventListener("keydown", (event) => {
@@ -165,7 +168,7 @@
     complain: (button) => complain(button.closest(".complaint")),
     cancel: (button) => { button.closest(".complaint").hidden = true; },
     suggest: (button) => send("submit", { action: "suggest", question: button.dataset.question }),
-    new: () => { close(); send("click", { action: "new" }); byId("question")?.querySelector("textarea")?.focus(); },
+    new: () => { close(); send("click", { action: "new" }); box()?.focus(); },
     open: (button) => { close(); send("click", { action: "open", conversation: button.dataset.conversation }); },
     remove: (button) => {
       if (confirm("Delete this conversation for good?"))
@@ -193,7 +196,7 @@
     if (event.key === "Escape" && !close() && busy()) byId("stop")?.click();
     if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      byId("question")?.querySelector("textarea")?.focus();
+      box()?.focus();
     }
   });
 
@@ -219,7 +222,7 @@
   }
   addEventListener("popstate", () => {
     const shown = new URLSearchParams(location.search).get("c");
-    if (!busy()) send("click", shown ? { action: "open", conversation: shown } : { action: "new" });
+    send("click", shown ? { action: "open", conversation: shown } : { action: "new" });
   });
 
   function end(pane) {  // how far to follow: what is being written stays in view above the evidence
@@ -230,9 +233,20 @@
     return Math.min(last, Math.max(turn.offsetTop, written - pane.clientHeight * 0.6));
   }
 
+  // Gradio loads the page anew after a lost connection: what was typed is there again.
+  function keep() {
+    if (!box()) return;
+    const kept = typing ? null : sessionStorage.getItem("question");
+    typing = true;
+    if (!kept || box().value) return sessionStorage.setItem("question", box().value);
+    box().value = kept;
+    box().dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
   function follow(element) {
     const count = element.querySelectorAll(".turn").length;
     if (count > turns) atEnd = true;
+    if (count > turns || !typing) setTimeout(keep, PAUSE);  // What was typed may have been asked.
     turns = count;
     document.body.dataset.busy = String(busy());
     if (atEnd) element.scrollTop = end(element);
@@ -249,9 +263,15 @@
     const there = await answers();
     if (!there && !lost) say("The connection to the server is lost. The page tries again by itself.");
     if (there && lost) {
-      if (busy()) location.reload(); else say("");
+      say("");
+      catchUp();
     }
     lost = !there;
+  }
+  // What came meanwhile: an answer goes on without this page, and another tab may have asked.
+  function catchUp() {
+    const conversation = log()?.dataset.conversation ?? "", had = turns ? { turn: turns } : {};
+    send("click", { action: busy() ? "open" : "refresh", conversation, ...had });
   }
 
   if ((localStorage.getItem("theme") ?? "") === "dark" && document.body) document.body.classList.add("dark");
@@ -273,6 +293,7 @@
       pane.addEventListener("scroll", () => { atEnd = end(pane) - pane.scrollTop < 60; });
       watch("value", () => follow(pane));
       setInterval(heartbeat, HEARTBEAT);
+      document.addEventListener("visibilitychange", () => { if (!document.hidden) catchUp(); });
       addEventListener("offline", heartbeat);
       addEventListener("online", heartbeat);
     }

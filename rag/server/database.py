@@ -30,6 +30,7 @@ class Database:
         self._path = path
         self._schema = schema
         self._using = threading.Lock()
+        self._is_closed = False
         try:
             if path.exists() and not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # SQLite would only read it.
@@ -50,6 +51,8 @@ class Database:
         if not self._using.acquire(timeout=LOCK_SECONDS):
             raise _unusable("it is busy")
         try:
+            if self._is_closed:  # An answer may come when the server has ended.
+                raise _unusable("it is closed")
             self._follow()
             yield self._connection
         except sqlite3.ProgrammingError:
@@ -73,6 +76,7 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         with self._using, suppress(OSError):
+            self._is_closed = True
             self._let_go()
 
     def _open(self) -> None:

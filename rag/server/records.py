@@ -3,11 +3,13 @@
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, get_args
 
 from pydantic import TypeAdapter
 
+from rag import bounds
 from rag.server.service import ServiceEvent, Waiting
 from rag.types import INCOMPLETE, Answer, Citation, Evidence, Hit
 
@@ -59,6 +61,12 @@ def end(turn: Turn, stopped: bool) -> Turn:
     if stopped:
         return replace(turn, state="stopped", note="Stopped.")
     return replace(turn, state="failed", note=INCOMPLETE["broke off"])
+
+
+def history_of(turns: Sequence[Turn]) -> list[tuple[str, str]]:
+    """The last (question, answer) pairs, which a further question may point back at."""
+    told = [turn for turn in turns if turn.text and turn.state in ("done", "stopped")][-bounds.TURNS :]
+    return [(turn.question, turn.text[: bounds.TURN]) for turn in told]
 
 
 @dataclass(frozen=True)

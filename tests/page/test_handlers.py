@@ -63,7 +63,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def by(owner: str = "ann", **parameters: str) -> Any:
     """A request of an owner."""
-    return SimpleNamespace(username=owner, query_params=parameters, headers={})
+    return SimpleNamespace(username=owner, query_params=parameters, headers={}, session_hash=owner)
 
 
 def click(**data: Any) -> Any:
@@ -83,7 +83,11 @@ def again(page: Page, identity: str, **data: Any) -> tuple[Any, ...]:
 
 
 def act(page: Page, identity: str, owner: str = "ann", **data: Any) -> tuple[Any, ...]:
-    return page.act(identity, by(owner), click(**data))
+    return [*page.act(identity, by(owner), click(**data)), (gr.skip(),) * VALUES][0]
+
+
+def loaded(page: Page, request: Any) -> tuple[Any, ...]:
+    return next(page.load(request))
 
 
 def kept(store: Store, identity: str) -> tuple[Turn, ...]:
@@ -101,12 +105,16 @@ def skipped(values: tuple[Any, ...]) -> bool:
 def test_the_values_grow_and_the_pane_is_drawn_only_when_it_changes(page: Page, bot: FakeBot) -> None:
     bot.gate.clear()
     steps = page.ask("Q?", "", None, by())
-    first, found = next(steps), next(steps)
-    assert first[BOX] == "" and found[BOX] == gr.skip()
-    assert (first[SEND]["visible"], first[STOP]["visible"]) == (False, True)
-    assert "Looking for passages" in first[CHAT] and "t1-p1" in found[PANE]
+    seen = [next(steps)]
+    while "Said" not in seen[-1][CHAT]:
+        seen.append(next(steps))
     bot.gate.set()
-    *_, last = steps
+    seen += steps
+    assert [values[BOX] for values in seen] == ["", *[gr.skip()] * (len(seen) - 1)]
+    assert (seen[0][SEND]["visible"], seen[0][STOP]["visible"]) == (False, True)
+    drawn = [values[PANE] for values in seen if values[PANE] != gr.skip()]
+    assert "t1-p1" in drawn[-2] and len(drawn) <= 3
+    last = seen[-1]
     assert (
         "Said Q?" in last[CHAT]
         and "t1-c1" in last[PANE]
@@ -121,23 +129,45 @@ def test_a_blank_question_is_not_asked(page: Page, bot: FakeBot, told: list[str]
 
 def test_a_conversation_is_kept_for_its_owner_and_there_again_by_its_address(page: Page, store: Store) -> None:
     identity = asked(page, "one")
-    loaded = page.load(by(c=identity))
-    assert f'data-conversation="{identity}"' in loaded[CHAT] and "aria-current=true" in loaded[LIST]
-    assert "Said one" in loaded[CHAT] and loaded[IDENTITY] == identity and "t1-c1" in loaded[PANE]
+    drawn = loaded(page, by(c=identity))
+    assert f'data-conversation="{identity}"' in drawn[CHAT] and "aria-current=true" in drawn[LIST]
+    assert "Said one" in drawn[CHAT] and drawn[IDENTITY] == identity and "t1-c1" in drawn[PANE]
     for request in (by("ben", c=identity), by(c="unknown"), by()):
-        other = page.load(request)
+        other = loaded(page, request)
         assert "Said one" not in other[CHAT] and other[IDENTITY] not in ("", identity)
     assert store.conversations("ben") == []
 
 
-def test_a_reader_who_goes_away_leaves_what_was_written(page: Page, store: Store, bot: FakeBot) -> None:
+def test_an_answer_goes_on_without_its_reader_and_is_followed_by_any_other_tab(
+    page: Page, store: Store, bot: FakeBot
+) -> None:
     bot.gate.clear()
     steps = page.ask("Q?", "", None, by())
-    values = next(values for values in steps if "Said" in values[CHAT])
+    identity = next(values for values in steps if "Said" in values[CHAT])[IDENTITY]
     steps.close()  # type: ignore[attr-defined]
+    request = by(c=identity)
+    request.session_hash = "another tab"
+    other = page.load(request)
+    assert next(other)[STOP]["visible"] is True
     bot.gate.set()
-    (turn,) = kept(store, values[IDENTITY])
-    assert (turn.text, turn.state) == ("Said", "stopped")
+    *_, last = other
+    assert "Said Q?" in last[CHAT] and last[STOP]["visible"] is False
+    (turn,) = kept(store, identity)
+    assert (turn.text, turn.state) == ("Said Q?", "done")
+
+
+def test_a_tab_that_shows_another_conversation_follows_no_more(page: Page, bot: FakeBot) -> None:
+    first = asked(page, "one")
+    bot.gate.clear()
+    steps = page.ask("two", "", None, by())
+    second = next(values for values in steps if "Said" in values[CHAT])[IDENTITY]
+    assert "Said one" in act(page, second, action="open", conversation=first)[CHAT]
+    assert list(steps) == []
+    back = page.act(first, by(), click(action="open", conversation=second))
+    next(back)
+    bot.gate.set()
+    *_, last = back
+    assert "Said two" in last[CHAT] and last[IDENTITY] == second
 
 
 def test_asking_again_takes_the_place_of_the_turn_and_those_after_it(page: Page, bot: FakeBot, store: Store) -> None:
@@ -176,7 +206,6 @@ def test_a_conversation_is_answered_once_at_a_time_whatever_tab_asks(
     )
     assert skipped(act(page, "another", action="remove", conversation=identity))
     assert told == [UNDER_WAY] * 4
-    assert "load the page again" in page.load(by(c=identity))[CHAT]
     bot.gate.set()
     *_, _last = running
     assert (
@@ -313,7 +342,7 @@ def test_questions_are_suggested_from_the_documents_and_after_an_answer_from_its
 ) -> None:
     text = "She went to Oslo, for the ship was in Oslo. "
     bot.documents = Library(d=Document("d", "data/article.txt", "T", text))
-    assert "What is said about Oslo?" in page.load(by())[CHAT] and "Summarise it" in page.load(by())[CHAT]
+    assert "What is said about Oslo?" in loaded(page, by())[CHAT] and "Summarise it" in loaded(page, by())[CHAT]
     *_, values = page.ask("one", "c", None, by())
     assert "Summarise it" not in values[CHAT]
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 from browser import (
     HITS,
-    WAIT,
     Opener,
     answer,
     ask,
@@ -21,7 +22,8 @@ from browser import (
     tool,
 )
 from fakes import Event, FakeBot
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from serving import Line
 
 from rag.page.conversation import DRAFT
 from rag.types import Sentence
@@ -128,25 +130,90 @@ def test_two_tabs_are_answered_at_the_same_time_and_apart(open_page: Opener, bot
         expect(page.locator("#chat .question")).to_have_text([name])
 
 
-def test_leaving_the_page_ends_the_stream_and_keeps_what_was_written(open_page: Opener, bot: FakeBot) -> None:
+def half(bot: FakeBot) -> None:
+    """Let the bot write a half, and the rest when the gate is opened."""
+
     def script(question: str) -> Iterator[Event]:
         yield HITS
-        for number in range(100_000):
-            yield f" {number}"
-            if bot.gate.wait(0.05):
-                break
+        yield "Half"
+        bot.waits()
+        yield answer(Sentence(f"Answer to {question}.", (), True))
 
     bot.script = script
-    page = open_page()
-    ask(page, "What?")
-    expect(reply(page)).to_contain_text(" 3")
+
+
+@pytest.mark.parametrize("how", ["closed", "loaded anew", "open beside it"])
+def test_an_answer_goes_on_without_its_page(open_page: Opener, bot: FakeBot, how: str) -> None:
+    half(bot)
+    page = open_page(noisy=True)  # A browser complains of the stream that the page left.
     again = open_page(beside=page)
-    page.close()
-    assert bot.closed.wait(WAIT) and not bot.gate.is_set()
-    drawer(again, "list")
-    again.locator("#list .opener").first.click()
-    expect(reply(again)).to_contain_text(" 3")
-    expect(tool(again, "retry")).to_be_visible()
+    ask(page, "What?")
+    expect(reply(page)).to_have_text(f"{DRAFT}Half")
+    if how == "closed":
+        page.close()
+        again.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        drawer(again, "list")
+        again.locator("#list .opener").first.click()
+    elif how == "loaded anew":
+        again = page
+        page.reload()
+    else:
+        again.goto(page.url)
+    expect(reply(again)).to_have_text(f"{DRAFT}Half")
+    bot.gate.set()
+    for each in {page, again} if how != "closed" else {again}:
+        expect(reply(each)).to_contain_text("Answer to What?.")
+        done(each)
+
+
+def test_a_tab_shows_what_another_one_asked_when_it_is_looked_at(open_page: Opener) -> None:
+    page = open_page()
+    asked(page, "One?")
+    other = open_page(beside=page)
+    other.goto(page.url)
+    is_ready(other)
+    asked(other, "Two?")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#chat .question")).to_have_text(["One?", "Two?"])
+
+
+def test_one_can_look_at_another_conversation_while_an_answer_is_written(open_page: Opener, bot: FakeBot) -> None:
+    page = open_page()
+    asked(page, "One?")
+    half(bot)
+    page.locator("#top [data-action=new]").click()
+    expect(page.locator("#chat .turn")).to_have_count(0)
+    ask(page, "Two?")
+    expect(reply(page)).to_have_text(f"{DRAFT}Half")
+    drawer(page, "list")
+    page.locator("#list .opener").get_by_text("One?").click()
+    expect(page.locator("#chat .question")).to_have_text(["One?"])
+    bot.gate.set()
+    drawer(page, "list")
+    page.locator("#list .opener").get_by_text("Two?").click()
+    expect(reply(page)).to_contain_text("Answer to Two?.")
+    expect(page.locator("#chat .question")).to_have_text(["Two?"])
+
+
+def test_a_line_cut_in_an_answer_loses_neither_it_nor_what_is_typed(
+    bot: FakeBot, served: tuple[FakeBot, str], chromium: Browser
+) -> None:
+    half(bot)
+    at = urlsplit(served[1])
+    with closing(Line(str(at.hostname), at.port or 0)) as line, chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{line.port}/")
+        is_ready(page)
+        ask(page, "What?")
+        expect(reply(page)).to_have_text(f"{DRAFT}Half")
+        page.locator("#question textarea").press_sequentially("And then?")
+        line.cut()
+        page.evaluate("window.dispatchEvent(new Event('offline'))")
+        expect(page.locator("#status")).to_contain_text("The connection to the server is lost.")
+        bot.gate.set()
+        line.mend()
+        expect(reply(page)).to_contain_text("Answer to What?.")
+        expect(page.locator("#question textarea")).to_have_value("And then?")
 
 
 def test_a_lost_connection_is_said_and_the_page_goes_on_by_itself(open_page: Opener) -> None:
