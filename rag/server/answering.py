@@ -97,7 +97,7 @@ class Answering:
         self, owner: str, conversation: str, question: str, turns: Turns, replaced: Turns = (),
         documents: Sequence[str] = (), request_id: str = "",
     ) -> Running | None:  # fmt: skip
-        """Ask a question after `turns`; None if an answer is under way in the conversation.
+        """Ask a question after `turns`; None while another answer is under way there.
 
         It takes the place of the turns that are `replaced`, unless it is refused before anything is found.
         """
