@@ -119,7 +119,7 @@ class Answering:
         return self._running.get((owner, conversation))
 
     def stop(self, owner: str, conversation: str) -> None:
-        """End the answer under way: for readers at once, for the model at its next word."""
+        """End the answer under way, at once for its readers."""
         if running := self.under_way(owner, conversation):
             self._end(owner, conversation, running, end(running.turns[-1], stopped=True))
 
