@@ -9,7 +9,6 @@ from rag.page.markup import (
     button,
     count,
     escape,
-    facts,
     marks_of,
     place,
     quotation_id,
@@ -18,6 +17,7 @@ from rag.page.markup import (
     shorten,
 )
 from rag.replies import replies
+from rag.server.cited_text import facts
 from rag.server.records import REASONS, Turn
 from rag.server.store import ConversationSummary
 from rag.types import Answer

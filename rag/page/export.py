@@ -1,7 +1,6 @@
 """Conversations as Markdown and as JSON, to download for their owner alone, and one answer as plain text."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,8 +10,18 @@ from starlette.routing import BaseRoute, Route
 
 from rag.documents.text import replace_surrogates
 from rag.errors import StoreError
-from rag.page.markup import facts
-from rag.replies import replies
+from rag.server.cited_text import (
+    UNSUPPORTED,
+    citations,
+    escaped,
+    escaped_lines,
+    inline,
+    marks,
+    numbers,
+    one_line,
+    pieces,
+    quotation,
+)
 from rag.server.gradio_calls import conversation_id
 from rag.server.identity import owner_of
 from rag.server.records import Turn
@@ -21,14 +30,7 @@ from rag.types import Answer, Citation, Hit, Passage, Sentence
 
 FORMAT = "article-chat/conversation"
 VERSION = 1
-UNSUPPORTED = "(not found in the documents)"
 DRAFT = "(a draft, not checked against the documents)"
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>#&|~$]")
-# Many programs make links of https://…, //…, www.… and example.org, too.
-_ADDRESS = re.compile(r"[:/](?=/)|(?<=www)\.|(?<=\S)\.(?=[^\W\d_])", re.IGNORECASE)
-_AT = re.compile(r"@(?=\S)")
-_BEGINNING = re.compile(r"^(\d*)([-+=:.)])")
-"""What begins a list or a table, or makes a heading of the line before."""
 
 
 def download_routes(store: Store) -> list[BaseRoute]:
@@ -80,82 +82,46 @@ def as_json(turns: Sequence[Turn]) -> str:
 
 def with_sources(turn: Turn) -> str:
     """The answer as plain text, with [n] in it and its sources below; "" where nothing was said."""
-    said = "".join(
-        text + "".join(f" [{number}]" for number in numbers) + ("" if supported else f" {UNSUPPORTED}")
-        for text, numbers, supported in _pieces(turn)
-    )
-    sources = [f"[{one.number}] {_line(facts(one))}: “{_line(one.quote)}”" for one in _citations(turn)]
+    said = "".join(text + marks(sentence) for text, sentence in _pieces(turn))
+    sources = [f"[{one.number}] {quotation(one)}" for one in _citations(turn)]
     return replace_surrogates("\n\n".join(part for part in (said, "\n".join(sources)) if part))
 
 
 def _section(turn: Turn) -> Iterator[str]:
     """The blocks of a turn in Markdown."""
-    yield f"## {_escaped(turn.question)}"
-    if turn.answer and _line(turn.answer.question) != _line(turn.question):
-        yield f"*Searched for:* {_escaped(turn.answer.question)}"
-    said = "".join(
-        _inline(text) + "".join(f" \\[{number}\\]" for number in numbers) + ("" if supported else f" *{UNSUPPORTED}*")
-        for text, numbers, supported in _pieces(turn)
-    )
+    yield f"## {escaped(turn.question)}"
+    if turn.answer and one_line(turn.answer.question) != one_line(turn.question):
+        yield f"*Searched for:* {escaped(turn.answer.question)}"
+    said = "".join(inline(text) + _marks(sentence) for text, sentence in _pieces(turn))
     if said.strip():
-        yield _lines(said)
+        yield escaped_lines(said)
     if turn.note:
-        yield f"*Note:* {_escaped(turn.note)}"
+        yield f"*Note:* {escaped(turn.note)}"
     if cited := _citations(turn):
         if not (turn.answer and turn.answer.near):
             yield "Sources:"
-        yield "\n".join(f"- \\[{one.number}\\] {_escaped(facts(one))}: “{_escaped(one.quote)}”" for one in cited)
+        yield "\n".join(f"- \\[{one.number}\\] {escaped(quotation(one))}" for one in cited)
 
 
-def _escaped(text: str) -> str:
-    """`text` in one line of Markdown that shows it."""
-    return _lines(_inline(_line(text)))
+def _marks(sentence: Sentence | None) -> str:
+    """The marks behind a sentence, in Markdown."""
+    if sentence is None:
+        return ""
+    cited = "".join(f" \\[{number}\\]" for number in numbers(sentence))
+    return cited + ("" if sentence.supported else f" *{UNSUPPORTED}*")
 
 
-def _inline(text: str) -> str:
-    """`text` without anything that means something within a line of Markdown."""
-    plain = replace_surrogates(text).replace("\0", "\ufffd")
-    return _AT.sub("\\\\@\u2060", _ADDRESS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", plain)))
-
-
-def _lines(text: str) -> str:
-    """The lines of escaped text, each on a line of its own, and none of them the beginning of something."""
-    lines = [line.strip() for line in text.splitlines()]
-    return "\\\n".join(_BEGINNING.sub(r"\1\\\2", line) for line in lines if line)
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _pieces(turn: Turn) -> Iterator[tuple[str, list[int], bool]]:
-    """What was said, sentence by sentence with what is between them: the numbers cited, and whether it is supported."""
+def _pieces(turn: Turn) -> Iterator[tuple[str, Sentence | None]]:
+    """What was said, sentence by sentence with what is between them."""
     if turn.answer is None:
-        yield turn.text, [], True
-        yield f" {DRAFT}" if turn.text else "", [], True
+        yield turn.text, None
+        yield f" {DRAFT}" if turn.text else "", None
         return
-    if turn.answer.near:  # Its quotations stand below with their sources.
-        yield replies(turn.answer.language).nearest, [], True
-        return
-    text, at = turn.answer.text, 0
-    for sentence in turn.answer.sentences:
-        found = max(text.find(sentence.text, at), at)
-        yield text[at:found], [], True
-        yield sentence.text, _numbers(sentence), sentence.supported
-        at = found + len(sentence.text)
-    yield text[at:], [], True
-
-
-def _numbers(sentence: Sentence) -> list[int]:
-    return list(dict.fromkeys(one.number for one in sentence.citations))
+    yield from pieces(turn.answer)
 
 
 def _citations(turn: Turn) -> list[Citation]:
-    """Every citation of the answer, once, by its number, or what it quotes as the nearest."""
-    if turn.answer is None:
-        return []
-    cited = [one for sentence in turn.answer.sentences for one in sentence.citations]
-    return sorted(dict.fromkeys((*cited, *turn.answer.citations, *turn.answer.near)), key=lambda one: one.number)
+    return citations(turn.answer) if turn.answer else []
 
 
 def _turn(turn: Turn) -> dict[str, Any]:
@@ -177,7 +143,7 @@ def _answer(turn: Turn, answer: Answer) -> dict[str, Any]:
         "abstained": answer.abstained,
         "confidence": answer.confidence,
         "sentences": [
-            {"text": one.text, "supported": one.supported, "citations": _numbers(one)} for one in answer.sentences
+            {"text": one.text, "supported": one.supported, "citations": numbers(one)} for one in answer.sentences
         ],
         "citations": [] if answer.near else [_cited(one) for one in _citations(turn)],
         "near": [_cited(one) for one in answer.near],

@@ -93,8 +93,3 @@ def button(action: str, label: str, shown: str = "", kind: str = "", **data: obj
     title = f' title="{escape(label)}" aria-label="{escape(label)}"' if shown else ""
     face = escape(shown or label)
     return f'<button type="button" class="tool {kind}" data-action="{action}"{values}{title}>{face}</button>'
-
-
-def facts(citation: Citation) -> str:
-    """Where the words stand: title, page."""
-    return (citation.title or citation.source) + (f", page {citation.page}" if citation.page else "")
