@@ -82,7 +82,7 @@ def turns(asked: Asked) -> tuple[str, History]:
         elif pairs:
             pairs[-1] = (pairs[-1][0], str(message.text))
     if not said or not isinstance(said[-1], HumanMessage):
-        raise QuestionError("The last message is not the user's; end the list with a HumanMessage that asks.")
+        raise QuestionError("The last message is not the user's; end the conversation with a question.")
     return pairs[-1][0], pairs[:-1]
 
 

@@ -46,7 +46,8 @@ HEADERS = st.dictionaries(
 )
 PATHS = ["/", "/config", "/static/", "/assets/", "/gradio_api/file=", "/conversations/", "/gradio_api/run/", "/api/schema",
          "/gradio_api/heartbeat/", "/gradio_api/queue/data?session_hash=", "/gradio_api/info", "/?c=", "/login", "/ready",
-         "/gradio_api/upload_progress?upload_id=", "/mcp", "/health", "/metrics", "/manifest.json", "/theme.css"]  # fmt: skip
+         "/gradio_api/upload_progress?upload_id=", "/mcp", "/health", "/metrics", "/manifest.json", "/theme.css",
+         "/v1/models/"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ def questions() -> st.SearchStrategy[Sent]:
     question = {"question": MARK, "history": [["a", "b"]], "documents": ["d"]}
     call = {"name": "ask", "arguments": question}
     kinds = [posts("/api/ask", mutated(question)), posts("/api/ask?stream=1", mutated(question))]
+    message = {"role": "user", "content": MARK}
+    messages = mutated(message).map(lambda odd: b'{"stream": true, "messages": [' + odd + b"]}")
+    kinds.append(posts("/v1/chat/completions", mutated({"messages": [message], "n": 1, "stream": True}) | messages))
     for method, params in {"tools/call": call, "tools/list": {}, "initialize": {"capabilities": {}}, MARK: {}}.items():
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         start = b'{"jsonrpc": "2.0", "id": 1, "method": %s, "params": ' % _raw(method)

@@ -33,11 +33,11 @@ LOCAL = [*programs(PAGES["README.md"]), *(program for program in programs(API) i
 
 
 def test_the_examples_are_there() -> None:
-    assert len(REMOTE) == 3 and len(LOCAL) >= 4 and all("Chatbot.open(" in program for program in LOCAL)
+    assert len(REMOTE) == 4 and len(LOCAL) >= 4 and all("Chatbot.open(" in program for program in LOCAL)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", REMOTE, ids=["httpx", "gradio_client", "mcp"])
+@pytest.mark.parametrize("program", REMOTE, ids=["httpx", "openai", "gradio_client", "mcp"])
 def test_a_program_prints_the_answer(settings: Settings, program: str) -> None:
     with serving(make_app(FakeBot(), settings)) as address:
         own = program.replace("http://localhost:7860", address)

@@ -226,10 +226,13 @@ def status_of(error: RagError) -> int:
     return 400 if isinstance(error, QuestionError) else 429 if isinstance(error, BusyError) else 503
 
 
-def validation_sentence(errors: Sequence[Any]) -> str:
-    """The first of pydantic's errors as a sentence, without what was sent."""
+def validation_sentence(errors: Sequence[Any], described: str = "GET /api/schema") -> str:
+    """The first of pydantic's errors as a sentence, without what was sent.
+
+    `described` says what it takes.
+    """
     where = ".".join(str(part) for part in errors[0]["loc"] if part != "body") or "the body"
-    return f"The request is wrong at {where[:_NAMED]} ({errors[0]['msg']}); GET /api/schema says what it takes."
+    return f"The request is wrong at {where[:_NAMED]} ({errors[0]['msg']}); {described} says what it takes."
 
 
 async def _failed(_: Request, error: Exception) -> Response:

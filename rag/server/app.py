@@ -18,6 +18,8 @@ from rag.server.gradio_calls import GradioCalls
 from rag.server.identity import Authenticate, Identify, Proxies, owner_of
 from rag.server.mcp import make_mcp_server, mcp_routes
 from rag.server.middleware import JsonBodies, RequestFilter, SafeResponses, host_names
+from rag.server.openai_api import add_openai_api
+from rag.server.openai_errors import OpenAIErrors
 from rag.server.service import Service
 from rag.server.signin import SignIn
 from rag.server.store import Store
@@ -54,6 +56,7 @@ def build_app(
     app.router.routes.extend([*routes, *uploads.routes(), *mcp_routes(mcp)])
     app.router.routes.extend(sign_in.routes() if sign_in else ())
     add_api(app, service)
+    add_openai_api(app, service)
     _add_health(app, service)
     _mount(app, blocks, settings, look)
     # The last one added is the first to see a request.
@@ -66,6 +69,7 @@ def build_app(
     app.add_middleware(RequestFilter, settings=settings)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=host_names(settings), www_redirect=False)
     app.add_middleware(SafeResponses, has_forms=sign_in is not None)
+    app.add_middleware(OpenAIErrors)
     return app
 
 

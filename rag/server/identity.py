@@ -20,7 +20,7 @@ SESSION = "rag_session"
 YEAR = 365 * 24 * 3600
 PUBLIC = ("/login", "/logout", "/health", "/ready", "/metrics", "/favicon.ico")
 """What is answered to everybody."""
-FOR_PROGRAMS = ("/api/", "/mcp")
+FOR_PROGRAMS = ("/api/", "/mcp", "/v1/")
 """What programs call, which keep no cookies."""
 _OWNER = "rag.owner"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
@@ -146,6 +146,8 @@ class Identify:
         if self._has_login and path == "/" and request.method == "GET":
             return RedirectResponse("/login", status_code=303)
         how = "sign in at /login, or send a name and a password" if self._has_login else "sign in at the proxy"
+        if self._has_login and path.startswith("/v1/"):
+            how = "send NAME:PASSWORD in base64 as the key"
         basic = self._has_login and path.startswith(FOR_PROGRAMS)
         headers = {"WWW-Authenticate": 'Basic realm="Ask the article"'} if basic else {}
         return JSONResponse({"error": f"Nobody is signed in; {how}."}, 401, headers=headers)

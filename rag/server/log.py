@@ -74,7 +74,7 @@ class Record:
 class Monitor:
     """Counts, times and logs questions, without their text unless asked for it.
 
-    A channel is the page, HTTP, gradio_client or MCP.
+    A channel is the page, HTTP, OpenAI's API, gradio_client or MCP.
     """
 
     def __init__(self, settings: ServerSettings) -> None:

@@ -27,10 +27,11 @@ VALUES = 50_000
 """Commas and opening brackets of JSON, each of which may be a value."""
 _PATHS = {
     "GET": r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|login|health|ready|metrics|api/schema)"
+    r"|/v1/models(/[^/]+)?"
     r"|/(assets|static)/.+|/conversations/[^/]+"
     r"|/gradio_api/(info|app_id|queue/data|upload_progress|heartbeat/[^/]+)"
     r"|/gradio_api/file=(?![a-zA-Z][a-zA-Z0-9+.-]+:).+",
-    "POST": r"/(login|logout|api/ask|mcp)"
+    "POST": r"/(login|logout|api/ask|mcp|v1/chat/completions)"
     r"|/gradio_api/(queue/join|run/[^/]+|upload|cancel|reset)",
     "DELETE": r"/mcp",
 }
@@ -50,7 +51,7 @@ _NOT_UTF_8 = "The request is not in UTF-8; send it so."
 
 
 class SafeResponses:
-    """ASGI middleware, the outermost: security headers, the request's id, a sentence for an uncaught exception."""
+    """ASGI middleware: security headers, the request's id, a sentence for an uncaught exception."""
 
     def __init__(self, app: ASGIApp, has_forms: bool) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Signing in: the form at /login, Basic authentication, sessions in the store."""
+"""Signing in: the form at /login, names and passwords with requests, sessions in the store."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ BELIEVED = 300.0
 """Seconds for which a password that was right from an address is not checked by bcrypt again."""
 FORM = 4_096
 """Bytes of the form."""
-_BASIC = 1_000
+_GIVEN = 1_000
 """Characters of the header that carries a name and a password."""
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _KNOWN, _REMEMBERED = 10_000, 1_000
@@ -45,7 +45,7 @@ _Counted = list[tuple[RateLimit, str]]
 
 
 class SignIn:
-    """The form at /login, and authentication by its session or by Basic."""
+    """The form at /login, and authentication by its session, by Basic or by a key."""
 
     def __init__(self, users: Users, store: Store, proxies: Proxies) -> None:
         self._proxies = proxies
@@ -64,7 +64,7 @@ class SignIn:
         if user is not None and user in self._users:
             self._passwords.guesses.know(address, user)
             return user
-        given = _basic(request.headers.get("authorization", ""))
+        given = _given(request.headers.get("authorization", ""))
         return given[0] if given and await self._passwords.admit(address, *given) else None
 
     def routes(self) -> list[Route]:
@@ -201,9 +201,10 @@ class Guesses:
         return [pair] if self.knows(address, name) else [pair, (self._addresses, address), (self._names, name)]
 
 
-def _basic(header: str) -> tuple[str, str] | None:
-    kind, _, coded = header[: _BASIC + 1].partition(" ")
-    if len(header) > _BASIC or kind.lower() != "basic":
+def _given(header: str) -> tuple[str, str] | None:
+    """The name and password of Basic, or of a key (Bearer), as OpenAI's clients send."""
+    kind, _, coded = header[: _GIVEN + 1].partition(" ")
+    if len(header) > _GIVEN or kind.lower() not in ("basic", "bearer"):
         return None
     try:
         name, colon, password = base64.b64decode(coded, validate=True).decode("utf-8").partition(":")

@@ -139,6 +139,7 @@ def test_another_site_changes_nothing(client: TestClient) -> None:
             "/gradio_api/queue/join",
             "/gradio_api/upload",
             "/mcp",
+            "/v1/chat/completions",
             "/logout",
             "/gradio_api/cancel",
         ):
@@ -338,7 +339,7 @@ def test_an_odd_path_is_not_found(settings: Settings) -> None:
      {"content-type": 'multipart/form-data; boundary=b; charset="utf-8"; charset=idna'}, {"content-length": "\xb2"}],
 )  # fmt: skip
 def test_odd_headers_are_refused(client: TestClient, headers: dict[str, str]) -> None:
-    for path in ("/api/ask", "/gradio_api/upload", "/login", "/mcp"):
+    for path in ("/api/ask", "/gradio_api/upload", "/login", "/mcp", "/v1/chat/completions"):
         raw = {name: value.encode("latin-1") for name, value in headers.items()}
         response = client.post(path, content=b"--b--", headers=raw)  # type: ignore[arg-type]
         assert 400 <= response.status_code < 500, path

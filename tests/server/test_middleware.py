@@ -14,7 +14,7 @@ from rag.settings import Settings
 
 POSTS = (
     "/api/ask", "/mcp", "/login", "/logout", "/gradio_api/queue/join", "/gradio_api/run/ask", "/gradio_api/run/stop",
-    "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/upload",
+    "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/upload", "/v1/chat/completions",
 )  # fmt: skip
 ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 CALL = b'{"session_hash": "s", "fn_index": 12, "event_id": "x", "trigger_id": null, "data": %s, "event_data": %s}'

@@ -212,6 +212,10 @@ def _tool(http: httpx.Client, arguments: dict[str, Any]) -> httpx.Response:
     return http.post("/mcp", json=message, headers={"Accept": "application/json, text/event-stream"})
 
 
+def _chat(http: httpx.Client, texts: list[str]) -> httpx.Response:
+    return http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": text} for text in texts]})
+
+
 def _page(http: httpx.Client, data: list[Any]) -> httpx.Response:
     """An event of the page or of gradio_client, whatever its number; nobody reads what comes of it."""
     joined = {"data": data, "fn_index": random.randrange(4), "session_hash": f"s{random.getrandbits(40)}"}
@@ -225,6 +229,8 @@ _WAYS: dict[str, Callable[[httpx.Client, str], httpx.Response]] = {
     "a tool's question": lambda http, text: _tool(http, {"question": text}),
     "a tool's history": lambda http, text: _tool(http, {"question": "And he?", "history": [[text, text]]}),
     "a page's question": lambda http, text: _page(http, [text, text, None]),
+    "a message": lambda http, text: _chat(http, [text]),
+    "an earlier message": lambda http, text: _chat(http, [text, "And he?"]),
     "a raw body": lambda http, text: http.post("/api/ask", content=json.dumps(text).encode()),
 }
 """How a text is sent by each channel."""
