@@ -11,6 +11,7 @@ from rag.documents.epub import read_epub
 from rag.documents.html.reader import read_html
 from rag.documents.parsed import FormatError, Parsed
 from rag.documents.pdf.reader import read_pdf
+from rag.documents.separated import read_separated
 
 SUFFIXES = {
     ".txt": "text",
@@ -19,6 +20,8 @@ SUFFIXES = {
     ".md": "markdown",
     ".markdown": "markdown",
     ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
@@ -32,6 +35,8 @@ MEDIA_TYPES = {
     "application/xhtml+xml": "html",
     "text/plain": "text",
     "text/markdown": "markdown",
+    "text/csv": "csv",
+    "text/tab-separated-values": "csv",
     "application/pdf": "pdf",
 }
 """The kind for each type that a web server may name."""
@@ -78,6 +83,7 @@ def _looks_like_archive(start: bytes) -> bool:
 
 FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[IO[bytes], str | None], Parsed]]] = {
     "html": (_looks_like_html, read_html),
+    "csv": (lambda _: True, read_separated),
     "pdf": (_looks_like_pdf, read_pdf),
     "docx": (_looks_like_archive, read_docx),
     "epub": (_looks_like_archive, read_epub),
