@@ -63,6 +63,8 @@ LANGUAGES = frozenset(_REPLIES)
 """Those in which it can be said."""
 ABSTENTIONS = frozenset(one.abstention for one in _REPLIES.values())
 
+NEAREST_REPLIES = tuple(one.nearest for one in _REPLIES.values())
+
 
 def replies(language: str) -> Replies:
     """What is said in this language, or in English."""

@@ -8,7 +8,7 @@ from enum import Enum
 from rag.bounds import QUESTION
 from rag.documents.splitter import sentence_spans
 from rag.documents.text import clean
-from rag.replies import ABSTENTIONS
+from rag.replies import ABSTENTIONS, NEAREST_REPLIES
 
 # What it leans on
 
@@ -89,7 +89,8 @@ def last_turn(history: Sequence[tuple[str, str]]) -> str:
         asked, said = clean(question[:QUESTION]).strip(), clean(answer[:_READ]).strip()
         if said in ABSTENTIONS or is_greeting(asked):
             continue
-        first = next((said[span.start : span.end] for span in sentence_spans(said)), "")
+        said = next((said.removeprefix(one) for one in NEAREST_REPLIES if said.startswith(one)), said)
+        first = next((said[span.start : span.end] for span in sentence_spans(said)), "").strip(" “”")
         return f"{asked} {first if len(first) <= _LONGEST_ANSWER else ''}".strip()
     return ""
 

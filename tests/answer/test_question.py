@@ -1,7 +1,7 @@
 import pytest
 
 from rag.answer.question import is_choice, is_greeting, points_back, stand_alone
-from rag.types import ABSTENTION
+from rag.types import ABSTENTION, NEAREST
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,11 @@ def test_a_greeting_is_nothing_but_words_of_greeting(text: str, expected: bool) 
 def test_a_greeting_or_a_refused_question_is_nothing_to_point_back_at(turn: tuple[str, str]) -> None:
     assert stand_alone("What does he eat?", [turn])[0].earlier == ""
     assert stand_alone("What does he eat?", [("Who is Rex?", "A dog."), turn])[0].earlier == "Who is Rex? A dog."
+
+
+def test_of_a_reply_that_only_quotes_the_first_quotation_is_leant_on() -> None:
+    said = f"{NEAREST} “Rex is a dog.” “Tom is a cat.”"
+    assert stand_alone("What does he eat?", [("Who is Rex?", said)])[0].earlier == "Who is Rex? Rex is a dog."
 
 
 @pytest.mark.parametrize("said", ["", "a" * 400])
