@@ -230,7 +230,7 @@ def test_the_pieces_of_a_runnable_add_up_to_its_message(settings: Settings, anim
 
 
 def test_messages_that_end_without_a_question_are_refused(settings: Settings, animals: Index) -> None:
-    with pytest.raises(QuestionError, match="HumanMessage"):
+    with pytest.raises(QuestionError, match="end the conversation with a question"):
         chatbot(settings, animals, answering()).as_runnable().invoke([HumanMessage("Hi"), AIMessage("Hello.")])
 
 
