@@ -193,7 +193,7 @@ def _is_of_another(asked: Mapping[str, set[str]], one: SourceSentence) -> bool:
 
 
 def lesser_rows(question: str, sentences: Sequence[SourceSentence]) -> set[SourceSentence]:
-    """The rows beside which another row has more of what is asked for.
+    """The rows of which another row of the table has more of what is asked for.
 
     They share some of the question's words, and that one shares all of these and more. The reranker reads a row by
     itself, and likes what is like the right one.
