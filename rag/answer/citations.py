@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words, lesser_rows
+from rag.answer.evidence import SourceSentence, SourceSentences, Vector, citation, content_words
 from rag.answer.support import source_language, unfounded, why_unsupported
 from rag.documents.splitter import sentence_spans
 from rag.quantities.plain import is_english, plain
@@ -44,14 +44,11 @@ def cite(
     passages = dict.fromkeys(one.passage for one in sources)
     read = " ".join(" ".join([one.title, *one.headings, one.text]) for one in passages)
     strange = unfounded(question, read, source_language(sources))
-    lesser = lesser_rows(question, sources)
     citations: dict[tuple[str, int], Citation] = {}
     made = []
     for text, *vectors in zip(texts, alone, asked, strict=True):
         aligned, alike = align(text, question, vectors, sources, held)
         why = why_unsupported(text, question, aligned, alike, strange, read)
-        if (rows := {one for one in aligned if one.columns}) and rows <= lesser:
-            why = why or "Another row is what was asked for."
         cited = () if why else tuple(_numbered(source, citations) for source in aligned)
         made.append(Sentence(text, cited, not why, why))
     return tuple(made)

@@ -3,7 +3,7 @@
 import math
 import re
 import threading
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -126,11 +126,9 @@ class SourceSentences:
         scores = self._scores(question, chosen[:READ], typed)
         if chosen[READ:] and all(score < _LIKELY for score in scores):
             scores += self._scores(question, chosen[READ:], typed)
-        numbered = _numbered(question, passages[0].language if passages else "en")
-        lesser = lesser_rows(question, chosen)
+        asked = _numbered(question, passages[0].language if passages else "en")
         found = [
-            Scored(one, score - _OTHER * (one in lesser or _is_of_another(numbered, one)))
-            for one, score in zip(chosen, scores, strict=False)
+            Scored(one, score - _OTHER * _is_of_another(asked, one)) for one, score in zip(chosen, scores, strict=False)
         ]
         return sorted(found, key=lambda one: -one.score)
 
@@ -190,21 +188,6 @@ def _is_of_another(asked: Mapping[str, set[str]], one: SourceSentence) -> bool:
     """
     held = _numbered(f"{one.headings}\n{one.text}", one.passage.language) if asked else {}
     return any(name in held and not numbers & held[name] for name, numbers in asked.items())
-
-
-def lesser_rows(question: str, sentences: Sequence[SourceSentence]) -> set[SourceSentence]:
-    """The rows of which another row of the table has more of what is asked for.
-
-    They share some of the question's words, and that one shares all of these and more. The reranker reads a row by
-    itself, and likes what is like the right one.
-    """
-    tables: dict[tuple[str, str], list[tuple[frozenset[str], SourceSentence]]] = defaultdict(list)
-    for one in sentences:
-        if one.columns:
-            shared = one.words & content_words(question, one.passage.language)
-            words = frozenset(word for word in shared if not _NUMBER.fullmatch(word))
-            tables[one.passage.doc_id, one.headings].append((words, one))
-    return {one for rows in tables.values() for words, one in rows if words and any(words < other for other, _ in rows)}
 
 
 def _sentences(passage: Passage) -> list[SourceSentence]:

@@ -5,7 +5,7 @@ import pytest
 from fakes import ANIMALS, TopicEmbedder, TopicReranker, divided, documents_of, source_sentences
 
 from rag.answer import evidence as evidence_module
-from rag.answer.evidence import SourceSentence, SourceSentences, citation, lesser_rows
+from rag.answer.evidence import SourceSentence, SourceSentences, citation
 from rag.types import Document, Passage
 
 
@@ -96,31 +96,6 @@ def test_what_is_told_of_another_number_comes_behind(question: str, right: str, 
 def test_a_date_is_no_name(question: str, text: str) -> None:
     passages = [passage_of(text), passage_of("In 2014, on May 5, the dog slept.", 1)]
     assert source_sentences().ranked(question, passages)[0].sentence.text == text
-
-
-TABLE = """Fares in pounds.
-
-| Ticket | One zone | Two zones |
-| --- | --- | --- |
-| Month, adult | 62 | 94 |
-| Month, student | 43 | 65 |
-| Day, adult | 5 | 7 |
-| Dog | 2 | 2 |
-"""
-
-
-def test_a_row_that_another_one_fits_better_comes_behind() -> None:
-    sentences = source_sentences()
-    passage = passage_of(TABLE)
-    rows = {one.text.split("|")[1].strip(): one for one in sentences.of(passage) if one.columns}
-    lesser = lesser_rows("How much is a month ticket for a student, 2 zones?", list(rows.values()))
-    assert lesser == {rows["Month, adult"]}
-    assert lesser_rows("How much is a day or month ticket for an adult?", list(rows.values())) == {
-        rows["Month, student"]
-    }
-    ranked = sentences.ranked("Which month ticket is for a student?", [passage])
-    scores = {one.sentence.text.split("|")[1].strip(): one.score for one in ranked if one.sentence.columns}
-    assert scores["Month, adult"] <= scores["Month, student"] - 6.0
 
 
 def test_of_many_sentences_those_that_share_words_with_the_question_are_read() -> None:
