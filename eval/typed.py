@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PER_MINUTE = 200
 """Signs typed a minute: 40 words."""
 BOX = "#question textarea"
+READY = "document.querySelector('#list nav')?.dataset.current"
+"""Whether the page has what its server gave it first."""
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PAGE_SECONDS = 60.0
@@ -30,11 +32,11 @@ WATCH = """(box) => {
     const mark = (name) => { marks[name] ??= performance.now(); };
     const words = (element) => element && element.textContent.trim() !== "";
     const look = () => {
-        const turn = [...document.querySelectorAll("#chat .turn")].at(-1);
-        if (marks.enter === undefined || !turn) return;
-        if (words(turn.querySelector(".evidence"))) mark("evidence");
-        if (words(turn.querySelector(".reply .answer"))) mark("first_word");
-        if (document.querySelector("#chat .log")?.dataset.busy === "false") mark("done");
+        const reply = [...document.querySelectorAll("#chat .reply")].at(-1);
+        if (marks.enter === undefined || !reply) return;
+        if (words(reply.querySelector(".evidence"))) mark("evidence");
+        if (words(reply.querySelector(".answer"))) mark("first_word");
+        if (reply.dataset.busy === "false") mark("done");
     };
     document.querySelector(box).addEventListener("keydown", (event) => {
         if (event.key === "Enter") mark("enter");
@@ -96,7 +98,7 @@ def type_one(chromium: "Browser", address: str, question: str, per_minute: float
         page.goto(address)
         box = page.locator(BOX)
         box.wait_for()
-        page.wait_for_function("document.body.dataset.busy === 'false'")
+        page.wait_for_function(READY)
         page.evaluate(WATCH, BOX)
         one_line = " ".join(question.split())
         box.press_sequentially(

@@ -19,7 +19,7 @@ from langchain_core.runnables.config import ensure_config, get_callback_manager_
 from langchain_core.tools import BaseTool
 
 from rag.answer.context import gather
-from rag.answer.evidence import SourceSentences
+from rag.answer.evidence import SourceSentences, citation
 from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
 from rag.answer.kinds import KindClassifier
 from rag.answer.question import is_greeting, stand_alone
@@ -150,6 +150,15 @@ class Chatbot:
     def search(self, question: str, config: RunnableConfig | None = None) -> list[Hit]:
         """The passages nearest to the question, best first. Raises QuestionError like `ask`."""
         return self._finder.find(checked(question), config=config)[1][: self.settings.passages]
+
+    def key_sentences(self, documents: Sequence[str] = (), count: int = 3) -> tuple[Citation, ...]:
+        """At most so many that summarise the documents, by ids, or all.
+
+        No model is asked. None if passages come from a retriever of your own. Raises StoreError if the index is
+        damaged.
+        """
+        found = self._finder.key_sentences(documents, count)
+        return tuple(citation(number, one) for number, one in enumerate(found, start=1))
 
     def read_ahead(self, draft: str, history: History = (), documents: Sequence[str] = ()) -> None:
         """Let the idle engine read for a question while it is typed.

@@ -49,7 +49,8 @@ class Listed:
     """A document in a list.
 
     A text that came from two places is there twice, with the same id. `left_out` tells what its
-    file holds that could not become text, by kind and number: "2 pictures".
+    file holds that could not become text, by kind and number: "2 pictures". `words` and `pages`
+    are 0 where that is not known.
     """
 
     source: str
@@ -57,6 +58,8 @@ class Listed:
     passages: int
     doc_id: str
     left_out: tuple[str, ...] = ()
+    words: int = 0
+    pages: int = 0
 
 
 class Documents(Mapping[str, Document]):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import fakes
 import pytest
 from fakes import Event, FakeBot, hit
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from chat_app import make_app
 from rag.server.serve import listen, make_server
@@ -24,6 +24,7 @@ FLAGS = (
 )
 WAIT = 20  # seconds until a test that hangs fails
 WIDE, PHONE = (1280, 800), (390, 844)
+SEND, STOP = "#question .submit-button", "#question .stop-button"
 TEXT = "\n".join(
     f"Paragraph {number} speaks of the sea. " + "The ship sails on and the wind is fair. " * 12 for number in range(12)
 )
@@ -89,6 +90,13 @@ def bot(served: tuple[FakeBot, str]) -> FakeBot:
 
 
 Opener = Callable[..., Page]
+LEAVING = ("AbortError: signal is aborted", "Unexpected error Connection errored out.")
+"""What Gradio complains of when a page is left before its last event has ended."""
+
+
+def complaint(message: ConsoleMessage) -> list[str]:
+    """What the page's script complains of, if it is an error of the page."""
+    return [message.text] if message.type == "error" and not message.text.startswith(LEAVING) else []
 
 
 @pytest.fixture
@@ -118,7 +126,7 @@ def open_page(bot: FakeBot, served: tuple[FakeBot, str], chromium: Browser) -> I
             context.on("request", lambda request: requested.append(urlsplit(request.url).netloc))
         page = context.new_page()
         if not noisy:  # a browser complains of each failed request
-            page.on("console", lambda message: complaints.extend([message.text] if message.type == "error" else []))
+            page.on("console", lambda message: complaints.extend(complaint(message)))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(served[1] + address)
         is_ready(page)
@@ -129,29 +137,39 @@ def open_page(bot: FakeBot, served: tuple[FakeBot, str], chromium: Browser) -> I
     for context in contexts:
         context.close()
     assert {host for host in requested if host} == {urlsplit(served[1]).netloc}
-    assert complaints == []
+    assert not complaints, complaints
+
+
+READY = """() => {
+    const named = new URLSearchParams(location.search).get("c");
+    return named !== null && document.querySelector("#list nav")?.dataset.current === named;
+}"""
 
 
 def is_ready(page: Page) -> None:
     """Wait until the page is drawn and answers."""
     page.locator("#question textarea").wait_for()
-    page.wait_for_function("document.body.dataset.busy === 'false'")
+    page.wait_for_function(READY)
 
 
 def ask(page: Page, question: str) -> None:
     """Type and send, and wait until the question is on its way."""
-    turns = page.locator("#chat .turn").count()
+    turns = page.locator("#chat .reply").count()
     page.locator("#question textarea").fill(question)
     page.locator("#question textarea").press("Enter")
-    expect(page.locator("#chat .turn")).to_have_count(turns + 1)
+    expect(page.locator("#chat .reply")).to_have_count(turns + 1)
 
 
 def done(page: Page) -> None:
     """Wait until the answer is whole."""
-    expect(page.locator("#send")).to_be_visible()
-    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator(SEND)).to_be_visible()
+    expect(page.locator(STOP)).to_be_hidden()
     expect(page.locator("#question textarea")).to_be_editable()
-    expect(page.locator("body")).to_have_attribute("data-busy", "false")
+    expect(page.locator("#chat .reply[data-busy=true]")).to_have_count(0)
+
+
+def questions(page: Page) -> Locator:
+    return page.locator("#chat .user-row .message")
 
 
 def reply(page: Page) -> Locator:
@@ -163,22 +181,37 @@ def said(page: Page) -> Locator:
     return reply(page).locator(".answer")
 
 
-def tool(page: Page, action: str, turn: int = 1) -> Locator:
-    return page.locator(f"#t{turn} .tools [data-action={action}]")
+def draft(page: Page) -> Locator:
+    """The words that no check has passed, with what stands above them."""
+    return reply(page).locator(".draft")
+
+
+def tool(page: Page, name: str, turn: int = 1) -> Locator:
+    """A button of a question ("Edit") or of its answer, by its name; `turn` counts those that are shown."""
+    side = "user" if name in ("Edit", "Submit", "Cancel") else "bot"
+    return page.locator(f"#chat .{side}-row").nth(turn - 1).get_by_role("button", name=name, exact=True)
 
 
 def drawer(page: Page, name: str) -> None:
-    page.locator(f"[data-drawer-of={name}]").click()
-    expect(page.locator(f"#{name}")).to_be_visible()
+    """Open the sidebar at `list` or `documents`."""
+    if not page.locator("#sidebar.open").count():
+        page.locator("#sidebar .toggle-button").click()
+    page.get_by_role("tab", name={"list": "Conversations", "documents": "Documents"}[name]).click()
+    expect(page.locator(f"#{name}")).to_be_in_viewport()
+
+
+def close_drawer(page: Page) -> None:
+    page.locator("#sidebar .toggle-button").click()
+    expect(page.locator("#sidebar.open")).to_have_count(0)
 
 
 def in_view(element: Locator) -> bool:
     """Whether the whole element is inside the window and inside the pane that scrolls it."""
     script = """(element) => {
-        const scroller = element.closest("#source, #chat");
-        const inside = getComputedStyle(scroller).overflowY === "auto" ? scroller : element.closest("#right, #chat");
-        const pane = inside.getBoundingClientRect(), box = element.getBoundingClientRect();
-        const top = Math.max(0, pane.top), bottom = Math.min(innerHeight, pane.bottom);
+        let pane = element.parentElement;
+        while (pane.parentElement && !/auto|scroll/.test(getComputedStyle(pane).overflowY)) pane = pane.parentElement;
+        const around = pane.getBoundingClientRect(), box = element.getBoundingClientRect();
+        const top = Math.max(0, around.top), bottom = Math.min(innerHeight, around.bottom);
         return box.top >= top - 1 && box.bottom <= bottom + 1 && box.left >= 0 && box.right <= innerWidth;
     }"""
     return bool(element.evaluate(script))

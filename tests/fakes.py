@@ -247,6 +247,9 @@ class FakeBot:
     def refresh(self) -> None:
         """The documents are what they are."""
 
+    def key_sentences(self, documents: Sequence[str] = (), count: int = 3) -> tuple[Citation, ...]:
+        return (CITATION,)[:count]
+
     def check(self) -> None:
         self.checked += 1
         if self.fault:

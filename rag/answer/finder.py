@@ -15,7 +15,8 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 
 from rag.answer.context import PASSAGES_FACTOR, Reading
-from rag.answer.evidence import SourceSentences
+from rag.answer.evidence import SourceSentence, SourceSentences
+from rag.answer.summary import key_sentences
 from rag.bounds import NAME, TITLE
 from rag.documents.language import language_of
 from rag.documents.text import clean
@@ -57,6 +58,12 @@ class Finder(Protocol):
 
         `also` are other wordings to search by; with ids of `documents` only these are searched. Raises
         QuestionError if none of these is there.
+        """
+
+    def key_sentences(self, documents: Sequence[str], count: int) -> list[SourceSentence]:
+        """At most so many that summarise these documents, all if none is named.
+
+        None where it is not known what there is.
         """
 
     def refresh(self) -> None:
@@ -103,6 +110,11 @@ class IndexFinder:
             return self._found(reading, question, also, documents, config)
         except DamagedError:
             return self._found(self._reader.instead_of(reading), question, also, documents, config)
+
+    def key_sentences(self, documents: Sequence[str], count: int) -> list[SourceSentence]:
+        """See Finder."""
+        index = self._newest()
+        return key_sentences(index, self._sentences, documents or list(index.documents), "", count)
 
     def _newest(self) -> Index:
         index = self._reader.newest().index
@@ -204,6 +216,10 @@ class RetrieverFinder:
             Hit(passage, 1 / rank, float(vector @ asked), rank, None)
             for rank, (passage, vector) in enumerate(zip(passages, vectors, strict=True), 1)
         ]
+
+    def key_sentences(self, documents: Sequence[str], count: int) -> list[SourceSentence]:  # noqa: ARG002
+        """None: what else there is to find is not known."""
+        return []
 
     def refresh(self) -> None:
         """Nothing is kept that could be old."""

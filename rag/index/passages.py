@@ -107,11 +107,13 @@ class Passages(Documents):
 
     def listed(self) -> list[Listed]:
         """Every source with its document, by name."""
-        count = "(SELECT count(*) FROM passages WHERE doc_id = sources.doc_id)"
-        rows = self.rows(f"SELECT source, title, {count}, doc_id, left_out FROM sources ORDER BY source")
+        sizes = "SELECT doc_id, count(*) AS passages, sum(words) AS words FROM passages GROUP BY doc_id"
+        pages = "(SELECT json_array_length(pages) FROM documents WHERE doc_id = sources.doc_id)"
+        query = f"""SELECT source, title, passages, doc_id, left_out, words, {pages}
+            FROM sources LEFT JOIN ({sizes}) USING (doc_id) ORDER BY source"""
         return [
-            Listed(source, title, passages, doc_id, tuple(json.loads(left_out)))
-            for source, title, passages, doc_id, left_out in rows
+            Listed(source, title, passages or 0, doc_id, tuple(json.loads(left_out)), words or 0, pages or 0)
+            for source, title, passages, doc_id, left_out, words, pages in self.rows(query)
         ]
 
     def left_out(self) -> list[str]:

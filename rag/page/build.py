@@ -1,21 +1,31 @@
-"""The Gradio page: two panes, two drawers, and what happens on an event."""
+"""The Gradio page: the conversation, the document beside it, a sidebar, and what happens on an event."""
 
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from rag.page.conversation import TITLE, conversation, conversation_list
-from rag.page.documents import documents_drawer
+from rag.bounds import COMMENT
+from rag.page.chat import TITLE, WELCOME
+from rag.page.conversations import conversation_list
+from rag.page.documents import documents_panel
 from rag.page.editor import DocumentEditor
 from rag.page.handlers import Page
+from rag.page.markup import button
 from rag.page.source import opening
 from rag.server.api import add_gradio_endpoint
+from rag.server.records import REASONS
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
 
 _HOUR = 3600
+_PLAIN: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
+_QUIET: dict[str, Any] = {
+    "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "trigger_mode": "multiple",
+}  # fmt: skip
+"""Of events: an answer that is followed does not hinder what is asked in another conversation."""
 
 
 def head() -> str:
@@ -27,48 +37,87 @@ def head() -> str:
 def build_page(service: Service, store: Store, settings: ServerSettings, editor: DocumentEditor) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
     page = Page(service, store, settings)
-    reads = service.bot.reads_ahead
-    plain: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
     blocks: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_HOUR, _HOUR)) as blocks:
-        top = gr.HTML(page.top(None), elem_id="top", **plain)
-        past = gr.HTML(conversation_list([], ""), elem_id="list", **plain)
+        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title", **_PLAIN)  # For those who hear the page.
+        with gr.Sidebar(open=False, width=360, elem_id="sidebar"):
+            gr.HTML(f"<p>{TITLE}</p>{button('theme', 'Light or dark', '◐')}", elem_id="brand", **_PLAIN)
+            with gr.Tabs():
+                with gr.Tab("Conversations"):
+                    past = gr.HTML(conversation_list([], ""), elem_id="list", **_PLAIN)
+                with gr.Tab("Documents"):
+                    documents = documents_panel(editor, lambda: service.bot.documents, service.bot.key_sentences)
         with gr.Row(elem_id="panes"):
             with gr.Column(elem_id="left", min_width=300):
-                chat = gr.HTML(
-                    conversation((), "", []), elem_id="chat", **plain | {"js_on_load": _connect("chat", reads)}
-                )
-                with gr.Row(elem_id="ask"):
-                    box = gr.Textbox(
-                        elem_id="question", placeholder="Your question", label="Your question", show_label=False,
-                        container=False, lines=1, max_lines=5, scale=5, min_width=160, autofocus=True,
-                    )  # fmt: skip
-                    send = gr.Button("Send", elem_id="send", variant="primary", scale=1, min_width=80)
-                    stop = gr.Button("Stop", elem_id="stop", variant="stop", scale=1, min_width=80, visible=False)
+                gr.HTML('<p id="status" role="status"></p>', **_PLAIN)
+                chat, back, box = _conversation()
+                complaint = _complaint()
             with gr.Column(elem_id="right", min_width=300):
-                pane = gr.HTML(
-                    opening(service.bot.documents), elem_id="source", **plain | {"js_on_load": _connect("source")}
-                )
-        documents = documents_drawer(editor, lambda: service.bot.documents)
+                pane = gr.HTML(opening(service.bot.documents), elem_id="source", **_PLAIN)
+        documents.show_in(pane)
         add_gradio_endpoint(service)
         # It lives in the browser, so that it outlives a restart of the server.
         identity = gr.Textbox(label="Conversation", visible="hidden", elem_id="identity")
+        connect = f"window.askTheArticle(element, trigger, watch, {str(service.bot.reads_ahead).lower()});"
+        script = gr.HTML("", elem_id="script", **_PLAIN | {"js_on_load": connect})
 
-        outputs = [chat, pane, past, box, send, stop, identity]
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        # "multiple": an answer that is followed does not hinder what is asked in another conversation.
-        many = quiet | {"trigger_mode": "multiple"}
-        gr.on([box.submit, send.click], page.ask, [box, identity, documents.chosen], outputs, **many)
-        chat.submit(page.again, [identity, documents.chosen], outputs, **many)
-        chat.click(page.act, [identity], outputs, **many)
-        stop.click(page.stop, [identity], None, queue=False, **quiet)
-        if reads:  # The page's script sends it while a question is typed.
-            draft = [box, identity, documents.chosen]
-            chat.input(page.read_ahead, draft, None, queue=False, trigger_mode="always_last", **quiet)
-        blocks.load(page.load, None, outputs, **quiet)
-        gr.on([blocks.load, documents.ticks.change], page.top, [documents.chosen], top, **quiet)
+        outputs = [chat, pane, past, box, identity, back]
+        asked = [identity, documents.chosen]
+        box.submit(page.ask, [box, *asked], outputs, **_QUIET)
+        box.stop(page.stop, [identity], None, queue=False, **_QUIET)
+        chat.retry(page.retry, asked, outputs, **_QUIET)
+        chat.edit(page.edit, asked, outputs, **_QUIET)
+        chat.undo(page.remove_last, [identity], outputs, **_QUIET)
+        back.click(page.bring_back, None, outputs, **_QUIET)
+        gr.on([chat.option_select, chat.example_select], page.suggested, asked, outputs, **_QUIET)
+        # What was said of one answer is not said of another.
+        chat.like(lambda: (None, "", ""), None, complaint.boxes[1:], **_QUIET)
+        chat.like(page.rate, [identity], [complaint.group, complaint.boxes[0]], **_QUIET)
+        complaint.send.click(page.complain, [identity, *complaint.boxes], [complaint.group, *complaint.boxes], **_QUIET)
+        gr.on([complaint.leave.click, identity.change], _left, None, [complaint.group, *complaint.boxes], **_QUIET)
+        script.click(page.act, [identity], outputs, **_QUIET)
+        if service.bot.reads_ahead:  # The page's script sends it while a question is typed.
+            draft = _QUIET | {"trigger_mode": "always_last"}
+            script.input(page.read_ahead, [box, *asked], None, queue=False, **draft)
+        blocks.load(page.load, None, outputs, **_QUIET)
     return blocks
 
 
-def _connect(name: str, reads: bool = False) -> str:
-    return f'window.askTheArticle("{name}", element, trigger, watch, {str(reads).lower()});'
+def _conversation() -> tuple[gr.Chatbot, gr.Button, gr.Textbox]:
+    chat = gr.Chatbot(
+        elem_id="chat", label="Conversation", show_label=False, container=False, height="100%", layout="panel",
+        editable="user", buttons=[], placeholder=WELCOME, render_markdown=False, group_consecutive_messages=False,
+        feedback_options=("Like", "Dislike"), latex_delimiters=[],
+    )  # fmt: skip
+    back = gr.Button("Undo", elem_id="back", size="sm", visible=False)
+    box = gr.Textbox(
+        elem_id="question", placeholder="Ask about the documents", label="Your question", show_label=False,
+        container=False, lines=1, max_lines=6, submit_btn=True, stop_btn=False, autofocus=True,
+    )  # fmt: skip
+    return chat, back, box
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What a reader can say of a bad answer; `boxes` are the number of its turn, the reason, a comment, the answer."""
+
+    group: gr.Column
+    boxes: tuple[gr.Number, gr.Radio, gr.Textbox, gr.Textbox]
+    send: gr.Button
+    leave: gr.Button
+
+
+def _left() -> tuple[Any, ...]:
+    return gr.Column(visible=False), None, None, "", ""
+
+
+def _complaint() -> Complaint:
+    with gr.Column(visible=False, elem_id="complaint") as group:  # A gr.Group would have its id twice.
+        turn = gr.Number(visible="hidden", label="Turn")
+        reason = gr.Radio([(one.capitalize(), one) for one in REASONS], label="What is bad about it? (optional)")
+        comment = gr.Textbox(label="Comment", max_length=COMMENT)
+        right = gr.Textbox(label="The right answer, if you know it", max_length=COMMENT)
+        with gr.Row():
+            send = gr.Button("Send", size="sm", variant="primary", min_width=80)
+            leave = gr.Button("No, thank you", size="sm", min_width=80)
+    return Complaint(group, (turn, reason, comment, right), send, leave)

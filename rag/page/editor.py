@@ -36,11 +36,18 @@ _LOOKED = 60.0
 """Seconds for which it is remembered what else is in the folders."""
 _PAUSE = 0.002
 """Seconds; without them the thread that lets go of the embedder would have it again before one that waits."""
+UNDO = 600.0
+"""Seconds for which a document that was removed can be brought back, if no other change comes before."""
+_REMOVED = ".removed "
+"""How the names of files begin that are kept for that; no document has such a name."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A document as the page lists it (as Listed); a text from two sources has two rows with the same `doc_id`."""
+    """A document as the page lists it (as Listed); a text from two sources has two rows with the same `doc_id`.
+
+    `added` is when its file was added here, in seconds since 1970; 0 if it was not.
+    """
 
     doc_id: str
     source: str
@@ -48,6 +55,9 @@ class Row:
     passages: int
     removable: bool
     left_out: tuple[str, ...] = ()
+    words: int = 0
+    pages: int = 0
+    added: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,15 +71,35 @@ class Step:
 
 @dataclass(frozen=True)
 class Changed:
-    """The end of a change: the closing line, what could not be read (a sentence each), and the rows as they are now.
+    """The end of a change: what of it could not be read (a sentence each), and the rows as they are now.
 
     `added` are those rows that the change was about.
     """
 
-    line: str
     messages: tuple[str, ...]
     rows: tuple[Row, ...]
     added: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was removed last: what brings it back, and its files that were added here, where they were and are."""
+
+    doc_id: str
+    before: Corpus
+    after: Corpus
+    files: dict[Path, Path]
+    ends: threading.Timer
+
+    def undone(self, now: Corpus) -> Corpus:
+        """`now` with what was taken out."""
+        paths = [path for path in self.before.paths if path not in self.after.paths]
+        removed = set(self.after.removed) - set(self.before.removed)
+        return replace(
+            now,
+            paths=tuple(dict.fromkeys([*now.paths, *paths])),
+            removed=tuple(source for source in now.removed if source not in removed),
+        )
 
 
 class Catalogue(Protocol):
@@ -102,6 +132,10 @@ class DocumentEditor:
         self._published = published
         self._folder = settings.store / FOLDER
         self._turn = threading.Lock()
+        self._removed: Removed | None = None
+        if self.is_enabled:
+            for left in self._folder.glob(f"{_REMOVED}*"):  # When the last process ended it could be brought back.
+                left.unlink(missing_ok=True)
         self._not_read: tuple[float, tuple[str, ...]] = (float("-inf"), ())
 
     @property
@@ -149,10 +183,18 @@ class DocumentEditor:
             raise DocumentError(f"{source!r} is not fetched without consent; start the page with RAG_ONLINE=true.")
         return self._start(lambda tell: self._add(source, tell))
 
-    def remove(self, source: str) -> Iterator[Step | Changed]:
-        """Take a document out of the index, and delete its file if it was added here. Raises like `add_file`."""
+    def remove(self, doc_id: str) -> Iterator[Step | Changed]:
+        """Take a document out of the index. Raises like `add_file`.
+
+        A file that was added here is deleted with the next change, or after UNDO seconds.
+        """
         self._check()
-        return self._start(lambda tell: self._remove(source, tell))
+        return self._start(lambda tell: self._remove(doc_id, tell))
+
+    def bring_back(self, doc_id: str) -> Iterator[Step | Changed]:
+        """Undo the removal of this document, if it was the last change. Raises like `add_file`."""
+        self._check()
+        return self._start(lambda tell: self._bring_back(doc_id, tell))
 
     def _check(self) -> None:
         if not self.is_enabled:
@@ -171,34 +213,79 @@ class DocumentEditor:
         return self._start(work)
 
     def _add(self, source: str, tell: Progress) -> Changed:
-        began = time.perf_counter()
         corpus = next_corpus(self.settings, add=[source])
         if not is_address(source):
             find_sources([source], corpus.include, corpus.exclude)
         with PreloadingLoader(self.settings.online) as loader:
             tell("Reading the document", 0, 0)
             loader.preload(source, self.settings.passage_words)
-            changed = self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell, began)
-        return replace(changed, added=tuple(row for row in changed.rows if file_of(row.source) == source))
+            changed = self._update(lambda: next_corpus(self.settings, add=[source]), loader, tell)
+        own = tuple(one for one in changed.messages if Path(source).name in one)
+        return replace(changed, messages=own, added=tuple(row for row in changed.rows if file_of(row.source) == source))
 
-    def _remove(self, source: str, tell: Progress) -> Changed:
-        began = time.perf_counter()
-        held = [one.source for one in list_documents(self.settings.index)]
-        if source not in held:
-            raise DocumentError(f"{source!r} is not in the index any more; reload the page to see what is.")
-        if len(held) == 1:
-            raise DocumentError(f"{source!r} is the last document; add another one before you remove it.")
-        file = file_of(source)
-        parts = [other for other in held if file_of(other) == file]
-        ours = is_added(self._folder, file) and len(parts) == 1
-        gone = file if ours else source
+    def _remove(self, doc_id: str, tell: Progress) -> Changed:
+        held = list_documents(self.settings.index)
+        sources = [one.source for one in held if one.doc_id == doc_id]
+        left = {file_of(one.source) for one in held if one.doc_id != doc_id}
+        if not sources:
+            raise DocumentError("The document is not in the index any more; reload the page to see what is.")
+        if not left:
+            raise DocumentError("This is the last document; add another one before you remove it.")
+        ours = {file for file in map(file_of, sources) if is_added(self._folder, file) and file not in left}
+        gone = [file_of(source) if file_of(source) in ours else source for source in sources]
+        corpora: list[Corpus] = []
+
+        def corpus() -> Corpus:
+            corpora[:] = next_corpus(self.settings), next_corpus(self.settings, remove=gone)
+            return corpora[1]
+
         with Loader(self.settings.online) as loader:
-            changed = self._update(lambda: next_corpus(self.settings, remove=[gone]), loader, tell, began)
-        if ours:
-            Path(file).unlink(missing_ok=True)
-        return changed
+            changed = self._update(corpus, loader, tell)
+        files = {Path(file): self._folder / f"{_REMOVED}{Path(file).name}" for file in ours}
+        for file, kept in files.items():
+            with suppress(FileNotFoundError):
+                file.replace(kept)
+        ends = threading.Timer(UNDO, self._forget, [doc_id])
+        ends.daemon, ends.name = True, "undo"
+        before, after = corpora
+        self._removed = Removed(doc_id, before, after, files, ends)
+        ends.start()
+        return replace(changed, messages=())
 
-    def _update(self, corpus: Callable[[], Corpus], loader: Loader, tell: Progress, began: float) -> Changed:
+    def _bring_back(self, doc_id: str, tell: Progress) -> Changed:
+        removed = self._removed
+        if not removed or removed.doc_id != doc_id or any(file.exists() for file in removed.files):
+            raise DocumentError("The document cannot be brought back any more; add it again.")
+        moved: list[tuple[Path, Path]] = []
+        try:
+            for file, kept in removed.files.items():
+                kept.replace(file)
+                moved.append((file, kept))
+            with Loader(self.settings.online) as loader:
+                changed = self._update(lambda: removed.undone(next_corpus(self.settings)), loader, tell)
+        except BaseException:
+            for file, kept in moved:
+                file.replace(kept)
+            raise
+        added = tuple(row for row in changed.rows if row.doc_id == doc_id)
+        if not added:
+            raise DocumentError("The document has changed or is no longer there, so it cannot be brought back.")
+        return replace(changed, messages=(), added=added)
+
+    def _forget(self, doc_id: str) -> None:
+        """Delete the files of a removed document, when its time is over."""
+        with self._turn:
+            if self._removed and self._removed.doc_id == doc_id:
+                self._delete_removed()
+
+    def _delete_removed(self) -> None:
+        removed, self._removed = self._removed, None
+        if removed:
+            removed.ends.cancel()
+            for kept in removed.files.values():
+                kept.unlink(missing_ok=True)
+
+    def _update(self, corpus: Callable[[], Corpus], loader: Loader, tell: Progress) -> Changed:
         embedder = SharedEmbedder(self._load_embedder, tell)
         build_options = BuildOptions.of(self.settings, lambda: embedder)
 
@@ -208,13 +295,24 @@ class DocumentEditor:
 
         folder = self.settings.index
         outcome = update(folder, corpus, build_options, loader, progress=embedder.progress, verify=verify)
+        self._delete_removed()
         self._published()
-        line = outcome.line(time.perf_counter() - began)
-        return Changed(line, outcome.problems, self._rows(list_documents(folder)))
+        return Changed(outcome.problems, self._rows(list_documents(folder)))
 
     def _rows(self, documents: list[Listed]) -> tuple[Row, ...]:
-        removable = self.is_enabled and len(documents) > 1
-        return tuple(Row(one.doc_id, one.source, one.title, one.passages, removable, one.left_out) for one in documents)
+        removable = self.is_enabled and len({one.doc_id for one in documents}) > 1
+        return tuple(
+            Row(
+                one.doc_id, one.source, one.title, one.passages, removable, one.left_out, one.words, one.pages,
+                self._when_added(file_of(one.source)),
+            )
+            for one in documents
+        )  # fmt: skip
+
+    def _when_added(self, file: str) -> float:
+        with suppress(OSError):
+            return Path(file).stat().st_mtime if is_added(self._folder, file) else 0.0
+        return 0.0
 
     def _start(self, work: Callable[[Progress], Changed]) -> Iterator[Step | Changed]:
         """Do `work` in a thread of its own when its turn has come."""

@@ -4,32 +4,38 @@ another tab nor a restart of the server is written over."""
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from html import unescape
+from typing import Any, Generic, Literal, TypeVar
 
 import gradio as gr
 
 from rag import bounds
 from rag.errors import QuestionError, RagError, for_readers
+from rag.page.chat import messages, welcome
 from rag.page.choice import Chosen
-from rag.page.conversation import conversation, conversation_list, top_bar
+from rag.page.conversations import conversation_list
 from rag.page.documents import asked
-from rag.page.source import loaded, opening, source
+from rag.page.source import opening, source
 from rag.page.suggest import first_questions, next_questions
-from rag.server.answering import Answering, Running
+from rag.server.answering import Answering, Progress, Running
 from rag.server.gradio_calls import SESSIONS, Click, click_of, conversation_id
 from rag.server.log import reason
 from rag.server.records import Rating, Turn, history_of
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
+from rag.types import Citation, Document
 
 BLANK = "Type a question first."
 LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
 UNDER_WAY = "This conversation is being answered; wait for it, or stop it."
-VALUES = 7
+VALUES = 6
 """How many values `Page.draw` gives."""
+_VERDICTS: dict[object, Literal["", "good", "bad"]] = {True: "good", False: "bad"}
+_FEEDBACK = {"good": "Like", "bad": "Dislike", "": None}
 Turns = tuple[Turn, ...]
 Values = tuple[Any, ...]
 T = TypeVar("T")
@@ -43,35 +49,44 @@ class Page:
         self._store = store
         self._settings = settings
         self._answering = Answering(service, store)
-        self._shown: OrderedDict[str, str] = OrderedDict()
+        self._key: tuple[object, tuple[Citation, ...]] | None = None
+        self._followed = Sessions[str]()
+        self._before = Sessions[Before]()
 
     def load(self, request: gr.Request) -> Iterator[Values]:
         """The conversation that the address names, with the answer under way in it, or a new one."""
-        owner, identity = _owner(request), conversation_id(request.query_params.get("c"))
-        yield from self._open(owner, identity, request)
-
-    def top(self, chosen: Chosen) -> str:
-        """The bar, which says which documents can be asked, and how many of them are."""
-        documents = self._service.bot.documents
-        only = "" if chosen is None else f" Only {len(chosen):,} of them will be asked."
-        return top_bar(loaded(documents) + only)
+        identity = conversation_id(request.query_params.get("c"))
+        yield from self._open(identity, request)
 
     def ask(self, question: str, identity: str, chosen: Chosen, request: gr.Request) -> Iterator[Values]:
         """What is typed, asked of the chosen documents after the turns of the conversation."""
         owner, identity = _owner(request), conversation_id(identity) or _new()
-        yield from self._begin(owner, identity, question or "", self._kept(owner, identity), (), chosen, request)
+        yield from self._begin(identity, question or "", self._kept(owner, identity), (), chosen, request)
 
-    def again(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.EventData) -> Iterator[Values]:
-        """A suggested question, or an earlier one, perhaps edited: the turns from that one on make room for it."""
-        wanted = click_of(event)
-        if wanted is None:
+    def retry(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.RetryData) -> Iterator[Values]:
+        """The question of a turn again; the turns from that one on make room for it."""
+        yield from self._again(identity, chosen, request, event.index, None)
+
+    def edit(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.EditData) -> Iterator[Values]:
+        """The same with a question that was changed."""
+        yield from self._again(identity, chosen, request, event.index, unescape(_text(event.value)))
+
+    def suggested(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.SelectData) -> Iterator[Values]:
+        """A suggested question, which was clicked."""
+        value = event.value.get("text") if isinstance(event.value, dict) else event.value
+        yield from self.ask(_text(value), identity, chosen, request)
+
+    def _again(
+        self, identity: str, chosen: Chosen, request: gr.Request, index: Any, question: str | None
+    ) -> Iterator[Values]:
+        owner, identity = _owner(request), conversation_id(identity) or _new()
+        every = self._kept(owner, identity)
+        at = _turn_at(index)
+        if not 0 <= at < len(every):
             yield (gr.skip(),) * VALUES
             return
-        owner, identity, number = _owner(request), conversation_id(identity) or _new(), wanted.turn
-        every = self._kept(owner, identity)
-        kept = tuple(turn for turn in every if number is None or turn.number < number)
-        old = next((turn.question for turn in every if turn.number == number), "")
-        yield from self._begin(owner, identity, wanted.question or old, kept, every[len(kept) :], chosen, request)
+        question = every[at].question if question is None else question
+        yield from self._begin(identity, question, every[:at], every[at:], chosen, request)
 
     def read_ahead(self, draft: str, identity: str, chosen: Chosen, request: gr.Request) -> None:
         """What is being typed, for the model to read meanwhile; nothing of it is shown or kept."""
@@ -89,96 +104,173 @@ class Page:
         self._answering.stop(_owner(request), identity)
 
     def _begin(
-        self, owner: str, identity: str, question: str, turns: Turns, replaced: Turns, chosen: Chosen,
-        request: gr.Request,
-    ) -> Iterator[Values]:  # fmt: skip
-        running, why = None, BLANK if not question.strip() else LONG
+        self, identity: str, question: str, turns: Turns, replaced: Turns, chosen: Chosen, request: gr.Request
+    ) -> Iterator[Values]:
+        owner, running, why = _owner(request), None, BLANK if not question.strip() else LONG
+        before = self._as_it_is(owner, identity, (*turns, *replaced)) if replaced else None
         if question.strip() and len(question) <= bounds.QUESTION:
             try:
                 request_id = request.headers.get("x-request-id", "")
-                running = self._answering.begin(
-                    owner, identity, question, turns, replaced, documents=asked(chosen), request_id=request_id
-                )
+                running = self._answering.begin(owner, identity, question, turns, replaced, asked(chosen), request_id)
                 why = UNDER_WAY
             except QuestionError as error:
                 why = str(error)
         if running is None:
             gr.Info(why)
-            yield (gr.skip(),) * VALUES
+            if replaced:  # An edited question is shown already.
+                yield from self._open(identity, request)
+            else:
+                yield (gr.skip(),) * VALUES
             return
-        yield from self._follow(running, owner, identity, request, box="")
+        self._before.forget(request)
+        if before:
+            self._before.put(request, before)
+        yield from self._follow(running, identity, request, box="", opened=False)
 
     def _follow(
-        self, running: Running, owner: str, identity: str, request: gr.Request, box: str | None = None
+        self, running: Running, identity: str, request: gr.Request, box: str | None = None, opened: bool = True
     ) -> Iterator[Values]:
-        """The values as the answer grows, as long as the page shows this conversation and no other event does it."""
-        token, session = secrets.token_hex(4), str(request.session_hash)
-        self._shown[session] = token
-        self._shown.move_to_end(session)
-        while len(self._shown) > SESSIONS:
-            self._shown.popitem(last=False)
-        shown: tuple[object, ...] | None = None
-        before: object = None
+        """The values as the answer grows, as long as the page shows this conversation and no other event does it.
+
+        Unless it was `opened` just now, the document stays until the answer has another.
+        """
+        token = secrets.token_hex(4)
+        self._followed.put(request, token)
+        shown: tuple[object, ...] = (None, (), None) if not opened else ()
+        before: Progress | None = None
+        values: Values = (gr.skip(),) * VALUES
         for progress in running.follow():
-            if self._shown.get(session) != token:
+            if self._followed.get(request) != token:
+                yield (gr.skip(),) * VALUES  # Gradio sends the last values again when an event ends.
                 return
             if progress is before:
                 continue
-            before, last = progress, progress.turns[-1]
+            last = progress.turns[-1]
             found = (last.hits, last.evidence, last.answer)
-            pane, lists = shown != found, progress.is_over or shown is None or shown[0] != found[0]
+            lists = progress.is_over or before is None or shown[:1] != found[:1]
             if progress.warning:
                 gr.Warning(progress.warning)
-            yield self.draw(owner, progress.turns, identity, not progress.is_over, box, pane, lists)
-            shown, box = found, None
+            values = self.draw(request, progress.turns, identity, not progress.is_over, box, shown != found, lists)
+            yield tuple(map(copy, values))  # Gradio takes the value out of an update.
+            before, shown, box = progress, found, None
+        # Gradio sends the last values whole once more. What an update no longer has, its page takes out of the one
+        # before, which may not be shown yet: only what is no update can be left out.
+        chat, _, _, *others = values if self._followed.get(request) == token else (gr.skip(),) * VALUES
+        yield chat, gr.skip(), gr.skip(), *others
 
-    def _open(self, owner: str, identity: str, request: gr.Request) -> Iterator[Values]:
+    def _open(self, identity: str, request: gr.Request, box: str | None = None) -> Iterator[Values]:
         """Show a conversation, and the answer under way in it."""
-        self._shown.pop(str(request.session_hash), None)
+        self._followed.forget(request)
+        owner = _owner(request)
         if running := self._answering.under_way(owner, identity):
-            yield from self._follow(running, owner, identity, request)
+            yield from self._follow(running, identity, request)
             return
         turns = self._kept(owner, identity)
-        yield self.draw(owner, turns, identity if turns else _new())
+        yield self.draw(request, turns, identity if turns else _new(), box=box)
 
     def act(self, identity: str, request: gr.Request, event: gr.EventData) -> Iterator[Values]:
-        """What a click in the panes asks for, beside questions."""
-        wanted = click_of(event)
-        if wanted and wanted.action in ("open", "new"):
-            yield from self._open(_owner(request), wanted.conversation, request)
-        elif wanted and wanted.action == "refresh":
-            yield from self._refreshed(_owner(request), wanted, request)
-        elif wanted:
-            yield self._changed(identity, request, wanted)
+        """What the page's script asks for."""
+        wanted, owner = click_of(event) or Click(), _owner(request)
+        match wanted.action:
+            case "open" | "new":
+                yield from self._open(wanted.conversation, request)
+            case "refresh":
+                yield from self._refreshed(owner, wanted, request)
+            case "source":
+                yield self._source(owner, conversation_id(identity), wanted)
+            case "rename":
+                _tried(self._store.rename, owner, wanted.conversation, wanted.title)
+                yield _only(self._listing(owner, conversation_id(identity)), at=2)
+            case "remove":
+                yield from self._removed(owner, conversation_id(identity), wanted.conversation, request)
+            case _:  # Gradio empties what an event that yields nothing would change.
+                yield (gr.skip(),) * VALUES
 
     def _refreshed(self, owner: str, wanted: Click, request: gr.Request) -> Iterator[Values]:
         """What another tab has changed since this one had `wanted.turn` turns of its conversation."""
         is_under_way = self._answering.under_way(owner, wanted.conversation)
         if is_under_way or len(self._kept(owner, wanted.conversation)) != (wanted.turn or 0):
-            yield from self._open(owner, wanted.conversation, request)
+            yield from self._open(wanted.conversation, request)
         else:
-            yield gr.skip(), gr.skip(), self._listing(owner, wanted.conversation), *(gr.skip(),) * (VALUES - 3)
+            yield _only(self._listing(owner, wanted.conversation), at=2)
 
-    def _changed(self, identity: str, request: gr.Request, wanted: Click) -> Values:
-        owner, identity, action = _owner(request), conversation_id(identity), wanted.action
+    def _source(self, owner: str, identity: str, wanted: Click) -> Values:
+        """The documents with the passages and citations of an earlier turn."""
+        turn = next((one for one in self._kept(owner, identity) if one.number == wanted.turn), None)
+        return _only(source(turn, self._service.bot.documents), at=1) if turn else (gr.skip(),) * VALUES
+
+    def _removed(self, owner: str, identity: str, conversation: str, request: gr.Request) -> Iterator[Values]:
+        """Delete a conversation, and say how to have it back."""
+        if self._is_hindered(owner, conversation):
+            yield (gr.skip(),) * VALUES
+            return
+        if turns := self._kept(owner, conversation):
+            self._before.put(request, self._as_it_is(owner, conversation, turns))
+        _tried(self._store.delete, owner, conversation)
+        yield from self._open(identity, request)
+
+    def remove_last(self, identity: str, request: gr.Request) -> Iterator[Values]:
+        """Take the last turn away; its question is in the text box again."""
+        owner, identity = _owner(request), conversation_id(identity)
         turns = self._kept(owner, identity)
-        turn = next((turn for turn in turns if turn.number == wanted.turn), None)
-        if action == "source" and turn:
-            return gr.skip(), source(turn, self._service.bot.documents), *(gr.skip(),) * (VALUES - 2)
-        named = wanted.conversation or identity
-        if self._answering.under_way(owner, named if action == "remove" else identity):
+        if not turns or self._is_hindered(owner, identity):
+            yield (gr.skip(),) * VALUES
+            return
+        self._before.put(request, self._as_it_is(owner, identity, turns))
+        _tried(self._store.write, owner, identity, turns[:-1])
+        _tried(self._store.unrate, owner, identity, turns[-1].number)
+        yield from self._open(identity, request, box=turns[-1].question)
+
+    def bring_back(self, request: gr.Request) -> Iterator[Values]:
+        """The conversation as it was before the last retry, edit or deletion."""
+        before, owner = self._before.get(request), _owner(request)
+        if before is None or self._is_hindered(owner, before.identity):
+            yield (gr.skip(),) * VALUES
+            return
+        if _tried(self._store.write, owner, before.identity, before.turns):
+            self._before.forget(request)
+            _tried(self._store.rename, owner, before.identity, before.title)
+            for rating in before.ratings:
+                _tried(self._store.rate, owner, rating)
+        yield from self._open(before.identity, request)
+
+    def _as_it_is(self, owner: str, identity: str, turns: Turns) -> "Before":
+        titles: dict[str, str] = _read(lambda: {one.id: one.title for one in self._store.conversations(owner)}, {})
+        ratings: tuple[Rating, ...] = _read(lambda: self._store.ratings_of(owner, identity), ())
+        return Before(identity, titles.get(identity, ""), turns, ratings)
+
+    def _is_hindered(self, owner: str, identity: str) -> bool:
+        """Whether an answer is under way there, which the page says."""
+        is_under_way = self._answering.under_way(owner, identity) is not None
+        if is_under_way:
             gr.Info(UNDER_WAY)
-            return (gr.skip(),) * VALUES
-        if action == "rate" and turn:
-            turns = self._rated(owner, identity, turns, turn, wanted)
-        elif action == "delete" and turn:
-            turns = tuple(one for one in turns if one is not turn)
-            _tried(self._store.write, owner, identity, turns)
-            _tried(self._store.unrate, owner, identity, turn.number)
-        elif action == "remove":
-            _tried(self._store.delete, owner, named)
-            turns = self._kept(owner, identity)
-        return self.draw(owner, turns, identity if turns else _new(), pane=action != "rate")
+        return is_under_way
+
+    def rate(self, identity: str, request: gr.Request, event: gr.LikeData) -> tuple[Any, Any]:
+        """A thumb up or down, kept at once; after one down the reader is asked why. Gives the group and the turn."""
+        owner, identity = _owner(request), conversation_id(identity)
+        turns, at = self._kept(owner, identity), _turn_at(event.index)
+        if not 0 <= at < len(turns) or not turns[at].answer or self._is_hindered(owner, identity):
+            return gr.skip(), gr.skip()
+        verdict = _VERDICTS.get(event.liked, "")
+        self._rated(owner, identity, turns, turns[at], Click(verdict=verdict))
+        return gr.Column(visible=verdict == "bad"), turns[at].number
+
+    def complain(
+        self, identity: str, number: float | None, reason: str | None, comment: str | None, right: str | None,
+        request: gr.Request,
+    ) -> Values:  # fmt: skip
+        """What a reader says of a bad answer, kept with its rating."""
+        owner, identity = _owner(request), conversation_id(identity)
+        turns = self._kept(owner, identity)
+        turn = next((one for one in turns if one.number == number), None)
+        if self._is_hindered(owner, identity):
+            return (gr.skip(),) * 5
+        words = {"reason": reason or "", "comment": comment or "", "right": right or ""}
+        said = click_of(gr.EventData(None, {"verdict": "bad", **words}))
+        if turn and said:
+            self._rated(owner, identity, turns, turn, said)
+        return gr.Column(visible=False), None, None, "", ""
 
     def _rated(self, owner: str, identity: str, turns: Turns, turn: Turn, wanted: Click) -> Turns:
         rated = replace(turn, rated=wanted.verdict)
@@ -195,22 +287,34 @@ class Page:
         return grown
 
     def draw(
-        self, owner: str, turns: Turns, identity: str, busy: bool = False, box: str | None = None, pane: bool = True,
-        lists: bool = True,
+        self, request: gr.Request, turns: Turns, identity: str, busy: bool = False, box: str | None = None,
+        pane: bool = True, lists: bool = True,
     ) -> Values:  # fmt: skip
-        """The values of: conversation, source, list, text box, Send, Stop, identity."""
+        """The values of: conversation, source, list, text box, identity, the button that brings back."""
         documents = self._service.bot.documents
         shown = next((turn for turn in reversed(turns) if turn.hits is not None), None)
-        right = source(shown, documents) if shown else opening(documents)
+        rated = [_FEEDBACK[turn.rated] for turn in turns]
+        chat = gr.update(value=messages(turns, next_questions(turns)), feedback_value=rated)
+        if not turns:
+            chat |= {
+                "placeholder": welcome(documents, self._key_sentences(documents)),
+                "examples": _examples(documents),
+            }
+        buttons = gr.update(submit_btn=not busy, stop_btn=busy)
         return (
-            conversation(turns, identity, next_questions(turns) if turns else first_questions(documents)),
-            right if pane else gr.skip(),
-            self._listing(owner, identity) if lists else gr.skip(),
-            gr.skip() if box is None else box,
-            gr.update(visible=not busy),
-            gr.update(visible=busy),
+            chat,
+            (source(shown, documents) if shown else opening(documents)) if pane else gr.skip(),
+            self._listing(_owner(request), identity) if lists else gr.skip(),
+            buttons if box is None else buttons | {"value": box},
             identity,
+            gr.update(visible=self._before.get(request) is not None and not busy),
         )
+
+    def _key_sentences(self, documents: Mapping[str, Document]) -> tuple[Citation, ...]:
+        """Those of the documents, made once for each snapshot."""
+        if self._key is None or self._key[0] is not documents:
+            self._key = documents, _read(self._service.bot.key_sentences, ())
+        return self._key[1]
 
     def _kept(self, owner: str, identity: str) -> Turns:
         running = self._answering.under_way(owner, identity)
@@ -219,6 +323,55 @@ class Page:
     def _listing(self, owner: str, identity: str) -> str:
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""
         return conversation_list(_read(lambda: self._store.conversations(owner), []), identity, user)
+
+
+@dataclass(frozen=True)
+class Before:
+    """A conversation as it was."""
+
+    identity: str
+    title: str
+    turns: Turns
+    ratings: tuple[Rating, ...]
+
+
+class Sessions(Generic[T]):
+    """Something for each session of the page, of as many as are remembered."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, request: gr.Request) -> T | None:
+        return self._held.get(str(request.session_hash))
+
+    def put(self, request: gr.Request, value: T) -> None:
+        self._held.pop(str(request.session_hash), None)
+        self._held[str(request.session_hash)] = value
+        while len(self._held) > SESSIONS:
+            self._held.popitem(last=False)
+
+    def forget(self, request: gr.Request) -> T | None:
+        return self._held.pop(str(request.session_hash), None)
+
+
+def _only(value: object, at: int) -> Values:
+    """This value alone; the others stay as they are."""
+    return *(gr.skip(),) * at, value, *(gr.skip(),) * (VALUES - at - 1)
+
+
+def _turn_at(index: Any) -> int:
+    """The place of the turn that a message belongs to; a message of several parts has two numbers."""
+    first = index[0] if isinstance(index, list | tuple) and index else index
+    return first // 2 if isinstance(first, int) else -1
+
+
+def _text(value: object) -> str:
+    """A text from the page; empty if something else was sent."""
+    return value if isinstance(value, str) else ""
+
+
+def _examples(documents: Mapping[str, Document]) -> list[Any]:
+    return [{"text": question} for question in first_questions(documents)]
 
 
 def _new() -> str:

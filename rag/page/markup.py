@@ -1,12 +1,16 @@
 """Text -> safe HTML: foreign text is always escaped, and every cited span has one id."""
 
 import html
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
+from rag.documents.fetch import is_address
 from rag.server.records import Turn
 from rag.types import Answer, Citation
 
+_FOLDERS = re.compile(r"""(?<![^\s(:])(['"])(?!https?:)[^'"\n]*[/\\](?=[^'"/\\\n]+['"])""")
 Place = tuple[str, int, int]
 """A span: document id, start, end."""
 
@@ -39,6 +43,16 @@ def shorten(text: str, limit: int) -> str:
 def count(number: int, noun: str) -> str:
     """`number` with the noun, which gets an s unless it is one."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def name_of(source: str) -> str:
+    """What a document is called where it lies: an address, or the name of a file without its folders."""
+    return " ".join((source if is_address(source) else PurePath(source).name).split())
+
+
+def without_folders(sentence: str) -> str:
+    """A sentence in which files are named without their folders, which are the operator's."""
+    return _FOLDERS.sub(r"\1", sentence)
 
 
 def place(citation: Citation) -> Place:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
-from rag.page.markup import Mark, button, count, escape, marks_of, quotations_of, shorten
+from rag.page.markup import Mark, button, count, escape, marks_of, name_of, quotations_of, shorten
 from rag.server.records import Turn
 from rag.types import Document, Hit
 
@@ -37,6 +37,11 @@ def opening(documents: Mapping[str, Document]) -> str:
     return _pane("", f'<p class="quiet">The words that an answer rests on are shown here. {loaded(documents)}</p>')
 
 
+def beginning(document: Document) -> str:
+    """The pane with one document from its beginning."""
+    return _pane("", _document(document, []))
+
+
 def loaded(documents: Mapping[str, Document], most: int = 5) -> str:
     """The sentence that says which documents can be asked."""
     titles = [shorten(document.title or document.source, 80) for document in islice(documents.values(), most)]
@@ -46,19 +51,30 @@ def loaded(documents: Mapping[str, Document], most: int = 5) -> str:
 
 def source(turn: Turn, documents: Mapping[str, Document]) -> str:
     """The pane of a turn: cards, then each document that holds a hit, in the order of the hits."""
-    heading = f'<h2 dir="auto">Passages for “{escape(shorten(turn.question, 160))}”</h2>'
     hits = turn.hits or ()
     if not hits:
-        return _pane(str(turn.number), heading + '<p class="quiet">No passage was found.</p>')
+        return _pane(str(turn.number), '<p class="quiet">No passage was found.</p>')
     cards = "".join(_card(turn, rank, hit) for rank, hit in enumerate(hits, start=1))
     regions = _regions(turn)
     texts = "".join(_shown(doc_id, own, turn, documents) for doc_id, own in regions.items())
-    return _pane(str(turn.number), f'{heading}<ol class="cards" aria-label="Passages">{cards}</ol>{texts}')
+    return _pane(str(turn.number), f"{texts}{_why_these(turn, cards, len(hits))}")
+
+
+def _why_these(turn: Turn, cards: str, found: int) -> str:
+    """What was searched for, and how each passage was found."""
+    searched = turn.answer.question if turn.answer else turn.question
+    other = (
+        f'<p class="quiet">Searched for: {escape(searched)}</p>' if searched.strip() != turn.question.strip() else ""
+    )
+    summary = f"<summary>{count(found, 'passage')} found; why these?</summary>"
+    return f'<details class="why">{summary}{other}<ol class="cards">{cards}</ol></details>'
 
 
 def _pane(turn: str, body: str) -> str:
-    back = button("close", "Back to the conversation", kind="back")
-    return f'<div class="source" data-turn="{turn}">{back}{body}</div>'
+    ways = [("previous", "Citation before this one", "‹"), ("next", "Citation after this one", "›")]
+    bar = "".join(button(action, said, shown) for action, said, shown in ways)
+    bar = f'<div class="sheet">{bar}{button("close", "Back to the conversation")}</div>'
+    return f'<div class="source" data-turn="{turn}">{bar}{body}</div>'
 
 
 def _card(turn: Turn, rank: int, hit: Hit) -> str:
@@ -144,10 +160,10 @@ def _document(document: Document, regions: Sequence[Region], note: str = "", aro
         parts += _gap(start - at), _marked(document.text, start, end, regions)
         at = end
     parts.append(_gap(length - at))
-    place = escape(document.source)
+    place = escape(name_of(document.source))
     return (
         f'<section class="document" aria-label="{escape(shorten(document.title, 100))}">'
-        f'<h3 dir="auto">{escape(shorten(document.title, 120))}</h3><p class="quiet">{place}</p>{note}'
+        f'<h2 dir="auto">{escape(shorten(document.title, 120))}</h2><p class="quiet">{place}</p>{note}'
         f'<div class="text" dir="auto">{"".join(parts)}</div></section>'
     )
 

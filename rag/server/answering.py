@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from rag.server.store import Store
 
 WAKE = 1.0
 """Seconds after which one who follows an answer hears of it although nothing has changed."""
+PAUSE = 0.1
+"""Seconds at least between what one who follows an answer hears."""
 _LOG = logging.getLogger(__name__)
 Turns = tuple[Turn, ...]
 
@@ -52,11 +55,13 @@ class Running:
     def follow(self) -> Iterator[Progress]:
         """How far it is at each change, to its end.
 
-        Given at least every WAKE seconds; what comes while one reads is left out but for the last. The answer goes
-        on if nobody follows.
+        Given at least every WAKE seconds and at most every PAUSE; what comes meanwhile is left out but for the last.
+        The answer goes on if nobody follows.
         """
         seen: Progress | None = None
         while seen is None or not seen.is_over:
+            if seen:
+                time.sleep(PAUSE)
             with self._changed:
                 if self._progress is seen:
                     self._changed.wait(WAKE)

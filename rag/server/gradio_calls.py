@@ -3,7 +3,7 @@
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
 import gradio as gr
@@ -172,11 +172,16 @@ class Click(BaseModel):
     action: str = Field("", max_length=20)
     turn: int | None = Field(None, ge=1, le=1_000_000)
     question: str = Field("", max_length=bounds.TURN)
+    title: str = Field("", max_length=bounds.TITLE)
     conversation: str = Field("", pattern=rf"^(?:{_CONVERSATION.pattern})?$")
     verdict: Literal["", "good", "bad"] = ""
     reason: Literal[Reason, ""] = ""
     comment: str = Field("", max_length=bounds.COMMENT)
     right: str = Field("", max_length=bounds.COMMENT)
+    document: str = Field("", max_length=bounds.ID)
+    ticked: bool = False
+    ticks: list[Annotated[str, Field(max_length=bounds.ID)]] = Field([], max_length=bounds.CHOSEN)
+    """The documents that are ticked in the list after a tick."""
 
 
 def click_of(event: gr.EventData) -> Click | None:

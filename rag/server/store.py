@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS sessions (token BLOB PRIMARY KEY, user BLOB NOT NULL,
 
 @dataclass(frozen=True)
 class ConversationSummary:
-    """A conversation in a list; its title is its first question, `updated` is UTC."""
+    """A conversation in a list, titled by its first question unless renamed; `updated` is UTC."""
 
     id: str
     title: str
@@ -110,10 +110,13 @@ class Store:
         rows = [(*key, turn.number, to_bytes(turn)) for turn in kept]
         numbers = json.dumps([turn.number for turn in kept])
         with self._transaction() as database:
+            first = "SELECT turn FROM turns WHERE owner = ? AND conversation = ? ORDER BY number LIMIT 1"
+            before = [read_turn(stored) for (stored,) in database.execute(first, key)]
+            untitled = _title_of(before[0].question) if before and before[0] else None
             database.execute(
-                "INSERT INTO conversations VALUES (?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET title = excluded.title, updated = excluded.updated",
-                [*key, _title_of(kept[0].question), self._clock()],
+                "INSERT INTO conversations VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET updated = excluded.updated, "
+                "title = CASE title WHEN ? THEN excluded.title ELSE title END",  # One that was given stays.
+                [*key, _title_of(kept[0].question), self._clock(), untitled],
             )
             database.execute(
                 "DELETE FROM turns WHERE owner = ? AND conversation = ? "
@@ -131,6 +134,13 @@ class Store:
                 "WHERE owner = ? AND conversation != ? ORDER BY updated DESC, rowid DESC LIMIT -1 OFFSET ?)",
                 [*key, MOST_CONVERSATIONS - 1],
             )
+
+    def rename(self, owner: str, conversation: str, title: str) -> None:
+        """Give the conversation another title, unless it is blank; nothing happens if there is none."""
+        if title := _title_of(title):
+            with self._transaction() as database:
+                query = "UPDATE conversations SET title = ? WHERE owner = ? AND conversation = ?"
+                database.execute(query, [title, key_of(owner), key_of(conversation)])
 
     def delete(self, owner: str, conversation: str) -> None:
         """Delete the conversation, and the ratings given in it; nothing happens if there is none."""
@@ -153,6 +163,12 @@ class Store:
         with self._transaction() as database:
             query = "DELETE FROM ratings WHERE owner = ? AND conversation = ? AND number = ?"
             database.execute(query, [key_of(owner), key_of(conversation), number])
+
+    def ratings_of(self, owner: str, conversation: str) -> tuple[Rating, ...]:
+        """The ratings given in a conversation."""
+        query = "SELECT rating FROM ratings WHERE owner = ? AND conversation = ? ORDER BY number"
+        rows = self._rows(query, [key_of(owner), key_of(conversation)])
+        return tuple(rating for (kept,) in rows if (rating := read_rating(kept)))
 
     def ratings(self) -> Iterator[tuple[int, Rating]]:
         """Every rating that can be read, with a number that stays its own."""

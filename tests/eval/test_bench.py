@@ -361,17 +361,16 @@ def test_marks_of_the_page_are_seconds_since_enter() -> None:
 
 
 PAGE = """
-<body data-busy="false"><div id="chat"><div class="log" data-busy="false"></div></div>
+<body><div id="list"><nav data-current="a"></nav></div><div id="chat"></div>
 <div id="question"><textarea></textarea></div><script>
-const log = document.querySelector(".log"), box = document.querySelector("textarea");
+const chat = document.querySelector("#chat"), box = document.querySelector("textarea");
 const after = (ms, then) => setTimeout(then, ms);
 box.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
-    log.dataset.busy = "true";
-    log.innerHTML = '<article class="turn"><p class="evidence"></p><div class="reply"></div></article>';
-    after(200, () => { log.querySelector(".evidence").textContent = box.value; });
-    after(400, () => { log.querySelector(".reply").innerHTML = '<p class="answer">It</p>'; });
-    after(600, () => { log.dataset.busy = "false"; });
+    chat.innerHTML = '<div class="reply" data-busy="true"><p class="evidence"></p><p class="answer"></p></div>';
+    after(200, () => { chat.querySelector(".evidence").textContent = box.value; });
+    after(400, () => { chat.querySelector(".answer").textContent = "It"; });
+    after(600, () => { chat.querySelector(".reply").dataset.busy = "false"; });
 });
 </script></body>"""
 

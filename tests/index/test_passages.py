@@ -36,9 +36,9 @@ def test_documents_and_passages_come_back_as_they_were(path: Path) -> None:
         passages["dogs"]
     assert passages.counts() == Counts(3, 3, 11 + 2 + 3)
     assert passages.listed() == [
-        Listed("0.txt", "Text 0", 1, "d0"),
-        Listed("1.txt", "Text 1", 1, "d1"),
-        Listed("cats.pdf", "Cats", 1, "cats"),
+        Listed("0.txt", "Text 0", 1, "d0", words=2),
+        Listed("1.txt", "Text 1", 1, "d1", words=3),
+        Listed("cats.pdf", "Cats", 1, "cats", words=11, pages=2),
     ]
     third, first = passages.passages([3, 1])
     assert (third.text, third.page) == ("A dog eats.", None)

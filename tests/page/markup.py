@@ -10,6 +10,8 @@ from rag.types import Answer, Citation, Document, Hit
 TEXT = "Anna <b>sailed</b> to Oslo. Ben stayed at home. Cleo sings & dances."
 DOCUMENT = Document("d", "a/b.txt", "Title", TEXT)
 DOCUMENTS = {"d": DOCUMENT}
+VOID = {"input"}
+"""Elements without an end."""
 HOSTILE = """<img src=http://evil.example/x.png> <script>alert(1)</script>
 <form action="https://evil.example"><input></form> [2]: https://evil.example
 [click](javascript:alert(1)) **bold** $$x$$ ${1+1} {{value}} @children"""
@@ -28,27 +30,31 @@ def asked(of: Answer, number: int = 1) -> Turn:
 
 
 class Reader(HTMLParser):
-    """Collects the tags with their attributes, the text, and what each mark holds; `skip` names classes left out."""
+    """Collects the tags with their attributes, the text, and what each mark holds.
+
+    What has one of the classes `skip` is left out of the text.
+    """
 
     def __init__(self, source: str, skip: str = "") -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.marked: dict[str, str] = {}
-        self._skip = skip
+        self._skip = set(skip.split())
         self._open: list[tuple[str, dict[str, str | None]]] = []
         self.feed(source)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        self._open.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open.pop()[0] == tag, f"</{tag}> closes another element"
 
     def handle_data(self, data: str) -> None:
-        if self._skip and any(self._skip in (given.get("class") or "") for _, given in self._open):
+        if any(self._skip & set((given.get("class") or "").split()) for _, given in self._open):
             return
         self.text += data
         for tag, given in self._open:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rag.errors import DocumentError, ModelError, RagError, SettingsError, Store
 from rag.index.health import verify
 from rag.index.index import list_documents, open_index
 from rag.index.manifest import Corpus
-from rag.index.snapshot import write_lock
+from rag.index.snapshot import last_corpus, write_lock
 from rag.page.editor import Changed, DocumentEditor, PreloadingLoader, SharedEmbedder, Step
 from rag.server.uploads import FOLDER, is_added, safe_stem, save_file, save_text
 from rag.settings import Settings
@@ -70,8 +71,9 @@ def test_an_uploaded_file_is_in_the_index_with_the_next_question(
         TopicReranker(),
     )
     changed = done(editor.add_file(upload(tmp_path, "Fish swim in the pond."), "pond.txt"))
-    assert changed.line.startswith("Indexed 3 documents, 3 passages, 0 skipped, ")
-    assert changed.messages == ()
+    assert changed.messages == () and changed.added == changed.rows[-1:]
+    assert (changed.added[0].words, changed.added[0].pages) == (5, 0)
+    assert abs(changed.added[0].added - time.time()) < WAIT and changed.rows[0].added == 0
     assert [(row.title, row.passages, row.removable) for row in changed.rows] == [
         ("Cat", 1, True),
         ("Dog", 1, True),
@@ -143,15 +145,19 @@ def test_the_lines_that_cannot_be_read_are_named_and_the_rest_is_taken(
     editor: DocumentEditor, settings: Settings, tmp_path: Path
 ) -> None:
     changed = done(editor.add_file(upload(tmp_path, '{"text": "Fish swim."}\nno\n{"text": "Fish eat."}'), "many.jsonl"))
-    assert "1 skipped" in changed.line
     (message,) = changed.messages
     assert message.startswith("'store/documents/many.jsonl#2' ")
     assert [row.source for row in changed.rows[2:]] == [f"store/documents/many.jsonl#{line}" for line in (1, 3)]
-    done(editor.remove("store/documents/many.jsonl#1"))
+    first, third = (row.doc_id for row in changed.added)
+    done(editor.remove(first))
     assert kept(settings) == ["many.jsonl"] and "Fish eat." in texts(settings)
-    done(editor.remove("store/documents/many.jsonl#3"))
-    assert kept(settings) == [] and len(texts(settings)) == 2
+    done(editor.bring_back(first))
+    assert {"Fish swim.", "Fish eat."} < set(texts(settings))
+    done(editor.remove(first))
+    done(editor.remove(third))
+    assert kept(settings) == [".removed many.jsonl"] and len(texts(settings)) == 2
     done(editor.add_text("After", "Fish swim."))
+    assert kept(settings) == ["After.md"]
 
 
 def test_what_the_patterns_leave_out_is_said(settings: Settings, tmp_path: Path) -> None:
@@ -167,18 +173,83 @@ def test_what_the_patterns_leave_out_is_said(settings: Settings, tmp_path: Path)
 def test_a_removed_document_is_gone_from_the_index_and_the_folder(
     editor: DocumentEditor, settings: Settings, tmp_path: Path
 ) -> None:
-    source = done(editor.add_file(upload(tmp_path, "Fish swim."), "pond.txt")).rows[-1].source
-    changed = done(editor.remove(source))
-    assert changed.line.startswith("Indexed 2 documents") and kept(settings) == []
-    cat, dog = changed.rows
-    (last,) = done(editor.remove(cat.source)).rows
+    pond = done(editor.add_file(upload(tmp_path, "Fish swim."), "pond.txt")).rows[-1]
+    cat, dog = done(editor.remove(pond.doc_id)).rows
+    (last,) = done(editor.remove(cat.doc_id)).rows
+    assert kept(settings) == []
     assert (last.source, last.removable) == (dog.source, False) and (settings.data / "cat.txt").exists()
     with pytest.raises(DocumentError, match="is the last document; add another one before you remove it"):
-        list(editor.remove(dog.source))
+        list(editor.remove(dog.doc_id))
     with pytest.raises(DocumentError, match="is not in the index any more; reload the page"):
-        list(editor.remove(str(settings.data)))
-    assert done(editor.add_file(upload(tmp_path, "Fish eat."), "pond.txt")).rows[-1].source == source
+        list(editor.remove(cat.doc_id))
+    assert done(editor.add_file(upload(tmp_path, "Fish eat."), "pond.txt")).rows[-1].source == pond.source
     assert texts(settings) == ["A dog eats.", "Fish eat."]
+
+
+@pytest.mark.slow
+def test_a_removal_is_undone(editor: DocumentEditor, settings: Settings, tmp_path: Path) -> None:
+    before = done(editor.add_file(upload(tmp_path, "Fish swim."), "pond.txt")).rows
+    corpus = last_corpus(settings.index)
+    cat, _, pond = before
+    for gone in (pond, cat):
+        assert gone not in done(editor.remove(gone.doc_id)).rows
+        assert [path for path in kept(settings) if not path.startswith(".")] == ["pond.txt"] * (gone is cat)
+        changed = done(editor.bring_back(gone.doc_id))
+        assert (changed.rows, changed.added) == (before, (gone,)) and kept(settings) == ["pond.txt"]
+        assert last_corpus(settings.index) == corpus
+        with pytest.raises(DocumentError, match="cannot be brought back any more; add it again"):
+            list(editor.bring_back(gone.doc_id))
+
+
+@pytest.mark.slow
+def test_a_text_with_two_sources_goes_and_comes_back_whole(
+    editor: DocumentEditor, settings: Settings, tmp_path: Path
+) -> None:
+    before = done(editor.add_file(upload(tmp_path, "A dog eats."), "dog.txt")).rows
+    assert len(before) == 3
+    assert len(done(editor.remove(before[-1].doc_id)).rows) == 1
+    assert done(editor.bring_back(before[-1].doc_id)).rows == before
+
+
+@pytest.mark.slow
+def test_a_removed_file_is_deleted_with_the_next_change_or_when_its_time_is_over(
+    editor: DocumentEditor, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed() -> str:
+        doc_id = done(editor.add_file(upload(tmp_path, "Fish swim."), "pond.txt")).added[0].doc_id
+        done(editor.remove(doc_id))
+        assert kept(settings) == [".removed pond.txt"]
+        return doc_id
+
+    gone = removed()
+    add = editor.add_file(upload(tmp_path, "Fish eat."), "pond.txt")  # Of the same name, and not yet a change.
+    done(add)
+    assert kept(settings) == ["pond.txt"]
+    with pytest.raises(DocumentError, match="cannot be brought back any more"):
+        list(editor.bring_back(gone))
+    done(editor.remove(editor.listed(open_index(settings.index, EMBEDDER).documents)[-1].doc_id))
+    make(settings)  # As when the server starts again.
+    assert kept(settings) == []
+
+    monkeypatch.setattr("rag.page.editor.UNDO", 0.5)
+    gone = removed()
+    while any(thread.name == "undo" for thread in threading.enumerate()):
+        next(thread for thread in threading.enumerate() if thread.name == "undo").join(WAIT)
+    assert kept(settings) == []
+    with pytest.raises(DocumentError, match="cannot be brought back any more"):
+        list(editor.bring_back(gone))
+
+
+@pytest.mark.slow
+def test_what_could_not_be_brought_back_can_be_tried_again(
+    editor: DocumentEditor, settings: Settings, tmp_path: Path
+) -> None:
+    gone = done(editor.add_file(upload(tmp_path, "Fish swim."), "pond.txt")).added[0]
+    done(editor.remove(gone.doc_id))
+    with write_lock(settings.index), pytest.raises(StoreError, match="is being written"):
+        list(editor.bring_back(gone.doc_id))
+    assert kept(settings) == [".removed pond.txt"] and "Fish swim." not in texts(settings)
+    assert done(editor.bring_back(gone.doc_id)).added == (gone,) and kept(settings) == ["pond.txt"]
 
 
 @pytest.mark.slow
@@ -205,7 +276,7 @@ def test_two_who_add_at_the_same_time_both_succeed(settings: Settings, editor: D
     assert next(second) == Step("Waiting for another change of the documents", 0, 0)
     third = shared.add_file(upload(tmp_path, "no"), "broken.pdf")
     second_waits.set()
-    assert done(first).line.startswith("Indexed 3 documents")
+    assert len(done(first).rows) == 3
     assert {"First", "Second"} < {row.title for row in done(second).rows}
     with pytest.raises(DocumentError, match="does not look like PDF"):
         list(third)
@@ -294,6 +365,7 @@ def test_it_is_enabled_on_this_machine_or_where_the_setting_says_so(
         lambda: other.add_text("Title", "Fish."),
         lambda: other.add_address("https://example.org"),
         lambda: other.remove("gone"),
+        lambda: other.bring_back("gone"),
     ]
     for number, change in enumerate(changes if not is_open else []):
         with pytest.raises(SettingsError, match="cannot be added or removed in this page; set RAG_ADD_DOCUMENTS=true"):
@@ -331,7 +403,7 @@ def test_an_address_is_fetched_once_and_only_with_consent(
     changed = done(online.add_address(" https://example.org/fish#part "))
     assert changed.rows[-1].source == "https://example.org/fish" and "Fish swim." in texts(settings)
     assert fetched == ["https://example.org/gone", "https://example.org/fish"]
-    done(online.remove("https://example.org/fish"))
+    done(online.remove(changed.rows[-1].doc_id))
     assert len(texts(settings)) == 2
 
 
@@ -386,7 +458,6 @@ def test_no_name_leads_out_of_the_folder_or_hides_the_file(tmp_path: Path, name:
 def test_what_is_left_out_of_an_added_file_is_told(editor: DocumentEditor, settings: Settings, tmp_path: Path) -> None:
     changed = done(editor.add_file(upload(tmp_path, "Fish swim in the café. ".encode() * 9 + b"\xff"), "pond.txt"))
     assert [row.left_out for row in changed.added] == [("1 byte that is no letter",)]
-    assert "0 skipped" in changed.line
     changed = done(editor.add_text("Later", "Frogs swim, too."))
     assert [row.title for row in changed.added] == ["Later"] and changed.added[0].left_out == ()
     assert [row.left_out for row in changed.rows if row.title == "Pond"] == [("1 byte that is no letter",)]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import WAIT, Opener, ask, bot, chromium, done, is_ready, open_page, served, serving_page
+from browser import SEND, WAIT, Opener, ask, bot, chromium, done, is_ready, open_page, served, serving_page
 from fakes import FakeBot
 from playwright.sync_api import Browser, Page, expect
 
@@ -57,10 +57,10 @@ def test_what_is_typed_is_read_ahead_now_and_then_and_enter_works_meanwhile(open
     bot.reading = reading
     type_on(page, " first")
     until(page, lambda: bot.drafts[-1][0] == f"{QUESTION} first")
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator(SEND)).to_be_enabled()
     type_on(page, " or later?")
     page.keyboard.press("Enter")
-    expect(page.locator("#chat .turn")).to_have_count(2)
+    expect(page.locator("#chat .reply")).to_have_count(2)
     done(page)
     assert bot.asked[-1][0] == f"{QUESTION} first or later?" and not released.is_set()
     read = len(bot.drafts)

@@ -21,7 +21,7 @@ def test_the_whole_document_is_shown_with_the_passages_tinted_and_the_cited_word
     assert TEXT in read.text
     assert read.marked == {"t1-c1": "Ben stayed at home."}
     assert {"t1-p1", "t1-c1"} <= set(read.ids())
-    assert read.links() == ["#t1-p1", "#t1-s1"]
+    assert read.links() == ["#t1-s1", "#t1-p1"]
 
 
 def test_a_card_says_how_the_passage_was_found_and_whether_it_is_cited() -> None:
@@ -42,12 +42,25 @@ def test_evidence_is_marked_before_the_answer_and_so_is_what_is_quoted_in_its_pl
     for turn in (waiting, advance(waiting, quoted(ben, hits=[hit(28, 47)]))):
         pane = source(turn, DOCUMENTS)
         read = Reader(pane)
-        assert read.marked == {"t1-c1": "Ben stayed at home."} and read.links() == ["#t1-p1", "#t1-q1"]
+        assert read.marked == {"t1-c1": "Ben stayed at home."} and read.links() == ["#t1-q1", "#t1-p1"]
         assert "Quoted. Title" in read.text and 'data-sentences="t1-q1"' in pane
     said = Sentence("Cleo sings.", (cite(1, "Cleo sings & dances."),), True)
     assert Reader(source(advance(waiting, answer(said, hits=[hit(28, 47)])), DOCUMENTS)).marked == {
         "t1-c1": "Cleo sings & dances."
     }
+
+
+def test_the_cards_are_folded_below_the_document() -> None:
+    pane = source(asked(answer(hits=(hit(28, 47), hit(0, 27)))), DOCUMENTS)
+    folded = '<details class="why"><summary>2 passages found; why these?</summary><ol class="cards"'
+    assert pane.count('<li class="card') == 2 and pane.index("</section>") < pane.index(folded)
+
+
+def test_a_rewritten_question_is_shown_with_the_passages() -> None:
+    other = asked(answer(hits=(hit(0, 27),), question="Who is <b>Anna</b>?"))
+    assert "Searched for: Who is &lt;b&gt;Anna&lt;/b&gt;?" in source(other, DOCUMENTS)
+    for turn in (asked(answer(hits=(hit(0, 27),), question=" Q ")), advance(Turn(1, "Q"), [hit(0, 27)])):
+        assert "Searched for" not in source(turn, DOCUMENTS)
 
 
 def test_a_page_is_named_on_the_card() -> None:
@@ -91,7 +104,7 @@ def test_the_passages_of_a_document_that_is_gone_are_shown_as_they_were_found() 
     said = Sentence("Ben stayed.", (cite(1, "Ben stayed at home."),), True)
     pane = Reader(source(asked(answer(said, hits=(hit(28, 47),))), {}))
     assert "has changed or was removed since" in pane.text
-    assert pane.marked == {"t1-c1": "Ben stayed at home."} and "a/b.txt" in pane.text
+    assert pane.marked == {"t1-c1": "Ben stayed at home."} and "b.txt" in pane.text
 
 
 def test_of_a_document_that_is_gone_passages_and_quotations_may_overlap() -> None:
@@ -103,7 +116,7 @@ def test_of_a_document_that_is_gone_passages_and_quotations_may_overlap() -> Non
 
 def test_without_hits_and_before_a_question() -> None:
     assert "No passage was found." in source(Turn(1, "Q", hits=()), DOCUMENTS)
-    assert Reader(opening(DOCUMENTS)).text == f"Back to the conversationThe documentTitlea/b.txt{TEXT}"
+    assert Reader(opening(DOCUMENTS), skip="sheet").text == f"The documentTitleb.txt{TEXT}"
     assert "2 documents loaded: Title, Title" in opening(DOCUMENTS | {"e": DOCUMENT})
 
 
@@ -111,6 +124,12 @@ def test_the_loaded_line_names_a_few_documents() -> None:
     many = {str(number): Document(str(number), f"{number}.txt", f"T{number}", "") for number in range(1200)}
     assert loaded({"1": Document("1", "a.txt", "", "")}) == "1 document loaded: a.txt"
     assert loaded(many) == "1,200 documents loaded: T0, T1, T2, T3, T4, and 1,195 more"
+
+
+def test_the_sheet_of_a_phone_has_ways_to_the_next_citation_and_back() -> None:
+    for pane in (source(asked(answer(hits=(hit(0, 27),))), DOCUMENTS), opening(DOCUMENTS)):
+        buttons = [given["data-action"] for tag, given in Reader(pane).tags if tag == "button"]
+        assert buttons == ["previous", "next", "close"]
 
 
 def test_hostile_text_stays_text() -> None:
@@ -123,6 +142,7 @@ def test_hostile_text_stays_text() -> None:
         assert {tag for tag, _ in read.tags} <= {
             "a",
             "button",
+            "details",
             "div",
             "h2",
             "h3",
@@ -132,6 +152,7 @@ def test_hostile_text_stays_text() -> None:
             "p",
             "section",
             "span",
+            "summary",
         }
         assert all(link.startswith("#t1-") for link in read.links())
         assert HOSTILE in read.text

@@ -22,6 +22,8 @@ from rag.server.service import Service
 from rag.settings import Settings
 
 SECRET = "Who stole the Zanzibar ledger?"
+IDENTITY = 4
+"""The place of the conversation's identity among the values of the page's events."""
 FORGED = f'{SECRET}\n{{"level": "info", "message": "forged"}}'
 
 
@@ -31,12 +33,17 @@ class Page:
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
         client.get("/")
-        self.events = client.get("/config").json()["dependencies"]
+        config = client.get("/config").json()
+        self.events, self.components = config["dependencies"], config["components"]
 
-    def number(self, values: int, outputs: int) -> int:
-        """The first event with so many values and outputs."""
-        sizes = ((one["id"], len(one["inputs"]), len(one["outputs"])) for one in self.events)
-        return next(number for number, *size in sizes if size == [values, outputs])
+    def number(self, component: str, event: str) -> int:
+        """The event of the component with this id, the first that takes values."""
+        (identity,) = (one["id"] for one in self.components if one["props"].get("elem_id") == component)
+        return next(one["id"] for one in self.events if [identity, event] in one["targets"] and one["inputs"])
+
+    def complain(self) -> int:
+        """The event that takes what is bad about an answer: the conversation, the turn, a choice, two texts."""
+        return next(one["id"] for one in self.events if len(one["inputs"]) == len(one["outputs"]) == 5)
 
     def join(self, number: Any, data: Any, **more: Any) -> httpx.Response:
         body = {"fn_index": number, "session_hash": "s", "trigger_id": None, "data": data, **more}
@@ -67,11 +74,16 @@ def last(messages: list[dict[str, Any]]) -> dict[str, Any]:
     return next(one for one in reversed(messages) if one["msg"] == "process_completed")
 
 
+def identity_of(messages: list[dict[str, Any]]) -> str:
+    """The conversation that the values name."""
+    return str(last(messages)["output"]["data"][IDENTITY])
+
+
 @pytest.mark.slow
 def test_an_event_as_no_page_sends_it_is_refused_and_leaves_no_trace(
     page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ask = page.number(3, outputs=7)
+    ask = page.number("question", "submit")
     good: dict[str, Any] = {"fn_index": ask, "session_hash": "s", "trigger_id": 7, "data": [FORGED, "", None]}
     wrong: dict[str, list[Any]] = {
         "fn_index": [-1, 999, 10**400, "x", str(ask), 1.5, True, None, [], {}],
@@ -97,8 +109,7 @@ def test_of_an_event_that_gradio_fails_at_the_log_has_a_line_without_what_was_se
     page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with logged(settings) as log:
-        tick = page.number(4, outputs=2)
-        assert last(page.call(tick, [[FORGED], None, None, ""]))["success"] is False
+        assert last(page.call(page.complain(), ["c", 1, FORGED, "", ""]))["success"] is False
     (entry,) = lines(log)
     assert (entry["message"], entry["error"]) == ("An event of the page failed.", "Error")
     assert "Zanzibar" not in log.getvalue() and "Zanzibar" not in "".join(capfd.readouterr())
@@ -121,49 +132,68 @@ def test_no_event_reads_a_file_of_this_machine(page: Page, tmp_path: Path) -> No
     assert secret.exists()
 
 
-HOSTILE: list[Any] = [
-    FORGED, [FORGED], 5, True, {"action": 5}, {"action": "x" * 21}, {"action": "delete", "turn": "1"}, {"turn": 1.5},
-    {"action": "delete", "turn": -1}, {"action": "delete", "turn": 10**30}, {"action": "retry", "question": {"a": FORGED}},
-    {"action": "edit", "question": "x" * (bounds.TURN + 1)}, {"action": "open", "conversation": "../../x"},
-    {"action": "remove", "conversation": "x" * 65}, {"action": "rate", "turn": 1, "verdict": "bad", "reason": ["wrong"]},
-    {"action": "rate", "turn": 1, "verdict": "bad", "comment": "x" * (bounds.COMMENT + 1)},
-    {"action": "rate", "turn": 1, "verdict": "bad", "right": "x" * (bounds.COMMENT + 1)},
-    {"action": "rate", "turn": 1, "verdict": "bad", "reason": "ugly"},
+CLICKS: list[Any] = [
+    FORGED, [FORGED], 5, True, {"action": 5}, {"action": FORGED}, {"action": "x" * 21}, {"action": "source", "turn": "1"},
+    {"action": "source", "turn": 1.5}, {"action": "source", "turn": -1}, {"action": "source", "turn": 10**30},
+    {"action": "open", "conversation": "../../x"}, {"action": "open", "conversation": {"a": FORGED}},
+    {"action": "new", "title": "x" * (bounds.TITLE + 1)}, {"action": "remove", "conversation": "x" * 65},
+    {"action": "rename", "title": [FORGED]}, {"action": "refresh", "turn": True}, {"action": "delete", "turn": 1},
+    {"action": "new", "question": "x" * (bounds.TURN + 1)}, {"action": "new", "comment": "x" * (bounds.COMMENT + 1)},
 ]  # fmt: skip
+"""What the page's script never sends."""
+MESSAGES: list[Any] = [
+    None, FORGED, [FORGED], 5, True, {}, {"index": 0}, {"value": FORGED},
+    *(
+        {"index": index, "value": {"a": FORGED}, "previous_value": [FORGED], "liked": [FORGED]}
+        for index in (FORGED, -1, 10**30, [], [FORGED], {"a": FORGED}, None, 1.5)
+    ),
+]  # fmt: skip
+"""What Gradio's conversation never says of a message."""
 
 
 @pytest.mark.slow
-def test_clicks_that_the_script_never_sends_do_nothing(
+def test_clicks_that_the_page_never_sends_do_nothing(
     page: Page, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ask, act, again = page.number(3, outputs=7), page.number(1, outputs=7), page.number(2, outputs=7)
-    identity = last(page.call(ask, ["one", "", None]))["output"]["data"][-1]
+    ask, act = page.number("question", "submit"), page.number("script", "click")
+    identity = identity_of(page.call(ask, ["one", "", None]))
     before = page.client.get(f"/conversations/{identity}.json").text
     assert '"one"' in before
     with logged(settings) as log:
-        for sent in HOSTILE:
-            for number, data in ((act, [identity]), (again, [identity, None])):
+        for sent in CLICKS:
+            told = last(page.call(act, [identity], event_data=sent))
+            assert told["success"] and all(value["__type__"] == "update" for value in told["output"]["data"]), sent
+    assert lines(log) == []
+    with logged(settings) as log:
+        for event in ("retry", "edit", "option_select", "example_select", "like"):
+            number = page.number("chat", event)
+            data = [identity] if event == "like" else [identity, None]
+            for sent in MESSAGES:
                 told = last(page.call(number, data, event_data=sent))
-                assert told["success"] and all(value["__type__"] == "update" for value in told["output"]["data"]), sent
+                assert not told["success"] or all(one["__type__"] == "update" for one in told["output"]["data"]), sent
+        for words in ([1, FORGED, "", ""], [FORGED, "wrong", "", ""], [1, "wrong", "x" * (bounds.COMMENT + 1), ""]):
+            page.call(page.complain(), [identity, *words])
     assert page.client.get(f"/conversations/{identity}.json").text == before
-    assert lines(log) == [] and "Zanzibar" not in "".join(capfd.readouterr())
+    assert {entry["message"] for entry in lines(log)} == {"An event of the page failed."}
+    assert "Zanzibar" not in log.getvalue() and "Zanzibar" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("identity", ["x" * 65, "../../etc", "a b", "<b>", "a\nb", "\0", "x" * 500_000])
 def test_an_identity_that_cannot_be_one_is_replaced(page: Page, identity: str) -> None:
-    told = last(page.call(page.number(3, outputs=7), ["one", identity, None]))["output"]["data"]
-    assert re.fullmatch(r"[A-Za-z0-9_-]{12}", told[-1]) and "Said one" in told[0]
+    messages = page.call(page.number("question", "submit"), ["one", identity, None])
+    assert re.fullmatch(r"[A-Za-z0-9_-]{12}", identity_of(messages)) and "Said one" in str(last(messages))
 
 
 @pytest.mark.slow
 def test_a_question_that_is_too_long_is_said_to_be_and_becomes_no_turn(page: Page) -> None:
     for question in ("x" * (bounds.QUESTION + 1), "[INST]" * 100_000):
-        messages = page.call(page.number(3, outputs=7), [question, "c", None])
+        messages = page.call(page.number("question", "submit"), [question, "c", None])
         assert [one["log"] for one in messages if one["msg"] == "log"] == [LONG]
         assert all(value["__type__"] == "update" for value in last(messages)["output"]["data"])
     assert page.client.get("/conversations/c.json").status_code == 404
-    assert "Said x" in str(page.call(page.number(3, outputs=7), ["x" * bounds.QUESTION, "c", None]))
+    whole = page.call(page.number("question", "submit"), ["x" * bounds.QUESTION, "c", None])
+    assert "Said x" in str(whole)
 
 
 @pytest.mark.slow

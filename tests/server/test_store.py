@@ -186,6 +186,50 @@ def test_writing_replaces_the_whole_conversation(store: Store) -> None:
     assert store.read(ANN, "c") is None and store.conversations(ANN) == []
 
 
+def titles(store: Store, owner: str = ANN) -> list[str]:
+    return [one.title for one in store.conversations(owner)]
+
+
+def test_a_title_that_was_given_stays_when_turns_are_written(store: Store, clock: Clock) -> None:
+    store.write(ANN, "c", [turn(1, "Who?")])
+    store.rename(ANN, "c", "  The\n head \ud800of  NATO ")
+    clock.now = 2000.0
+    assert store.conversations(ANN) == [ConversationSummary("c", "The head \ufffdof NATO", 1000.0, 1)]
+    for turns in ([turn(1, "Who?"), turn(2)], [turn(1, "Another one?")], [turn(2, "The last one?")]):
+        store.write(ANN, "c", turns)
+        assert titles(store) == ["The head \ufffdof NATO"]
+    store.rename(ANN, "c", "x" * 500)
+    assert titles(store) == [f"{'x' * TITLE} …"]
+    store.write(ANN, "c", [])
+    store.write(ANN, "c", [turn(1, "Anew?")])
+    assert titles(store) == ["Anew?"]
+
+
+def test_without_a_name_the_title_is_the_first_question_as_it_is_now(store: Store) -> None:
+    store.write(ANN, "c", [turn(1, "Who?"), turn(2, "And before?")])
+    store.write(ANN, "c", [turn(1, "Who\ud800 leads?")])
+    assert titles(store) == ["Who\ufffd leads?"]
+    store.write(ANN, "c", [turn(1, "word " * 100)])
+    store.write(ANN, "c", [turn(1, "What?")])
+    assert titles(store) == ["What?"]
+
+
+def test_a_blank_name_and_one_for_what_is_not_there_change_nothing(store: Store) -> None:
+    store.write(ANN, "c", [turn(1, "Who?")])
+    for owner, conversation, title in ((ANN, "c", " \n "), (ANN, "other", "x"), (BOB, "c", "x")):
+        store.rename(owner, conversation, title)
+    assert titles(store) == ["Who?"] and titles(store, BOB) == []
+
+
+def test_the_ratings_of_a_conversation_are_read_for_its_owner(store: Store) -> None:
+    first, second = bad(1, comment="a"), bad(2, comment="b")
+    for rating in (second, bad(1, "other"), first):
+        store.rate(ANN, rating)
+    store.rate(BOB, bad(3))
+    assert store.ratings_of(ANN, "c") == (first, second)
+    assert store.ratings_of(ANN, "none") == () and store.ratings_of("eve", "c") == ()
+
+
 def test_a_deleted_conversation_leaves_nothing_behind(store: Store) -> None:
     store.write(ANN, "c", [turn(1, "The zebra question")])
     store.rate(ANN, bad(comment="The zebra comment"))
