@@ -62,8 +62,8 @@ _REPLIES = {
 LANGUAGES = frozenset(_REPLIES)
 """Those in which it can be said."""
 ABSTENTIONS = frozenset(one.abstention for one in _REPLIES.values())
-
 NEAREST_REPLIES = tuple(one.nearest for one in _REPLIES.values())
+"""Every one of each, whatever the language."""
 
 
 def replies(language: str) -> Replies:

@@ -177,7 +177,7 @@ class Library(dict[str, Document], Documents):
 
     def listed(self) -> list[Listed]:
         """Each as a list shows it."""
-        return [Listed(each.source, each.title, 1, doc_id) for doc_id, each in self.items()]
+        return [Listed(one.source, one.title, 1, key, words=len(one.text.split())) for key, one in self.items()]
 
 
 # Answers

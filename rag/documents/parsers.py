@@ -6,12 +6,12 @@ Runs in the process of worker.py; each parser is imported when its first file co
 from collections.abc import Callable
 from typing import IO
 
+from rag.documents.delimited import read_delimited
 from rag.documents.docx.reader import read_docx
 from rag.documents.epub import read_epub
 from rag.documents.html.reader import read_html
 from rag.documents.parsed import FormatError, Parsed
 from rag.documents.pdf.reader import read_pdf
-from rag.documents.separated import read_separated
 
 SUFFIXES = {
     ".txt": "text",
@@ -83,7 +83,7 @@ def _looks_like_archive(start: bytes) -> bool:
 
 FORMATS: dict[str, tuple[Callable[[bytes], bool], Callable[[IO[bytes], str | None], Parsed]]] = {
     "html": (_looks_like_html, read_html),
-    "csv": (lambda _: True, read_separated),
+    "csv": (lambda _: True, read_delimited),
     "pdf": (_looks_like_pdf, read_pdf),
     "docx": (_looks_like_archive, read_docx),
     "epub": (_looks_like_archive, read_epub),

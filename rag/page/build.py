@@ -58,7 +58,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         add_gradio_endpoint(service)
         # It lives in the browser, so that it outlives a restart of the server.
         identity = gr.Textbox(label="Conversation", visible="hidden", elem_id="identity")
-        connect = f"window.askTheArticle(element, trigger, watch, {str(service.bot.reads_ahead).lower()});"
+        connect = f"window.askTheArticle(trigger, {str(service.bot.reads_ahead).lower()});"
         script = gr.HTML("", elem_id="script", **_PLAIN | {"js_on_load": connect})
 
         outputs = [chat, pane, past, box, identity, back]

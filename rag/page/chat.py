@@ -1,7 +1,7 @@
 """Turns -> the messages of the conversation, each answer with what it rests on."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -22,7 +22,7 @@ from rag.page.markup import (
 from rag.replies import replies
 from rag.server.cited_text import escaped, facts
 from rag.server.records import Turn
-from rag.types import Answer, Citation, Document
+from rag.types import Answer, Citation, Documents
 
 QUOTED = 400
 """Characters of a quotation that is shown beside a citation."""
@@ -55,12 +55,11 @@ def messages(turns: Sequence[Turn], suggested: Sequence[str]) -> list[Message]:
     return made
 
 
-def welcome(documents: Mapping[str, Document], key: Sequence[Citation]) -> str:
+def welcome(documents: Documents, key: Sequence[Citation]) -> str:
     """The first page, in Markdown: what this is, what can be asked, and what is said there in short."""
     named = [f"**{escaped(shorten(one.title, 100))}**" for one in islice(documents.values(), _TITLES)]
     if len(documents) == 1:
-        words = len(next(iter(documents.values())).text.split())
-        named[0] += f" ({count(words, 'word')})"
+        named[0] += f" ({count(documents.listed()[0].words, 'word')})"
     elif len(documents) > _TITLES:
         named.append(f"and {len(documents) - _TITLES:,} more")
     said = "".join(f"\n- {escaped(one.quote)}" for one in key)
@@ -142,7 +141,7 @@ def _foot(turn: Turn, answer: Answer) -> str:
 
 def _trust(answer: Answer) -> str:
     """One statement of how far the answer is in the text; how probable it is when one points at it."""
-    if answer.incomplete or (answer.abstained and not answer.near):
+    if answer.incomplete or not (answer.sentences or answer.near):
         return ""
     wrong, every = sum(not one.supported for one in answer.sentences), len(answer.sentences)
     if answer.near:

@@ -27,7 +27,7 @@ from rag.server.records import Rating, Turn, history_of
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
-from rag.types import Citation, Document
+from rag.types import Citation, Document, Documents
 
 BLANK = "Type a question first."
 LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
@@ -310,7 +310,7 @@ class Page:
             gr.update(visible=self._before.get(request) is not None and not busy),
         )
 
-    def _key_sentences(self, documents: Mapping[str, Document]) -> tuple[Citation, ...]:
+    def _key_sentences(self, documents: Documents) -> tuple[Citation, ...]:
         """Those of the documents, made once for each snapshot."""
         if self._key is None or self._key[0] is not documents:
             self._key = documents, _read(self._service.bot.key_sentences, ())

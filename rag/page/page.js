@@ -220,6 +220,7 @@
   const NAMES = {
     "#question .submit-button": { "aria-label": "Ask", title: "Ask" },
     "#question .stop-button": { "aria-label": "Stop", title: "Stop" },
+    "#chat [aria-label=Undo]": { "aria-label": "Take back", title: "Take back" },  // "Undo" is the way back from it.
     "#chat [role=log]": { "aria-label": "Conversation" },
     "#chat .edit-textarea": { "aria-label": "Your question" },
     "#chat .examples": { role: "group", "aria-label": "Questions to begin with" },
@@ -252,7 +253,7 @@
 
   if (localStorage.getItem("theme") === "dark") document.body?.classList.add("dark");
   // Called when the page is there, with what Gradio gives it.
-  window.askTheArticle = (element, given, watch, reads) => {
+  window.askTheArticle = (given, reads) => {
     [trigger, drafts] = [given, reads];
     const dark = localStorage.getItem("theme");
     if (dark) document.body.classList.toggle("dark", dark === "dark");

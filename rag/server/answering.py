@@ -36,8 +36,12 @@ class Progress:
 class Running:
     """An answer under way, which several may follow. Thread-safe."""
 
-    def __init__(self, turns: Turns) -> None:
-        """`turns` are those of the conversation, that of the answer last."""
+    def __init__(self, turns: Turns, replaced: Turns = ()) -> None:
+        """`turns` are those of the conversation, that of the answer last.
+
+        It takes the place of those `replaced`.
+        """
+        self.replaced = replaced
         self._changed = threading.Condition()
         self._progress = Progress(turns)
         self._is_ending = False
@@ -104,17 +108,17 @@ class Answering:
     ) -> Running | None:  # fmt: skip
         """Ask a question after `turns`; None while another answer is under way there.
 
-        It takes the place of the turns that are `replaced`, unless it is refused before anything is found.
+        It takes the place of the turns that are `replaced`, unless it is refused or stopped before anything is found.
         """
         turn = Turn(number=turns[-1].number + 1 if turns else 1, question=question)
-        running = Running((*turns, turn))
+        running = Running((*turns, turn), replaced)
         with self._beginning:
             if self.under_way(owner, conversation):
                 return None
             self._running[owner, conversation] = running
 
         def answer() -> None:
-            self._answer(owner, conversation, running, replaced, documents, request_id)
+            self._answer(owner, conversation, running, documents, request_id)
 
         threading.Thread(target=answer, name="answer", daemon=True).start()
         return running
@@ -129,9 +133,8 @@ class Answering:
             self._end(owner, conversation, running, end(running.turns[-1], stopped=True))
 
     def _answer(
-        self, owner: str, conversation: str, running: Running, replaced: Turns, documents: Sequence[str],
-        request_id: str,
-    ) -> None:  # fmt: skip
+        self, owner: str, conversation: str, running: Running, documents: Sequence[str], request_id: str
+    ) -> None:
         *before, turn = running.turns
         asking = self._service.ask(
             owner, turn.question, history_of(before), documents, channel="page", request_id=request_id
@@ -152,14 +155,14 @@ class Answering:
             turn = replace(turn, state="failed", note=for_readers(error))
         except Exception:  # noqa: BLE001 - the service has logged it; its readers would wait for good
             turn = replace(turn, state="failed", note="Something went wrong. Ask again, or start the page anew.")
-        self._end(owner, conversation, running, turn, replaced)
+        self._end(owner, conversation, running, turn)
 
-    def _end(self, owner: str, conversation: str, running: Running, turn: Turn, replaced: Turns = ()) -> None:
+    def _end(self, owner: str, conversation: str, running: Running, turn: Turn) -> None:
         if not running.take_end():
             return
         *before, _ = running.turns
-        if replaced and turn.hits is None:
-            turns, warning = (*before, *replaced), turn.note
+        if running.replaced and turn.hits is None:
+            turns, warning = (*before, *running.replaced), turn.note
         else:
             turns = (*before, turn)
             with self._keeping:

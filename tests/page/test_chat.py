@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import answer, quoted
+from fakes import Library, answer, quoted
 from markdown_it import MarkdownIt
 from markup import DOCUMENT, HOSTILE, TEXT, Reader, asked, cite, hit
 
@@ -220,16 +220,18 @@ def test_questions_are_suggested_below_the_last_answer_and_not_before_it_is_ther
 
 
 def test_the_first_page_names_what_can_be_asked_and_what_is_said_there() -> None:
-    said = welcome({"d": DOCUMENT}, (BEN,))
+    said = welcome(Library(d=DOCUMENT), (BEN,))
     assert said == f"## {TITLE}\n\n{WELCOME}\n\n**Title** (12 words)\n\n- Ben stayed at home."
-    many = {str(number): Document(str(number), "s", f"T{number}", "some text") for number in range(1200)}
+    many = Library({str(number): Document(str(number), "s", f"T{number}", "some text") for number in range(1200)})
     assert f"{WELCOME}\n\n**T0**, **T1**, **T2**, **T3**, **T4**, and 1,195 more\n" in welcome(many, ())
-    assert welcome({}, ()).startswith(f"## {TITLE}\n\n{WELCOME}")
+    assert welcome(Library(), ()).startswith(f"## {TITLE}\n\n{WELCOME}")
 
 
 def test_hostile_text_stays_text_on_the_first_page() -> None:
     whole = Citation(1, "d", HOSTILE, HOSTILE, 0, len(HOSTILE), HOSTILE)
-    blocks = MarkdownIt("commonmark").parse(welcome({"d": Document("d", HOSTILE, HOSTILE, HOSTILE)}, (whole, whole)))
+    blocks = MarkdownIt("commonmark").parse(
+        welcome(Library(d=Document("d", HOSTILE, HOSTILE, HOSTILE)), (whole, whole))
+    )
     kinds = {part.type for block in blocks for part in [block, *(block.children or [])]}
     assert not kinds & {"image", "link_open", "html_inline", "html_block", "code_inline", "em_open"}
     assert sum(block.type == "list_item_open" for block in blocks) == 2

@@ -377,7 +377,7 @@ def test_the_page_sends_drafts_only_to_a_bot_that_reads_ahead(
     (script,) = [block for block in blocks.blocks.values() if getattr(block, "elem_id", "") == "script"]
     events = [fn for fn in blocks.fns.values() if (script._id, "input") in fn.targets]
     assert [(fn.queue, fn.show_progress, fn.outputs) for fn in events] == [(False, "hidden", [])] * reads
-    assert f"watch, {str(reads).lower()});" in script.js_on_load
+    assert f"trigger, {str(reads).lower()});" in script.js_on_load
 
 
 def test_a_citation_of_an_earlier_turn_brings_its_passages(page: Page) -> None:

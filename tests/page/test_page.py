@@ -505,13 +505,13 @@ def test_retry_edit_and_delete(open_page: Opener, bot: FakeBot) -> None:
     expect(questions(page)).to_have_text(["Other?"])
     done(page)
     assert bot.asked[-1] == ("Other?", [], [])
-    tool(page, "Undo").click()
+    tool(page, "Take back").click()
     expect(page.locator("#chat .reply")).to_have_count(0)
     expect(page.locator("#source .card")).to_have_count(0)
     expect(page.locator("#question textarea")).to_have_value("Other?")
 
 
-@pytest.mark.parametrize("what", ["Retry", "Edit", "Undo"])
+@pytest.mark.parametrize("what", ["Retry", "Edit", "Take back"])
 def test_what_was_taken_away_comes_back(open_page: Opener, bot: FakeBot, what: str) -> None:
     numbering(bot)
     page = open_page()
@@ -526,7 +526,7 @@ def test_what_was_taken_away_comes_back(open_page: Opener, bot: FakeBot, what: s
         tool(page, "Submit").click()
     else:
         tool(page, what, turn=2).click()
-    changed = {"Retry": ["Answer 1.", "Answer 3."], "Edit": ["Answer 3."], "Undo": ["Answer 1."]}[what]
+    changed = {"Retry": ["Answer 1.", "Answer 3."], "Edit": ["Answer 3."], "Take back": ["Answer 1."]}[what]
     expect(page.locator("#chat .answer")).to_have_text(changed)
     done(page)
     back.click()
@@ -606,7 +606,7 @@ def test_the_keyboard_reaches_everything(open_page: Opener) -> None:
         page.get_by_role("tab", name="Documents"),
         tool(page, "Edit"),
         said(page).locator(".cite").first,
-        *(tool(page, name) for name in ("Copy with sources", "Retry", "Undo", "Dislike", "Like")),
+        *(tool(page, name) for name in ("Copy with sources", "Retry", "Take back", "Dislike", "Like")),
         page.locator(SEND),
         page.locator("#t1-c1 a"),
         page.locator("#source .why summary"),

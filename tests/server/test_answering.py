@@ -1,7 +1,7 @@
 """Answers under way, and the turns as they grow."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,16 @@ def echo(question: str) -> Iterator[Event]:
     yield [HIT]
     yield "Said"
     yield answered(f"Said {question}")
+
+
+def waiting(bot: FakeBot) -> Callable[[str], Iterator[Event]]:
+    """Let the bot be silent until its gate is open."""
+
+    def script(question: str) -> Iterator[Event]:
+        bot.waits()
+        yield from echo(question)
+
+    return script
 
 
 @pytest.fixture
@@ -175,18 +185,27 @@ def test_a_conversation_has_one_answer_under_way_and_owners_are_apart(bot: FakeB
 
 
 def test_two_who_follow_see_the_same_and_one_who_comes_late_the_end(bot: FakeBot, answering: Answering) -> None:
-    def script(question: str) -> Iterator[Event]:
-        yield "Said"
-        bot.waits()
-        yield from echo(question)
-
-    bot.script = script
+    bot.script = waiting(bot)
     running = begun(answering)
     one, two = running.follow(), running.follow()
     next(one), next(two)
     bot.gate.set()
     ends = [[*follower][-1] for follower in (one, two, running.follow())]
     assert ends[0].is_over and ends == [ends[0]] * 3
+
+
+def test_what_is_stopped_before_anything_is_found_takes_no_turns_place(
+    bot: FakeBot, answering: Answering, store: Store
+) -> None:
+    turns = (last(answering, "one"), last(answering, "two", (Turn(1, "one", text="One.", state="done"),)))
+    store.write(*ANN, turns)
+    bot.script = waiting(bot)
+    running = answering.begin(*ANN, "new", (), turns)
+    assert running
+    answering.stop(*ANN)
+    bot.gate.set()
+    assert ended(running) == Progress(turns, is_over=True, warning="Stopped.")
+    assert store.read(*ANN) == turns
 
 
 def test_what_is_refused_takes_no_turns_place(bot: FakeBot, answering: Answering, store: Store) -> None:
@@ -218,12 +237,7 @@ def test_a_store_that_fails_stops_no_answer_and_is_told(
 def test_an_answer_that_comes_when_the_store_is_closed_ends_like_others(
     bot: FakeBot, answering: Answering, store: Store
 ) -> None:
-    def script(question: str) -> Iterator[Event]:
-        yield "Said"
-        bot.waits()
-        yield from echo(question)
-
-    bot.script = script
+    bot.script = waiting(bot)
     running = begun(answering)
     store.close()
     bot.gate.set()
@@ -234,11 +248,7 @@ def test_an_answer_that_comes_when_the_store_is_closed_ends_like_others(
 def test_one_who_follows_a_silent_answer_wakes_up_now_and_then(
     bot: FakeBot, answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def script(question: str) -> Iterator[Event]:
-        bot.waits()
-        yield from echo(question)
-
-    bot.script = script
+    bot.script = waiting(bot)
     monkeypatch.setattr("rag.server.answering.WAKE", 0.01)
     running = begun(answering)
     following = running.follow()

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.documents.delimited import read_delimited
 from rag.documents.parsed import FormatError
-from rag.documents.separated import read_separated
 
 WHOLE = "| name | price |\n| --- | --- |\n| Saw | 4.50 |\n| Drill | 12 |"
 
 
 def text_of(content: str | bytes) -> str:
-    return read_separated(BytesIO(content if isinstance(content, bytes) else content.encode()), None).text
+    return read_delimited(BytesIO(content if isinstance(content, bytes) else content.encode()), None).text
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_commas_in_cells_separate_nothing_where_semicolons_do() -> None:
 
 
 def test_a_title_over_the_table_stays() -> None:
-    read = read_separated(BytesIO(b"Prices of 2026\nname,price\nSaw,4.50\nDrill,12\n"), None)
+    read = read_delimited(BytesIO(b"Prices of 2026\nname,price\nSaw,4.50\nDrill,12\n"), None)
     assert (read.title, read.text) == ("Prices of 2026", f"Prices of 2026\n\n{WHOLE}")
 
 
@@ -50,7 +50,7 @@ def test_a_file_of_one_column_is_a_plain_text() -> None:
 
 
 def test_what_cannot_be_divided_is_refused() -> None:
-    with pytest.raises(FormatError, match="is no table of values with separators"):
+    with pytest.raises(FormatError, match="is no table of values with delimiters"):
         text_of("a,b\n" * 10 + 'c,"' + "x" * 200_000)
 
 
