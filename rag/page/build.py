@@ -10,11 +10,11 @@ from rag.bounds import COMMENT
 from rag.page.chat import TITLE, WELCOME
 from rag.page.conversations import conversation_list
 from rag.page.documents import documents_panel
-from rag.page.editor import DocumentEditor
 from rag.page.handlers import Page
 from rag.page.markup import button
 from rag.page.source import opening
 from rag.server.api import add_gradio_endpoint
+from rag.server.document_editor import DocumentEditor
 from rag.server.records import REASONS
 from rag.server.service import Service
 from rag.server.store import Store

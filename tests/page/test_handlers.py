@@ -14,8 +14,8 @@ from markup import DOCUMENT, Reader, cite, hit
 from rag.errors import BusyError, StoreError, for_readers
 from rag.page import handlers
 from rag.page.build import build_page, head
-from rag.page.editor import DocumentEditor
 from rag.page.handlers import BLANK, LONG, UNDER_WAY, VALUES, Page, Sessions
+from rag.server.document_editor import DocumentEditor
 from rag.server.records import Turn
 from rag.server.service import Service
 from rag.server.store import Store
