@@ -212,8 +212,8 @@
   }
   // What came meanwhile: an answer goes on without this page, and another tab may have asked.
   function catchUp() {
-    const had = document.querySelectorAll("#chat .reply").length;
-    send({ action: busy() ? "open" : "refresh", conversation: conversation(), ...(had ? { turn: had } : {}) });
+    const updated = Number(document.querySelector("#list nav")?.dataset.updated ?? 0);
+    send({ action: busy() ? "open" : "refresh", conversation: conversation(), updated });
   }
 
   // Names and roles that Gradio gives no way to set.
