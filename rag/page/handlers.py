@@ -210,7 +210,7 @@ class Page:
         self.kept.remember(request, self.kept.as_it_is(owner, identity, turns, len(turns) - 1))
         tried(self.kept.store.write, owner, identity, turns[:-1])
         tried(self.kept.store.unrate, owner, identity, turns[-1].number)
-        yield from self._open(identity, request, box=turns[-1].question)
+        yield from self._open(identity if turns[:-1] else "", request, box=turns[-1].question)
 
     def bring_back(self, request: gr.Request) -> Iterator[Values]:
         """The conversation as it was before the last retry, edit or deletion."""
