@@ -1,4 +1,4 @@
-"""A change of the documents in a thread of its own, and what it tells those who wait for it."""
+"""A change of the documents in a thread of its own, and its events."""
 
 import queue
 import threading
@@ -10,8 +10,9 @@ from rag.models.progress import Progress
 
 @dataclass(frozen=True)
 class Row:
-    """A document as the page lists it (as Listed); a text from two sources has two rows with the same `doc_id`.
+    """A document as the page lists it (as Listed).
 
+    A text from two sources has two rows with the same `doc_id`.
     `added` is when its file was added here, in seconds since 1970; 0 if it was not.
     """
 
@@ -28,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Step:
-    """How far a change is: what is done now, in words, and `done` of `total` of it (0 of 0 if that is unknown)."""
+    """How far a change is: the stage in words, `done` of `total` of it (0 of 0: unknown)."""
 
     stage: str
     done: int
@@ -37,9 +38,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Changed:
-    """The end of a change: what of it could not be read (a sentence each), and the rows as they are now.
+    """The end of a change, with the rows as they are now.
 
-    `added` are those rows that the change was about.
+    `messages` say what could not be read, a sentence each. `added` are those rows that the change was about.
     """
 
     messages: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Adding documents to the index and removing them while others ask, and the documents as the page lists them."""
+"""Adds documents to the index and removes them while others ask, and lists them."""
 
 import threading
 import time
@@ -39,7 +39,10 @@ _REMOVED = ".removed "
 
 @dataclass(frozen=True)
 class Removed:
-    """What was removed last: what brings it back, and its files that were added here, where they were and are."""
+    """What was removed last, and what brings it back.
+
+    `files` are those that were added here: where they were and where they are.
+    """
 
     doc_id: str
     before: Corpus
@@ -104,7 +107,7 @@ class DocumentEditor:
         return self._rows(documents.listed())
 
     def not_read(self) -> tuple[str, ...]:
-        """What lies in the folders of the index and is no document, as `survey` tells it; looked at once a minute."""
+        """What in the folders is no document, as `survey` tells it; looked at once a minute."""
         looked, told = self._not_read
         if time.monotonic() > looked + _LOOKED:
             with suppress(RagError):
@@ -114,9 +117,9 @@ class DocumentEditor:
         return told
 
     def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
-        """Take in an uploaded file that was called `name`. The file at `path` is copied at once.
+        """Take in an uploaded file that was called `name`.
 
-        The change begins at once; the iterator gives its progress and its end. Raises, here or while it is read,
+        The file at `path` is copied at once. The change begins at once; the iterator gives its progress and its end. Raises, here or while it is read,
         SettingsError if adding is switched off, DocumentError if the file is too large, cannot be read or is of a
         type that cannot, StoreError if another process is writing the index or the folder is not writable, ModelError
         from the embedder. Then everything is as it was.
@@ -130,7 +133,10 @@ class DocumentEditor:
         return self._add_saved(save_text(self._folder, title, text, self.settings.upload_mb))
 
     def add_address(self, address: str) -> Iterator[Step | Changed]:
-        """Take in what a web address holds, like `add_file`. Raises DocumentError if going online is not allowed."""
+        """Take in what a web address holds, like `add_file`.
+
+        Raises DocumentError if going online is not allowed.
+        """
         self._check()
         source = urldefrag(address.strip()).url if len(address) <= bounds.NAME else ""
         if not is_address(source):

@@ -1,4 +1,4 @@
-"""An update of the index beside questions: its source is read once, its embedder is shared."""
+"""An update of the index beside questions: reads once, shares the embedder."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ _PAUSE = 0.002
 
 
 class PreloadingLoader(Loader):
-    """Reads one source before the update, which then has it from here, so that it is fetched once."""
+    """Reads one source before the update, which then has it from here."""
 
     def __init__(self, online: bool) -> None:
         super().__init__(online)
