@@ -29,7 +29,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Step:
-    """How far a change is: the stage in words, `done` of `total` of it (0 of 0: unknown)."""
+    """How far a change is, in words and in numbers (0 of 0: unknown)."""
 
     stage: str
     done: int

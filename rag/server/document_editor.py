@@ -119,7 +119,8 @@ class DocumentEditor:
     def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
         """Take in an uploaded file that was called `name`.
 
-        The file at `path` is copied at once. The change begins at once; the iterator gives its progress and its end. Raises, here or while it is read,
+        The file at `path` is copied at once, and the change begins; the iterator gives its progress and its
+        end. Raises, here or while it is read,
         SettingsError if adding is switched off, DocumentError if the file is too large, cannot be read or is of a
         type that cannot, StoreError if another process is writing the index or the folder is not writable, ModelError
         from the embedder. Then everything is as it was.

@@ -56,7 +56,9 @@ def download_routes(store: Store) -> list[BaseRoute]:
 def as_markdown(turns: Sequence[Turn]) -> str:
     """The conversation as Markdown.
 
-    A heading for each question, its answer with [n], and the sources below. Whatever was asked, answered or quoted is escaped: it reads as it was written and makes no
+    A heading for each question, its answer with [n], and the sources below.
+
+    Whatever was asked, answered or quoted is escaped: it reads as it was written and makes no
     heading, list, link, image or HTML. An invisible U+2060 follows an @, because GitHub
     makes links of addresses of mail even where they are escaped.
     """
