@@ -107,7 +107,7 @@ class DocumentEditor:
         return self._rows(documents.listed())
 
     def not_read(self) -> tuple[str, ...]:
-        """What in the folders is no document, as `survey` tells it; looked at once a minute."""
+        """What in the folders is no document (see `survey`); looked at once a minute."""
         looked, told = self._not_read
         if time.monotonic() > looked + _LOOKED:
             with suppress(RagError):
@@ -119,11 +119,10 @@ class DocumentEditor:
     def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
         """Take in an uploaded file that was called `name`.
 
-        The file at `path` is copied at once, and the change begins; the iterator gives its progress and its
-        end. Raises, here or while it is read,
-        SettingsError if adding is switched off, DocumentError if the file is too large, cannot be read or is of a
-        type that cannot, StoreError if another process is writing the index or the folder is not writable, ModelError
-        from the embedder. Then everything is as it was.
+        The file at `path` is copied at once, and the change begins; the iterator gives its progress and its end.
+        Raises, here or while it is read, SettingsError if adding is switched off, DocumentError if the file is too
+        large, cannot be read or is of a type that cannot, StoreError if another process is writing the index or the
+        folder is not writable, ModelError from the embedder. Then everything is as it was.
         """
         self._check()
         return self._add_saved(save_file(self._folder, path, name, self.settings.upload_mb))
