@@ -43,6 +43,11 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
             gr.HTML(f"<p>{TITLE}</p>{button('theme', 'Light or dark', '◐')}", elem_id="brand", **_PLAIN)
             with gr.Tabs():
                 with gr.Tab("Conversations"):
+                    # Beside the list, so that what is typed stays when that is drawn anew; the page's script hides items.
+                    gr.Textbox(
+                        label="Search conversations", placeholder="Search conversations", show_label=False,
+                        container=False, max_lines=1, elem_id="find",
+                    )  # fmt: skip
                     past = gr.HTML(conversation_list([], ""), elem_id="list", **_PLAIN)
                 with gr.Tab("Documents"):
                     documents = documents_panel(editor, lambda: service.bot.documents, service.bot.key_sentences)

@@ -14,8 +14,7 @@ def conversation_list(conversations: Iterable[ConversationSummary], current: str
     conversations = list(conversations)
     updated = next((one.updated for one in conversations if one.id == current), 0.0)
     items = "".join(_item(one, one.id == current) for one in conversations)
-    find = '<input type="search" placeholder="Search conversations" aria-label="Search conversations" data-find>'
-    body = f"{find}<ul>{items}</ul>" if items else '<p class="quiet">None yet. They are kept here for you alone.</p>'
+    body = f"<ul>{items}</ul>" if items else '<p class="quiet">None yet. They are kept here for you alone.</p>'
     out = (
         f'<form method="post" action="logout"><button class="tool">Sign out</button> '
         f'<span class="quiet">Signed in as {escape(user)}.</span></form>'
