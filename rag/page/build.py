@@ -1,10 +1,12 @@
-"""The Gradio page: the conversation, the document beside it, a sidebar, and what happens on an event."""
+"""The Gradio page: conversation, document, sidebar, and what happens on an event."""
 
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
+from rag.errors import StoreError
 from rag.page.chat import TITLE, WELCOME
 from rag.page.conversations import conversation_list
 from rag.page.documents import documents_panel
@@ -27,7 +29,10 @@ _QUIET: dict[str, Any] = {
 
 
 def head() -> str:
-    """The page's style and script, for the head of the HTML: Gradio would confine a style given as `css`."""
+    """The page's style and script, for the head of the HTML.
+
+    Gradio would confine a style given as `css`.
+    """
     style, script = (files("rag.page").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return f"<style>{style}</style><script>{script}</script>"
 
@@ -35,6 +40,8 @@ def head() -> str:
 def build_page(service: Service, store: Store, settings: ServerSettings, editor: DocumentEditor) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
     page = Page(service, store, settings)
+    with suppress(StoreError):  # It is told when the page is opened.
+        page.suggestions.renew()
     ratings = Ratings(page.kept)
     blocks: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_HOUR, _HOUR)) as blocks:
@@ -43,7 +50,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
             gr.HTML(f"<p>{TITLE}</p>{button('theme', 'Light or dark', '◐')}", elem_id="brand", **_PLAIN)
             with gr.Tabs():
                 with gr.Tab("Conversations"):
-                    # Beside the list, so that what is typed stays when that is drawn anew; the page's script hides items.
+                    # It is no part of the list, which is drawn anew; the page's script hides items.
                     gr.Textbox(
                         label="Search conversations", placeholder="Search conversations", show_label=False,
                         container=False, max_lines=1, elem_id="find",

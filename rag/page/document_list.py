@@ -1,4 +1,4 @@
-"""What the page says of the documents, as HTML: the list, and how a change went."""
+"""The documents as HTML: the list, and how a change went."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 def shown(rows: Sequence[Row], wanted: str) -> list[Row]:
-    """The first rows that hold every word of `wanted` in their title or name, each text once."""
+    """The first rows whose title or name has every word of `wanted`, each text once."""
     words = set((wanted or "")[: bounds.TITLE].casefold().split())
     found: dict[str, Row] = {}
     for row in rows:
@@ -85,7 +85,7 @@ def say_step(name: str, step: Step) -> str:
 
 
 def say_added(name: str, changed: Changed, key_sentences: Sequence[Citation] = ()) -> str:
-    """What was added of the file `name`, what of it was left out, and what it says."""
+    """What was added of a file, what was left out, and what it says."""
     rows = changed.added
     of = (
         f"“{shorten(rows[0].title, _TITLE)}” is added"

@@ -1,4 +1,4 @@
-"""An owner's conversations for the page, and as they were before a retry, an edit or a deletion."""
+"""An owner's conversations for the page, and as they were before a change."""
 
 import logging
 from collections import OrderedDict
@@ -99,7 +99,7 @@ class Kept:
         return before is not None and before.turns != turns
 
     def bring_back(self, owner: str, request: gr.Request) -> str | None:
-        """The conversation that is again as it was before the last retry, edit or deletion, if there is one."""
+        """Undo the last retry, edit or deletion; gives its conversation, if there is one."""
         before = self._before.get(request)
         if before is None or self.is_hindered(owner, before.identity):
             return None

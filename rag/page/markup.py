@@ -1,4 +1,4 @@
-"""Text -> safe HTML: foreign text is always escaped, and every cited span has one id."""
+"""Text -> safe HTML: foreign text is escaped, every cited span has one id."""
 
 import html
 import re
@@ -17,7 +17,10 @@ Place = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Mark:
-    """A cited span of the documents: its id in the page, its number, the ids of what rests on it or quotes it."""
+    """A cited span of the documents.
+
+    `anchor` is its id in the page, `sentences` are the ids of what rests on it or quotes it.
+    """
 
     anchor: str
     citation: Citation
@@ -46,7 +49,7 @@ def count(number: int, noun: str) -> str:
 
 
 def name_of(source: str) -> str:
-    """What a document is called where it lies: an address, or the name of a file without its folders."""
+    """What a document is called where it lies: an address, or a file's name."""
     return " ".join((source if is_address(source) else PurePath(source).name).split())
 
 
@@ -71,7 +74,7 @@ def quotation_id(turn: Turn, number: int) -> str:
 
 
 def quotations_of(turn: Turn) -> tuple[Citation, ...]:
-    """What the turn quotes by itself: the nearest sentences in the place of an answer, else the evidence."""
+    """What the turn quotes by itself: the nearest sentences, else the evidence."""
     answer = turn.answer
     if answer is None or (answer.abstained and not answer.near):
         return turn.evidence
@@ -79,7 +82,7 @@ def quotations_of(turn: Turn) -> tuple[Citation, ...]:
 
 
 def marks_of(turn: Turn) -> Mapping[Place, Mark]:
-    """Every span that the turn cites or quotes, once, in its order. The ids are counted, so no two are the same."""
+    """Every span that the turn cites or quotes, once, in its order."""
     cited: dict[Place, Citation] = {}
     rest: dict[Place, list[str]] = {}
     for of, citation in _resting(turn):
@@ -92,7 +95,7 @@ def marks_of(turn: Turn) -> Mapping[Place, Mark]:
 
 
 def _resting(turn: Turn) -> Iterator[tuple[str, Citation]]:
-    """Each citation of the turn with the id of what rests on it, if anything does."""
+    """Each citation of the turn with the id of what rests on it, perhaps empty."""
     answer: Answer | None = turn.answer
     for number, sentence in enumerate(answer.sentences if answer else (), start=1):
         yield from ((sentence_id(turn, number), citation) for citation in sentence.citations)
@@ -102,7 +105,10 @@ def _resting(turn: Turn) -> Iterator[tuple[str, Citation]]:
 
 
 def button(action: str, label: str, shown: str = "", kind: str = "", **data: object) -> str:
-    """A button that tells the page's script what to do; `label` is read aloud, `shown` is seen, `kind` is a class."""
+    """A button that tells the page's script what to do.
+
+    `label` is read aloud, `shown` is seen, `kind` is a class.
+    """
     values = "".join(f' data-{name}="{escape(str(value))}"' for name, value in data.items())
     title = f' title="{escape(label)}" aria-label="{escape(label)}"' if shown else ""
     face = escape(shown or label)

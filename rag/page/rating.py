@@ -1,4 +1,4 @@
-"""One tap rates an answer; after a thumb down the reader may say why. Also the boxes for that."""
+"""One tap rates an answer; after a thumb down the reader may say why."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -15,7 +15,10 @@ _VERDICTS: dict[object, Literal["", "good", "bad"]] = {True: "good", False: "bad
 
 @dataclass(frozen=True)
 class Complaint:
-    """What a reader can say of a bad answer; `boxes` are the number of its turn, the reason, a comment, the answer."""
+    """What a reader can say of a bad answer.
+
+    `boxes` are the number of its turn, the reason, a comment, the right answer.
+    """
 
     group: gr.Column
     boxes: tuple[gr.Number, gr.Radio, gr.Textbox, gr.Textbox]
@@ -48,7 +51,10 @@ class Ratings:
     kept: Kept
 
     def rate(self, identity: str, request: gr.Request, event: gr.LikeData) -> tuple[Any, Any]:
-        """A thumb up or down, kept at once; after one down the reader is asked why. Gives the group and the turn."""
+        """A thumb up or down, kept at once; after one down the reader is asked why.
+
+        Gives the group and the number of the turn.
+        """
         owner, identity = page_owner(request), conversation_id(identity)
         turns, at = self.kept.turns(owner, identity), turn_at(event.index)
         if not 0 <= at < len(turns) or not turns[at].answer or self.kept.is_hindered(owner, identity):
@@ -88,6 +94,9 @@ class Ratings:
 
 
 def turn_at(index: Any) -> int:
-    """The place of the turn that a message belongs to; a message of several parts has two numbers."""
+    """The place of the turn that a message belongs to.
+
+    A message of several parts has two numbers.
+    """
     first = index[0] if isinstance(index, list | tuple) and index else index
     return first // 2 if isinstance(first, int) else -1

@@ -1,4 +1,4 @@
-"""Turn -> the right pane: the found passages as cards, and in the documents tinted, the cited words marked."""
+"""Turn -> the pane beside it: the documents with the cited words marked, the passages as cards."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,10 @@ _ORDINAL = {1: "st", 2: "nd", 3: "rd"}
 
 @dataclass(frozen=True)
 class Region:
-    """A range of a document's text to tint (a passage) or to highlight (a mark), with the id in the page."""
+    """A range of a document's text: a passage, or the words of a mark.
+
+    `anchor` is its id in the page.
+    """
 
     start: int
     end: int
@@ -30,7 +33,7 @@ class Region:
 
 
 def opening(documents: Mapping[str, Document]) -> str:
-    """The pane before a question: the document, where there is one, or the titles of all."""
+    """The pane before a question: the document, or the titles of all."""
     if len(documents) == 1:
         document = next(iter(documents.values()))
         return _pane("", f"<h2>The document</h2>{_document(document, [])}")
@@ -50,7 +53,7 @@ def loaded(documents: Mapping[str, Document], most: int = 5) -> str:
 
 
 def source(turn: Turn, documents: Mapping[str, Document]) -> str:
-    """The pane of a turn: cards, then each document that holds a hit, in the order of the hits."""
+    """The pane of a turn: each document that holds a hit, then the cards."""
     hits = turn.hits or ()
     if not hits:
         return _pane(str(turn.number), '<p class="quiet">No passage was found.</p>')
@@ -90,7 +93,7 @@ def _card(turn: Turn, rank: int, hit: Hit) -> str:
 
 
 def _why(hit: Hit) -> str:
-    """How the passage was found: its places in the two lists, the cosine, the score of both together."""
+    """How the passage was found: its places in both lists, cosine and score."""
     by = [
         f"{_nth(place)} by {name}"
         for name, place in (("meaning", hit.dense_rank), ("words", hit.word_rank))
@@ -123,7 +126,7 @@ def _regions(turn: Turn) -> dict[str, list[Region]]:
 
 
 def _shown(doc_id: str, regions: list[Region], turn: Turn, documents: Mapping[str, Document]) -> str:
-    """The document, or where the index no longer holds it, its passages as they were found."""
+    """The document, or if it is gone, its passages as they were found."""
     try:
         return _document(documents[doc_id], regions)
     except KeyError:
@@ -184,8 +187,10 @@ def _windows(spans: Iterable[tuple[int, int]], around: int, length: int) -> list
 
 
 def _marked(text: str, start: int, end: int, regions: Sequence[Region]) -> str:
-    """`text[start:end]` in pieces, each with the shortest mark and the first passage over it; a region's id stands on
-    its first piece, and that of a mark which shorter ones hide entirely where it begins."""
+    """`text[start:end]` in pieces, each with the shortest mark and the first passage over it.
+
+    A region's id stands on its first piece, and that of a mark which shorter ones hide entirely where it begins.
+    """
     edges = {start, end, *(edge for r in regions for edge in (r.start, r.end) if start < edge < end)}
     pieces = list(pairwise(sorted(edges)))
     over = [[r for r in regions if r.start <= left and right <= r.end] for left, right in pieces]
@@ -209,7 +214,7 @@ def _marked(text: str, start: int, end: int, regions: Sequence[Region]) -> str:
 
 
 def _mark(region: Region, piece: str, first: bool) -> str:
-    """A piece of the cited words; following it shows the sentences that rest on them, or where they are quoted."""
+    """A piece of the cited words, with a link to what rests on them."""
     mark = region.mark
     assert mark
     target = mark.sentences[0] if mark.sentences else f"{region.anchor.partition('-')[0]}-answer"

@@ -1,11 +1,11 @@
 """The handlers of the page's events, without a browser."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import fakes
 import gradio as gr
 import pytest
 from fakes import Event, FakeBot, Library, answer
@@ -606,17 +606,26 @@ def test_of_a_store_that_fails_the_page_says_so_and_goes_on(
     assert for_readers(StoreError("")) in told
 
 
-def test_questions_are_suggested_from_the_documents_and_after_an_answer_from_its_passages(
-    page: Page, bot: FakeBot
-) -> None:
-    words = "She went to Oslo, for the ship was in Oslo. "
-    bot.documents = Library(d=Document("d", "data/article.txt", "T", words))
+def test_questions_are_suggested_on_the_first_page_and_below_an_answer(page: Page, bot: FakeBot) -> None:
+    assert page.suggestions.first() == [], "nothing was published yet"
     examples = loaded(page, by())[CHAT]["examples"]
-    assert {"text": "What is said about Oslo?"} in examples and {"text": "Summarise it"} in examples
-    passage = Document("d", "data/article.txt", "T", "He saw the king of Lapland. We came to Lapland, and saw Lapland.")
-    bot.script = lambda _: iter([answer(Sentence("Said.", (), True), hits=(fakes.hit(passage),))])
+    assert [one["text"] for one in examples] == ["Summarise it", "Why “Anna sailed to”?"]
+    bot.script = lambda _: iter([answer(Sentence("Said.", (), True), hits=(hit(0, 27),))])
     *_, values = page.ask("one", "c", None, by())
-    assert values[CHAT]["value"][-1]["options"] == [{"value": "What is said about Lapland?"}]
+    assert values[CHAT]["value"][-1]["options"] == [{"value": "Why “Anna sailed to”?"}]
+
+
+def test_the_first_page_waits_a_little_for_its_questions_unless_something_is_asked(page: Page, bot: FakeBot) -> None:
+    written = threading.Event()
+    bot.question_for = lambda _: str(written.wait(10))  # type: ignore[method-assign]
+    first, second = page.load(by("ann")), page.load(by("ben"))
+    assert [one["text"] for one in next(first)[CHAT]["examples"]] == ["Summarise it"]
+    next(second)
+    list(page.ask("one", "c", None, by("ben")))
+    written.set()
+    ((chat, *_),) = first
+    assert [one["text"] for one in chat["examples"]] == ["Summarise it", "True"]
+    assert list(second) == []
 
 
 def test_the_first_page_says_what_can_be_asked_now(page: Page, bot: FakeBot) -> None:
