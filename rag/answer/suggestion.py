@@ -1,4 +1,4 @@
-"""A question to begin with, written by the model for a sentence that has to answer it."""
+"""A question to begin with, written by the model for a sentence that answers it."""
 
 from langchain_core.language_models import BaseChatModel
 

@@ -75,7 +75,7 @@ def _plain(text: str) -> str:
 
 
 def reply(turn: Turn) -> str:
-    """The bot's side of a turn: what it says, quotes and rests on, what went wrong."""
+    """The bot's side of a turn: what it says, quotes and rests on."""
     answer = turn.answer
     busy = turn.state == "running"
     parts = [
@@ -143,7 +143,7 @@ def _foot(turn: Turn, answer: Answer) -> str:
 
 
 def _trust(answer: Answer) -> str:
-    """One statement of how far the answer is in the text; its probability as a tooltip."""
+    """How far the answer is in the text, in one statement; its probability as a tooltip."""
     if answer.incomplete or not (answer.sentences or answer.near):
         return ""
     wrong, every = sum(not one.supported for one in answer.sentences), len(answer.sentences)

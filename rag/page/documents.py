@@ -191,7 +191,8 @@ def documents_panel(
 ) -> DocumentPanel:
     """Build the list in the current gr.Blocks.
 
-    `documents` gives those of the index as it was last published. If the editor is not enabled, documents can be chosen and opened but neither added nor removed.
+    `documents` gives those of the index as it was last published. If the editor is not enabled, documents can be
+    chosen and opened but neither added nor removed.
     """
     handlers = DocumentHandlers(editor, documents, key_sentences)
     rows, chosen, gone, unasked = gr.State(()), gr.State(None), gr.State(None), gr.State(frozenset())

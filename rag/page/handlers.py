@@ -132,7 +132,7 @@ class Page:
     def _follow(
         self, running: Running, identity: str, request: gr.Request, box: str | None = None, opened: bool = True
     ) -> Iterator[Values]:
-        """The values as the answer grows, while the page shows it and no other event does.
+        """The values as the answer grows, while no other event shows something else.
 
         Unless it was `opened` just now, the document stays until the answer has another.
         """

@@ -51,9 +51,9 @@ class Ratings:
     kept: Kept
 
     def rate(self, identity: str, request: gr.Request, event: gr.LikeData) -> tuple[Any, Any]:
-        """A thumb up or down, kept at once; after one down the reader is asked why.
+        """A thumb up or down, kept at once.
 
-        Gives the group and the number of the turn.
+        After one down the reader is asked why. Gives the group and the number of the turn.
         """
         owner, identity = page_owner(request), conversation_id(identity)
         turns, at = self.kept.turns(owner, identity), turn_at(event.index)

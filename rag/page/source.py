@@ -1,4 +1,4 @@
-"""Turn -> the pane beside it: the documents with the cited words marked, the passages as cards."""
+"""Turn -> the pane: documents with the cited words marked, passages as cards."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

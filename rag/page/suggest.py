@@ -1,4 +1,4 @@
-"""Questions to ask, written by the model while it is idle, each for a sentence of the documents."""
+"""Questions to ask, written by the idle model for sentences of the documents."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ class Suggestions:
             threading.Thread(target=self._write, args=what, name="suggestions", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
-        """Whether questions are written at the end of so many seconds, for the documents of now."""
+        """Whether they are written, at most so many seconds later."""
         return self._ready.wait(seconds)
 
     def first(self) -> list[str]:
@@ -62,7 +62,10 @@ class Suggestions:
         return [about, *(question for question, _ in self._suggested)][:AT_THE_START]
 
     def next(self, turns: Sequence[Turn]) -> list[str]:
-        """What one may ask after an answer: nothing that was asked or cited; of what was found, first."""
+        """What one may ask after an answer, and neither asked nor had cited.
+
+        Of the documents that were found, first.
+        """
         if not turns or turns[-1].answer is None:
             return []
         asked = {turn.question for turn in turns}
