@@ -164,8 +164,8 @@ class Chatbot:
     def question_for(self, quoted: Citation) -> str | None:
         """A question that the quoted words answer, written by the idle engine.
 
-        None if it is not idle. Empty if what it wrote is no good question, or if the model is not the one inside this process. Raises like
-        `ask`.
+        None if it is not idle. Empty if what it wrote is no good question, or if the model is not the one inside
+        this process. Raises like `ask`.
         """
         if not self._reads_ahead:
             return ""

@@ -143,7 +143,7 @@ def _foot(turn: Turn, answer: Answer) -> str:
 
 
 def _trust(answer: Answer) -> str:
-    """How far the answer is in the text, in one statement; its probability as a tooltip."""
+    """How far the answer is in the text; its probability is the tooltip."""
     if answer.incomplete or not (answer.sentences or answer.near):
         return ""
     wrong, every = sum(not one.supported for one in answer.sentences), len(answer.sentences)
