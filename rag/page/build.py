@@ -22,6 +22,7 @@ from rag.settings import ServerSettings
 
 _HOUR = 3600
 _PLAIN: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
+_ASK_ALL = "element.addEventListener('click', (event) => { if (event.target.closest('button')) trigger('click'); });"
 _QUIET: dict[str, Any] = {
     "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "trigger_mode": "multiple",
 }  # fmt: skip
@@ -61,11 +62,13 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         with gr.Row(elem_id="panes"):
             with gr.Column(elem_id="left", min_width=300):
                 gr.HTML('<p id="status" role="status"></p>', **_PLAIN)
-                chat, back, box = _conversation()
+                chat, back = _conversation()
                 complaint = complaint_boxes()
+                told = gr.HTML("", elem_id="scope", **_PLAIN | {"js_on_load": _ASK_ALL})
+                box = _question()
             with gr.Column(elem_id="right", min_width=300):
                 pane = gr.HTML(opening(service.bot.documents), elem_id="source", **_PLAIN)
-        documents.show_in(pane)
+        documents.show_in(pane, told)
         add_gradio_endpoint(service)
         # It lives in the browser, so that it outlives a restart of the server.
         identity = gr.Textbox(label="Conversation", visible="hidden", elem_id="identity")
@@ -83,7 +86,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         gr.on([chat.option_select, chat.example_select], page.suggested, asked, outputs, **_QUIET)
         # What was said of one answer is not said of another.
         chat.like(lambda: (None, "", ""), None, complaint.boxes[1:], **_QUIET)
-        chat.like(ratings.rate, [identity], [complaint.group, complaint.boxes[0]], **_QUIET)
+        chat.like(ratings.rate, [identity], [complaint.group, *complaint.boxes[:2]], **_QUIET)
         complaint.send.click(
             ratings.complain, [identity, *complaint.boxes], [complaint.group, *complaint.boxes], **_QUIET
         )
@@ -96,15 +99,17 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
     return blocks
 
 
-def _conversation() -> tuple[gr.Chatbot, gr.Button, gr.Textbox]:
+def _conversation() -> tuple[gr.Chatbot, gr.Button]:
     chat = gr.Chatbot(
         elem_id="chat", label="Conversation", show_label=False, container=False, height="100%", layout="panel",
         editable="user", buttons=[], placeholder=WELCOME, render_markdown=False, group_consecutive_messages=False,
         feedback_options=("Like", "Dislike"), latex_delimiters=[],
     )  # fmt: skip
-    back = gr.Button("Undo", elem_id="back", size="sm", visible=False)
-    box = gr.Textbox(
+    return chat, gr.Button("Undo", elem_id="back", size="sm", visible=False)
+
+
+def _question() -> gr.Textbox:
+    return gr.Textbox(
         elem_id="question", placeholder="Ask about the documents", label="Your question", show_label=False,
         container=False, lines=1, max_lines=6, submit_btn=True, stop_btn=False, autofocus=True,
     )  # fmt: skip
-    return chat, back, box

@@ -138,7 +138,8 @@ def _quotations(turn: Turn) -> str:
 
 def _foot(turn: Turn, answer: Answer) -> str:
     """How far the answer is trusted, and the button that copies it."""
-    copy = button("copy", "Copy with sources", "Copy", kind="copy", text=with_sources(turn))
+    said = answer.sentences or answer.near
+    copy = button("copy", "Copy with sources", "Copy", kind="copy", text=with_sources(turn)) if said else ""
     return f'<div class="foot">{_trust(answer)}{copy}</div>'
 
 
@@ -221,5 +222,5 @@ def _link(turn: Turn, mark: Mark, described: str = "") -> str:
     by = f' aria-describedby="{described}"' if described else ""
     return (
         f'<a class="cite" href="#{mark.anchor}" data-action="source" data-turn="{turn.number}" '
-        f'data-anchor="{mark.anchor}"{by}>{mark.citation.number}</a>'
+        f'data-anchor="{mark.anchor}"{by}>{mark.citation.number if mark.is_final else "show"}</a>'
     )

@@ -14,7 +14,7 @@ from rag import bounds
 from rag.documents.parsers import SUFFIXES
 from rag.errors import QuestionError, RagError, for_readers
 from rag.page.choice import Chosen, after_change, after_tick, ticked
-from rag.page.document_list import document_list, say, say_added, say_step, shown
+from rag.page.document_list import document_list, say, say_added, say_step, scope, shown
 from rag.page.markup import button, escape, shorten, without_folders
 from rag.page.source import beginning
 from rag.server.document_changes import Changed, Row, Step
@@ -25,6 +25,7 @@ from rag.settings import ServerSettings
 from rag.types import Citation, Documents
 
 _LOG = logging.getLogger(__name__)
+SHARED = "Everybody who uses this page asks these documents, and may add and remove some."
 _FULL = 100
 """Words; of a shorter document no sentences are quoted when it is added."""
 Rows = tuple[Row, ...]
@@ -79,7 +80,8 @@ class DocumentHandlers:
     def tick(self, chosen: Chosen, rows: Rows, wanted: str, event: gr.EventData) -> Values:
         """Choice and list after a tick; the list stays if it shows the choice already."""
         pressed = click_of(event) or Click()
-        chosen = after_tick(chosen, pressed.document, pressed.ticked, rows)
+        before = frozenset[str]() if pressed.only else chosen
+        chosen = after_tick(before, pressed.document, pressed.ticked, rows)
         is_shown = pressed.ticks == ticked(chosen, shown(rows, wanted))
         return chosen, gr.skip() if is_shown else document_list(rows, chosen, wanted)
 
@@ -177,11 +179,11 @@ class DocumentHandlers:
 class DocumentPanel:
     """What the rest of the page needs.
 
-    `chosen` holds the choice, for `asked`; `show_in` connects the pane.
+    `chosen` holds the choice, for `asked`; `show_in` connects the pane, and the line that tells the choice.
     """
 
     chosen: gr.State
-    show_in: Callable[[gr.HTML], object]
+    show_in: Callable[[gr.HTML, gr.HTML], object]
 
 
 def documents_panel(
@@ -199,6 +201,8 @@ def documents_panel(
     with gr.Column(elem_id="documents"):
         status = gr.HTML("", elem_id="documents-status", **_PLAIN | {"js_on_load": _SCRIPTS[1]})
         changes = _adding(handlers, status, editor.settings) if editor.is_enabled else []
+        if editor.is_enabled:
+            gr.HTML(f'<p class="quiet">{SHARED}</p>', **_PLAIN)
         find = gr.Textbox(label="Find a document", elem_id="documents-find", max_lines=1)
         with gr.Row():
             every = gr.Button("Ask all", size="sm", min_width=80)
@@ -216,7 +220,9 @@ def documents_panel(
     for change in changes:  # With the choice as it is then.
         change.then(handlers.renew, [*state, unasked], drawn, **_CHOICE)
 
-    def show_in(pane: gr.HTML) -> None:
+    def show_in(pane: gr.HTML, told: gr.HTML) -> None:
+        chosen.change(lambda chosen, rows: scope(rows, chosen), [chosen, rows], told, **_QUIET)
+        told.click(partial(handlers.view, None), [rows, find], [chosen, listing], **_CHOICE)
         opened = listing.select(handlers.read, None, pane, trigger_mode="always_last", **_QUIET)
         opened.then(None, None, None, js="() => window.askTheArticle.opened()", **_QUIET)
 
@@ -225,7 +231,7 @@ def documents_panel(
 
 def _adding(handlers: DocumentHandlers, status: gr.HTML, settings: ServerSettings) -> list[Any]:
     """Boxes for files, for a pasted text and, online, for an address; gives their events."""
-    with gr.Accordion("Add documents", open=False, elem_id="documents-adding"):
+    with gr.Accordion("Add documents", open=False, elem_id="documents-adding") as folded:
         files = gr.File(label="Add files", elem_id="documents-files", file_count="multiple", height=140)
         types = f"Files of {', '.join(SUFFIXES)}, at most {settings.upload_mb} MB each."
         gr.HTML(f'<p class="quiet">{types}</p>', **_PLAIN)
@@ -239,4 +245,6 @@ def _adding(handlers: DocumentHandlers, status: gr.HTML, settings: ServerSetting
             address = gr.Textbox(label="Web address to add", max_lines=1)
             fetch = gr.Button("Add the address", size="sm")
             events.append(gr.on([address.submit, fetch.click], handlers.address, address, [status, address], **_CHANGE))
+    for event in events:
+        event.success(lambda: gr.Accordion(open=False), None, folded, **_QUIET)
     return events

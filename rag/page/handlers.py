@@ -18,7 +18,8 @@ from rag.page.chat import messages, welcome
 from rag.page.choice import Chosen
 from rag.page.conversations import conversation_list
 from rag.page.documents import asked
-from rag.page.kept import UNDER_WAY, Kept, Sessions, Turns, page_owner, read, tried
+from rag.page.kept import TOLD, UNDER_WAY, Kept, Sessions, Turns, page_owner, read, tried
+from rag.page.markup import count
 from rag.page.rating import turn_at
 from rag.page.source import opening, source
 from rag.page.suggest import Suggestions
@@ -120,7 +121,7 @@ class Page:
             except QuestionError as error:
                 why = str(error)
         if running is None:
-            gr.Info(why)
+            gr.Info(why, duration=TOLD)
             if replaced:  # An edited question is shown already.
                 yield from self._open(identity, request)
             else:
@@ -236,9 +237,10 @@ class Page:
     ) -> Values:  # fmt: skip
         """The values of: conversation, source, list, text box, identity, the button that brings back."""
         documents = self._service.bot.documents
-        shown = next((turn for turn in reversed(turns) if turn.hits is not None), None)
+        shown = next((turn for turn in reversed(turns) if turn.hits), None)
         rated = [_FEEDBACK[turn.rated] for turn in turns]
         read(self.suggestions.renew, None)
+        gone = self.kept.to_bring_back(request, turns)
         chat = gr.update(value=messages(turns, self.suggestions.next(turns)), feedback_value=rated)
         if not turns:
             chat |= {
@@ -252,7 +254,7 @@ class Page:
             self._listing(page_owner(request), identity) if lists else gr.skip(),
             buttons if box is None else buttons | {"value": box},
             identity,
-            gr.update(visible=not busy and self.kept.can_bring_back(request, turns)),
+            gr.update(visible=bool(gone) and not busy, value=f"Undo: bring back {count(gone, 'answer')}"),
         )
 
     def _listing(self, owner: str, identity: str) -> str:

@@ -25,6 +25,8 @@ class Mark:
     anchor: str
     citation: Citation
     sentences: tuple[str, ...]
+    is_final: bool = True
+    """Whether the number is that of the answer; that of evidence may change."""
 
 
 def escape(text: str) -> str:
@@ -89,7 +91,9 @@ def marks_of(turn: Turn) -> Mapping[Place, Mark]:
         cited.setdefault(place(citation), citation)
         rest.setdefault(place(citation), []).extend([of] if of else [])
     return {
-        where: Mark(f"t{turn.number}-c{number}", citation, tuple(dict.fromkeys(rest.get(where, ()))))
+        where: Mark(
+            f"t{turn.number}-c{number}", citation, tuple(dict.fromkeys(rest.get(where, ()))), turn.answer is not None
+        )
         for number, (where, citation) in enumerate(cited.items(), start=1)
     }
 

@@ -16,6 +16,8 @@ START = 20_000
 """And these at its beginning, where nothing was asked yet."""
 BEGINNING = 90
 """Characters of a passage that its card shows."""
+_BETWEEN = 3
+"""Characters between two passages that are no text."""
 _ORDINAL = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -36,7 +38,7 @@ def opening(documents: Mapping[str, Document]) -> str:
     """The pane before a question: the document, or the titles of all."""
     if len(documents) == 1:
         document = next(iter(documents.values()))
-        return _pane("", f"<h2>The document</h2>{_document(document, [])}")
+        return _pane("", f"{_document(document, [])}")
     return _pane("", f'<p class="quiet">The words that an answer rests on are shown here. {loaded(documents)}</p>')
 
 
@@ -172,7 +174,9 @@ def _document(document: Document, regions: Sequence[Region], note: str = "", aro
 
 
 def _gap(length: int) -> str:
-    return f'<span class="gap">[{length:,} characters not shown]</span>' if length > 0 else ""
+    if length <= _BETWEEN:  # A line break between two passages.
+        return escape("\n") * (length > 0)
+    return f'<span class="gap">[{count(length, "character")} not shown]</span>'
 
 
 def _windows(spans: Iterable[tuple[int, int]], around: int, length: int) -> list[tuple[int, int]]:
@@ -218,7 +222,7 @@ def _mark(region: Region, piece: str, first: bool) -> str:
     mark = region.mark
     assert mark
     target = mark.sentences[0] if mark.sentences else f"{region.anchor.partition('-')[0]}-answer"
-    given = f' id="{region.anchor}" data-number="{mark.citation.number}"' if first else ""
+    given = f' id="{region.anchor}" data-number="{mark.citation.number if mark.is_final else ""}"' if first else ""
     return (
         f'<mark{given} data-of="{region.anchor}"><a href="#{target}" data-action="resting" '
         f'data-sentences="{" ".join(mark.sentences)}" title="Show what rests on this">{piece}</a></mark>'

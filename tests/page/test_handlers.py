@@ -60,7 +60,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the page says beside the conversation."""
     said: list[str] = []
     for name in ("Info", "Warning"):
-        monkeypatch.setattr(gr, name, said.append)
+        monkeypatch.setattr(gr, name, lambda text, **_: said.append(text))
     return said
 
 
@@ -104,7 +104,7 @@ def brought_back(page: Page, owner: str = "ann") -> tuple[Any, ...]:
     return values
 
 
-def rated(page: Page, identity: str, turn: int, liked: Any) -> tuple[Any, Any]:
+def rated(page: Page, identity: str, turn: int, liked: Any) -> tuple[Any, ...]:
     """A tap on a thumb of a turn; gives the group and the number of the turn."""
     return Ratings(page.kept).rate(
         identity, by(), gr.LikeData(None, {"index": 2 * turn - 1, "value": "", "liked": liked})
@@ -297,7 +297,7 @@ def test_a_conversation_is_answered_once_at_a_time_whatever_tab_asks(
     assert skipped(act(page, "another", action="remove", conversation=identity))
     assert (
         Ratings(page.kept).rate(identity, by(), gr.LikeData(None, {"index": 1, "value": "", "liked": False}))
-        == (gr.skip(),) * 2
+        == (gr.skip(),) * 3
     )
     assert skipped(Ratings(page.kept).complain(identity, 1, "wrong", "No.", "", by()))
     assert skipped(removed(page, identity))
@@ -526,12 +526,13 @@ def test_a_rating_is_kept_at_once_with_its_turn_changed_and_taken_back(
     page: Page, store: Store, told: list[str]
 ) -> None:
     identity = asked(page, "two", asked(page, "one"))
-    group, number = rated(page, identity, 2, False)
+    group, number, reason = rated(page, identity, 2, False)
+    assert "the answer to “two”" in reason.label
     assert (group.visible, number) == (True, 2)
     ((_, rating),) = store.ratings()
     assert (rating.good, rating.reason, rating.comment, rating.right) == (False, "", "", "")
     assert rating.history == (("one", "Said one"),) and rating.turn.text == "Said two"
-    assert kept(store, identity)[1].rated == "bad" and told == ["Thank you. It is stored."]
+    assert kept(store, identity)[1].rated == "bad" and told == []
     assert loaded(page, by(c=identity))[CHAT]["feedback_value"] == [None, "Dislike"]
     assert rated(page, identity, 2, True)[0].visible is False
     assert [one.good for _, one in store.ratings()] == [True]
@@ -543,7 +544,7 @@ def test_a_rating_is_kept_at_once_with_its_turn_changed_and_taken_back(
 
 def test_what_is_bad_about_an_answer_is_kept_with_its_rating(page: Page, store: Store, told: list[str]) -> None:
     identity = asked(page, "two", asked(page, "one"))
-    _, number = rated(page, identity, 1, False)
+    _, number, _ = rated(page, identity, 1, False)
     group, *boxes = Ratings(page.kept).complain(identity, number, "wrong", "No.", "Yes.", by())
     assert group.visible is False and boxes == [None, None, "", ""]
     ((_, rating),) = store.ratings()
@@ -564,7 +565,7 @@ def test_what_the_page_should_never_send_does_nothing(page: Page, bot: FakeBot, 
     for index in (9, -1, -2, 10**30, [], "0", None, {"a": 1}, 1.5, [[0]]):
         assert all(skipped(values) for values in page.edit(identity, None, by(), edit(index, "new")))
         assert Ratings(page.kept).rate(identity, by(), gr.LikeData(None, {"index": index, "value": "", "liked": True})) == (
-            gr.skip(), gr.skip(),
+            gr.skip(), gr.skip(), gr.skip(),
         )  # fmt: skip
     for value in (5, None, ["new"], {"a": "new"}):
         edited(page, identity, 1, value)
