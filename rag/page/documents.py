@@ -231,7 +231,7 @@ def documents_panel(
 
 def _adding(handlers: DocumentHandlers, status: gr.HTML, settings: ServerSettings) -> list[Any]:
     """Boxes for files, for a pasted text and, online, for an address; gives their events."""
-    with gr.Accordion("Add documents", open=False, elem_id="documents-adding") as folded:
+    with gr.Accordion("Add documents", open=False, elem_id="documents-adding"):
         files = gr.File(label="Add files", elem_id="documents-files", file_count="multiple", height=140)
         types = f"Files of {', '.join(SUFFIXES)}, at most {settings.upload_mb} MB each."
         gr.HTML(f'<p class="quiet">{types}</p>', **_PLAIN)
@@ -245,6 +245,4 @@ def _adding(handlers: DocumentHandlers, status: gr.HTML, settings: ServerSetting
             address = gr.Textbox(label="Web address to add", max_lines=1)
             fetch = gr.Button("Add the address", size="sm")
             events.append(gr.on([address.submit, fetch.click], handlers.address, address, [status, address], **_CHANGE))
-    for event in events:
-        event.success(lambda: gr.Accordion(open=False), None, folded, **_QUIET)
     return events

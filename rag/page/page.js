@@ -240,13 +240,17 @@
         for (const [key, value] of Object.entries(given)) each.setAttribute(key, value);
   }
 
+  const narrower = new ResizeObserver(() => {  // By the sidebar: what was shown stays in view.
+    document.querySelector("#source .now")?.scrollIntoView({ block: "nearest" });
+  });
   function drawn() {
     name();
+    if (byId("right")) narrower.observe(byId("right"));
     find();
     address();
     document.querySelector(".edit-textarea:not([data-text])")?.focus();
     if (!typing) setTimeout(keep, PAUSE);
-    if (!last() && !fresh) byId("chat").querySelector("[role=log]")?.scrollTo(0, 0);  // Gradio shows the end.
+    if (!last() && !fresh) document.querySelector("#chat [role=log]")?.scrollTo(0, 0);  // Gradio shows the end.
     fresh = !last() && Boolean(document.querySelector("#chat .example"));
     const reply = last(), id = reply ? `${reply.id} ${reply.dataset.busy}` : "";
     if (id !== shown) {
@@ -268,9 +272,6 @@
     let frame = 0;
     new MutationObserver(() => { cancelAnimationFrame(frame); frame = requestAnimationFrame(drawn); })
       .observe(document.body, { childList: true, subtree: true });
-    new ResizeObserver(() => {  // What is shown stays in view when the sidebar makes the document narrower.
-      document.querySelector("#source .now")?.scrollIntoView({ block: "nearest" });
-    }).observe(byId("right"));
     setInterval(heartbeat, HEARTBEAT);
     setInterval(() => {
       const clock = document.querySelector("#chat .steps .now");
