@@ -21,7 +21,7 @@ from rag.server.app import build_app
 from rag.server.log import start_logging
 from rag.server.serve import listen, make_server
 from rag.server.service import Service
-from rag.server.store import FILE, Store
+from rag.server.store import Store, open_store
 from rag.server.users import add_user
 from rag.settings import ServerSettings, read_server_settings
 
@@ -37,7 +37,7 @@ def make_app(
 
     `load_embedder` and `published` serve documents that are added in the page (rag/page/editor.py).
     """
-    service = Service(bot, settings)
+    service = Service(bot, settings, store.cluster)
     blocks = build_page(service, store, settings, DocumentEditor(settings, load_embedder, published=published))
     theme = gr.themes.Default(primary_hue="blue", font=("system-ui", "sans-serif"), font_mono="monospace")
     return build_app(service, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not is_sound(settings.index) and (code := ingest_main([])) and not is_sound(settings.index):
                 return code
             with (
-                Store(settings.store / FILE) as store,
+                open_store(settings) as store,
                 terminal_progress() as progress,
                 Chatbot.open(settings, progress=progress) as bot,
             ):

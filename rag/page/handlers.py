@@ -20,10 +20,11 @@ from rag.page.conversations import conversation_list
 from rag.page.documents import asked
 from rag.page.source import opening, source
 from rag.page.suggest import first_questions, next_questions
-from rag.server.answering import Answering, Progress, Running
+from rag.server.answering import Answering, Running
+from rag.server.elsewhere import Elsewhere
 from rag.server.gradio_calls import SESSIONS, Click, click_of, conversation_id
 from rag.server.log import reason
-from rag.server.records import Rating, Turn, history_of
+from rag.server.records import Progress, Rating, Turn, history_of
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
@@ -128,7 +129,12 @@ class Page:
         yield from self._follow(running, identity, request, box="", opened=False)
 
     def _follow(
-        self, running: Running, identity: str, request: gr.Request, box: str | None = None, opened: bool = True
+        self,
+        running: Running | Elsewhere,
+        identity: str,
+        request: gr.Request,
+        box: str | None = None,
+        opened: bool = True,
     ) -> Iterator[Values]:
         """The values as the answer grows, as long as the page shows this conversation and no other event does it.
 
@@ -318,7 +324,7 @@ class Page:
 
     def _kept(self, owner: str, identity: str) -> Turns:
         running = self._answering.under_way(owner, identity)
-        return running.turns if running else _read(lambda: self._store.read(owner, identity) or (), ())
+        return _read(lambda: running.turns if running else self._store.read(owner, identity) or (), ())
 
     def _listing(self, owner: str, identity: str) -> str:
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""

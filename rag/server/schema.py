@@ -80,3 +80,13 @@ ANSWERS = Table(
     Column("stopped", Boolean, nullable=False),
     Column("seen", Double, nullable=False),
 )  # fmt: skip
+
+
+def key_of(name: str) -> bytes:
+    """A name from outside, which may hold what is no text for a database."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def name_of(key: bytes) -> str:
+    """The name of which this is the key."""
+    return key.decode("utf-8", "surrogatepass")

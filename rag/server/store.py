@@ -11,8 +11,7 @@ from typing import Any, Self
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    Select,
+    Executable,
     Table,
     and_,
     case,
@@ -26,9 +25,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from rag.bounds import QUESTION
 from rag.documents.text import replace_surrogates
+from rag.server.cluster import Cluster
 from rag.server.database import Database, PostgreSQL, SQLiteFile
 from rag.server.records import Rating, Turn, read_rating, read_turn, to_bytes
-from rag.server.schema import CONVERSATIONS, RATINGS, SESSIONS, TURNS
+from rag.server.schema import CONVERSATIONS, RATINGS, SESSIONS, TURNS, key_of, name_of
+from rag.settings import ServerSettings
 
 FILE = "page.sqlite"
 """The name of the file in the folder that RAG_STORE names."""
@@ -64,6 +65,8 @@ class Store:
         self._clock = clock
         self._writing: Database = SQLiteFile(place) if isinstance(place, Path) else PostgreSQL(place)
         self._reading: Database = SQLiteFile(place) if isinstance(place, Path) else self._writing
+        self.cluster = None if isinstance(place, Path) else Cluster(self._writing)
+        """What this copy of the server shares with others; None for a file."""
         self._insert = sqlite.insert if isinstance(place, Path) else postgresql.insert
 
     def __enter__(self) -> Self:
@@ -74,6 +77,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of it."""
+        if self.cluster:
+            self.cluster.close()
         self._reading.close()
         self._writing.close()
 
@@ -83,7 +88,7 @@ class Store:
         turns = select(func.count()).where(TURNS.c.owner == each.owner, TURNS.c.conversation == each.conversation)
         query = select(each.conversation, each.title, each.updated, turns.scalar_subquery())
         rows = self._rows(query.where(each.owner == key_of(owner)).order_by(*_LATEST_FIRST))
-        return [ConversationSummary(_name_of(key), title, updated, turns) for key, title, updated, turns in rows]
+        return [ConversationSummary(name_of(key), title, updated, turns) for key, title, updated, turns in rows]
 
     def read(self, owner: str, conversation: str) -> tuple[Turn, ...] | None:
         """The turns that can be read; None if the owner has no such conversation."""
@@ -188,16 +193,21 @@ class Store:
         """The user of this token; None if unknown, ended or over its time."""
         known = SESSIONS.c.token == _hashed(token), SESSIONS.c.expires > self._clock()
         rows = self._rows(select(SESSIONS.c.user).where(*known))
-        return next((_name_of(user) for (user,) in rows), None)
+        return next((name_of(user) for (user,) in rows), None)
 
     def end_session(self, token: str) -> None:
         """Sign out; nothing happens if the token is not known."""
         with self._writing.begin() as database:
             database.execute(delete(SESSIONS).where(SESSIONS.c.token == _hashed(token)))
 
-    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _rows(self, query: Executable) -> Sequence[Any]:
         with self._reading.use() as database:
             return database.execute(query).all()
+
+
+def open_store(settings: ServerSettings) -> Store:
+    """The store that the settings name. Raises StoreError, and SettingsError for a wrong RAG_DATABASE."""
+    return Store(settings.database.get_secret_value() or settings.store / FILE)
 
 
 _LATEST_FIRST = CONVERSATIONS.c.updated.desc(), CONVERSATIONS.c.conversation.desc()
@@ -206,15 +216,6 @@ _LATEST_FIRST = CONVERSATIONS.c.updated.desc(), CONVERSATIONS.c.conversation.des
 def _of(table: Table, owner: str, conversation: str) -> ColumnElement[bool]:
     """The rows of one conversation."""
     return and_(table.c.owner == key_of(owner), table.c.conversation == key_of(conversation))
-
-
-def key_of(name: str) -> bytes:
-    """A name from outside, which may hold what is no text for a database."""
-    return name.encode("utf-8", "surrogatepass")
-
-
-def _name_of(key: bytes) -> str:
-    return key.decode("utf-8", "surrogatepass")
 
 
 def _hashed(token: str) -> bytes:

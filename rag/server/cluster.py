@@ -1,0 +1,60 @@
+"""What the copies of a server share: a database, its clock and locks, and each copy's heartbeat."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy import Connection, Double, cast, extract, func, select
+
+from rag.errors import StoreError
+from rag.server.database import Database
+
+BEAT = 1.0
+"""Seconds between two heartbeats."""
+DEAD = 5.0
+"""Seconds without a heartbeat after which what a copy has under way is given up."""
+_CLASS = 7_243_002
+"""Sets the advisory locks apart from those of other programs."""
+
+
+class Cluster:
+    """A PostgreSQL database that several copies of the server use. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        """Begin the heartbeat, which lasts until `close`."""
+        self.database = database
+        self._beats: list[Callable[[], None]] = []
+        self._is_closed = threading.Event()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def on_beat(self, do: Callable[[], None]) -> None:
+        """Call this at each heartbeat; it may raise StoreError, and is called again."""
+        self._beats.append(do)
+
+    def close(self) -> None:
+        """End the heartbeat."""
+        self._is_closed.set()
+
+    def lock(self, connection: Connection, what: str) -> None:
+        """Wait until no other transaction holds the lock of this name, and hold it until the end."""
+        connection.execute(select(func.pg_advisory_xact_lock(_CLASS, func.hashtext(what))))
+
+    def now(self, connection: Connection) -> float:
+        """Seconds (UTC) by the database's clock, which all copies share."""
+        return float(connection.scalar(select(_NOW)) or 0.0)
+
+    def times(self, connection: Connection) -> tuple[float, float]:
+        """The same, and the time before which the last heartbeat of a dead copy was."""
+        now, started = connection.execute(select(_NOW, _STARTED)).one()
+        # No copy could send one while the database itself was down.
+        return now, now - DEAD if started < now - DEAD else 0.0
+
+    def _beat(self) -> None:
+        while not self._is_closed.wait(BEAT):
+            for do in self._beats:
+                with suppress(StoreError):  # It is logged, and the next one may come through.
+                    do()
+
+
+_NOW = cast(extract("epoch", func.clock_timestamp()), Double)
+_STARTED = cast(extract("epoch", func.pg_postmaster_start_time()), Double)
