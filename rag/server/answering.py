@@ -133,7 +133,7 @@ class Answering:
         return None
 
     def stop(self, owner: str, conversation: str) -> None:
-        """End the answer under way, at once for its readers, or soon if it is in another copy."""
+        """End the answer under way: at once, or soon if another copy gives it."""
         if running := self._running.get((owner, conversation)):
             self._end(owner, conversation, running, end(running.turns[-1], stopped=True))
         elif self._shared:
@@ -187,7 +187,7 @@ class Answering:
         running.end(turns, warning)
 
     def _beat(self) -> None:
-        """Show the answers under way to the other copies, and hear what these made of them."""
+        """Show the answers under way to the other copies, which may have stopped them."""
         for (owner, conversation), running in list(self._running.items()):
             if not (self._shared and running.token) or running.is_ending:
                 continue

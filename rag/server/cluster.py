@@ -1,4 +1,4 @@
-"""What the copies of a server share: a database, its clock and locks, and each copy's heartbeat."""
+"""What the copies of a server share: a database, its clock, its locks, heartbeats."""
 
 import threading
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Cluster:
         self._is_closed.set()
 
     def lock(self, connection: Connection, what: str) -> None:
-        """Wait until no other transaction holds the lock of this name, and hold it until the end."""
+        """Hold the lock of this name until the transaction ends; others wait for it."""
         connection.execute(select(func.pg_advisory_xact_lock(_CLASS, func.hashtext(what))))
 
     def now(self, connection: Connection) -> float:

@@ -1,4 +1,4 @@
-"""Connections to a file of SQLite, which others may move, replace or lock meanwhile, and to PostgreSQL."""
+"""Connections to a file of SQLite, which others may move or lock, and to PostgreSQL."""
 
 import errno
 import logging
@@ -38,7 +38,7 @@ class Database(Protocol):
     """Where the store's tables are. Thread-safe."""
 
     def use(self) -> AbstractContextManager[Connection]:
-        """A connection for this thread alone, to read. Raises StoreError, which readers of the page see."""
+        """A connection for this thread, to read. Raises StoreError, which readers see."""
         ...
 
     def begin(self) -> AbstractContextManager[Connection]:
@@ -99,7 +99,10 @@ class SQLiteFile:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """The connection, for a transaction; then the file is whole by itself, wherever it is moved or copied."""
+        """The connection, for a transaction.
+
+        After it the file is whole by itself, wherever it is moved or copied.
+        """
         with self.use() as connection:
             with connection.begin():
                 yield connection
@@ -172,7 +175,7 @@ class PostgreSQL:
     """A pool of connections to a PostgreSQL server, made anew when it was down."""
 
     def __init__(self, address: str) -> None:
-        """Connect. Raises SettingsError for what is no address of PostgreSQL, StoreError if it cannot be used."""
+        """Connect. Raises SettingsError for a wrong address, StoreError if it cannot be used."""
         try:
             url = make_url(address)
             if url.get_backend_name() != "postgresql":

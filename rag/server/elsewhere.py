@@ -35,7 +35,7 @@ class Elsewhere:
         return *(turn for turn in kept if turn.number < self._turn.number), self._turn
 
     def follow(self) -> Iterator[Progress]:
-        """How far it is every LOOK seconds, to its end; if its copy dies it ends as broken off."""
+        """How far it is every LOOK seconds, to its end, also if its copy dies."""
         seen = Progress((self._turn,))
         while not seen.is_over:
             with suppress(StoreError):  # It is logged; the database may come back.
@@ -55,11 +55,11 @@ class SharedAnswers:
         self._cluster = cluster
 
     def begin(self, owner: str, conversation: str, turn: Turn) -> bytes | None:
-        """A token for the answer of this copy; None while another answer is under way there."""
+        """A token for this copy's answer; None while another is under way there."""
         token = secrets.token_bytes(16)
         with self._cluster.database.begin() as connection:
             now, dead = self._cluster.times(connection)
-            connection.execute(delete(ANSWERS).where(_of(owner, conversation), ANSWERS.c.seen < dead))
+            connection.execute(delete(ANSWERS).where(ANSWERS.c.seen < dead))
             new = postgresql.insert(ANSWERS).values(
                 owner=key_of(owner), conversation=key_of(conversation), token=token, turn=to_bytes(turn), stopped=False,
                 seen=now,
@@ -68,7 +68,7 @@ class SharedAnswers:
         return token if taken else None
 
     def show(self, owner: str, conversation: str, token: bytes, turn: Turn) -> Literal["goes on", "stopped", "lost"]:
-        """Say that the answer goes on, and how far it is; gives what others have made of it."""
+        """Say how far the answer is; gives what others have made of it."""
         own = and_(_of(owner, conversation), ANSWERS.c.token == token)
         with self._cluster.database.begin() as connection:
             shown = update(ANSWERS).where(own).values(turn=to_bytes(turn), seen=self._cluster.now(connection))

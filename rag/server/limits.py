@@ -39,7 +39,7 @@ class Limit(Protocol):
 
 
 class RateLimit:
-    """At most `most` times for each key within `seconds`, 0 for any number, in this process. Thread-safe."""
+    """At most `most` times for each key within `seconds`, 0 for any number. Thread-safe."""
 
     def __init__(
         self, most: int, what: str, seconds: float = MINUTE, clock: Callable[[], float] = time.monotonic
@@ -91,7 +91,7 @@ class RateLimit:
 
 
 def too_often(most: int, what: str, seconds: float, left: float) -> OftenError:
-    """The error that says what is allowed, and that one may try again when the seconds `left` are over."""
+    """The error that says what is allowed, and after how many seconds, `left`."""
     wait = max(1, math.ceil(left))
     return OftenError(
         f"{most:,} {what} within {seconds:g} seconds are allowed; try again in {wait} second{'s' * (wait > 1)}.", wait

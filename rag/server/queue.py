@@ -38,7 +38,7 @@ class Rules:
             raise BusyError(f"{own:,} questions of yours are waiting already; wait for their answers.")
 
     def turn(self, owner: str, number: int, tickets: Iterable[Ticket]) -> int:
-        """The turn of a new ticket: later for each of the `tickets` that is its owner's.
+        """The turn of a new ticket, later for each that its owner has among `tickets`.
 
         Each of those lets as many others pass as there is room for. So everybody's first question is answered before
         anybody's second, and yet nobody waits for newcomers without end.

@@ -113,7 +113,7 @@ def to_bytes(record: Turn | Rating) -> bytes:
 
 
 def read_turn(stored: bytes, is_under_way: bool = False) -> Turn | None:
-    """The turn, or None if unreadable. One that was left running broke off, unless it `is_under_way`."""
+    """The turn, or None if unreadable. One that runs broke off, unless it `is_under_way`."""
     turn = _read(_TURN, stored, "turn")
     if is_under_way:
         return turn

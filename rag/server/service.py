@@ -40,7 +40,7 @@ class Service:
     """Lets each question search at once and reach the model in its turn. Thread-safe."""
 
     def __init__(self, bot: Chatbot, settings: ServerSettings, cluster: Cluster | None = None) -> None:
-        """Questions are counted for all copies of the server if there is a `cluster`."""
+        """Questions are counted for all copies if there is a `cluster`."""
         self.bot = bot
         self.settings = settings
         self.cluster = cluster

@@ -1,4 +1,4 @@
-"""Rates, the queue and known addresses, counted in the database that several copies of a server share."""
+"""Rates, the queue and known addresses in the database that copies of a server share."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _MONTH = 30 * 24 * 3600.0
 
 
 def rate_limit(cluster: Cluster | None, kind: str, most: int, what: str) -> Limit:
-    """A limit a minute, among all copies if there is a cluster; `kind` sets it apart from others."""
+    """A limit a minute, of all copies if there is a cluster, named `kind`."""
     return SharedRateLimit(cluster, kind, most, what) if cluster else RateLimit(most, what)
 
 
@@ -33,7 +33,7 @@ def known(cluster: Cluster | None) -> Known:
 
 
 class SharedRateLimit:
-    """At most `most` times for each key within `seconds`, 0 for any number, in all copies."""
+    """The same as RateLimit in all copies together."""
 
     def __init__(
         self, cluster: Cluster, kind: str, most: int, what: str, seconds: float = MINUTE,
@@ -49,7 +49,7 @@ class SharedRateLimit:
         self._clock = clock
 
     def check(self, key: str) -> None:
-        """Raises OftenError if one more for `key` is too many, StoreError if that cannot be known."""
+        """Raises OftenError if one more for `key` is too many, and StoreError."""
         with self._cluster.database.use() as connection:
             self._refuse(connection, key, self._now(connection))
 
@@ -84,7 +84,7 @@ class SharedRateLimit:
 
 
 class SharedKnown(Known):
-    """Those that any copy has seen within a month; each remembers what it has looked up."""
+    """Those that any copy has seen within a month. Thread-safe."""
 
     _KIND = "known"
 
@@ -119,9 +119,10 @@ class SharedKnown(Known):
 
 
 class SharedQueue:
-    """The queue of all copies; the tickets of one that dies are given up after DEAD seconds. Thread-safe.
+    """The queue of all copies. Thread-safe.
 
-    Its methods raise StoreError if the database cannot be used.
+    The tickets of a copy that dies are given up after DEAD seconds. Its methods raise StoreError if the database cannot
+    be used.
     """
 
     def __init__(self, cluster: Cluster, at_once: int, longest: int) -> None:
@@ -157,7 +158,7 @@ class SharedQueue:
         return ticket
 
     def ahead(self, ticket: Ticket, seen: int = 0) -> int:
-        """How many are served before this one, itself included; 0 if it is being served.
+        """How many are served before this one, and itself; 0 if it is served.
 
         If it was `seen` already, waits up to POLL for a change. Raises BusyError if the ticket was given up.
         """
@@ -186,12 +187,13 @@ class SharedQueue:
 
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Connection, float]]:
-        """The connection and the time, with no other copy in the queue; at the end free places are given."""
+        """The connection and the time; at the end, free places are given to those who wait."""
         own = list(self._own)
         with self._cluster.database.begin() as connection:
             self._cluster.lock(connection, "queue")
             now, dead = self._cluster.times(connection)
-            connection.execute(update(TICKETS).where(TICKETS.c.number.in_(own)).values(seen=now))
+            if own:
+                connection.execute(update(TICKETS).where(TICKETS.c.number.in_(own)).values(seen=now))
             connection.execute(delete(TICKETS).where(TICKETS.c.seen < dead))
             yield connection, now
             running = connection.scalar(select(func.count()).where(TICKETS.c.served)) or 0

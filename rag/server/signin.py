@@ -51,7 +51,7 @@ class SignIn:
     """The form at /login, and authentication by its session, by Basic or by a key."""
 
     def __init__(self, users: Users, store: Store, proxies: Proxies, cluster: Cluster | None = None) -> None:
-        """What is counted is counted for all copies of the server if there is a `cluster`."""
+        """Wrong passwords are counted for all copies if there is a `cluster`."""
         self._proxies = proxies
         self._users = users
         self._store = store
@@ -163,7 +163,7 @@ class Passwords:
 
 
 def _into(check: Future[bool], work: Callable[[], bool | None]) -> None:
-    """Give the check what the work has found, or its error; None if other work goes on with it."""
+    """Settle the check with what the work finds, unless that is None, or its error."""
     try:
         if (found := work()) is not None:
             check.set_result(found)

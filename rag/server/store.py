@@ -1,4 +1,4 @@
-"""The store: each owner's conversations and ratings, and who is signed in, in SQLite or PostgreSQL."""
+"""The store: each owner's conversations and ratings, and who is signed in."""
 
 import hashlib
 import secrets
@@ -53,14 +53,15 @@ class ConversationSummary:
 
 
 class Store:
-    """An open store: a file of SQLite, which other processes may open, too, or a PostgreSQL database. Thread-safe.
+    """An open store: a file of SQLite, or a PostgreSQL database. Thread-safe.
 
-    Callers say for which owner; what belongs to others is as if it were not there. Every method may raise
-    StoreError if the store is damaged, locked or cannot be written. Reading does not wait for writing.
+    Other processes may open it, too. Callers say for which owner; what belongs to others is as if it were not there.
+    Every method may raise StoreError if the store is damaged, locked, down or cannot be written. Reading does not wait
+    for writing.
     """
 
     def __init__(self, place: Path | str, clock: Callable[[], float] = time.time) -> None:
-        """Open the file, or make it with its folder, or connect to an address; `clock` gives seconds (UTC)."""
+        """Open the file (made if needed) or the database; `clock` gives seconds (UTC)."""
         self.path = Path(place)
         self._clock = clock
         self._writing: Database = SQLiteFile(place) if isinstance(place, Path) else PostgreSQL(place)

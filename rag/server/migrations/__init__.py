@@ -16,9 +16,10 @@ _LOCK = 7_243_001
 
 
 def upgrade(connection: Connection) -> None:
-    """Migrate within the transaction of the connection; of two at once, the second finds it done.
+    """Migrate within the transaction of the connection.
 
-    Raises StoreError if a newer program has made the tables.
+    Of two that do it at once, the second waits and finds it done. Raises StoreError if a newer program has made the
+    tables.
     """
     if MigrationContext.configure(connection).get_current_revision() == VERSION:
         return

@@ -1,4 +1,4 @@
-"""Conversations, ratings and sessions; a file of SQLite that has them already is taken over as it is."""
+"""Conversations, ratings and sessions, which a file of SQLite may have already."""
 
 import sqlalchemy as sa
 from alembic import op
