@@ -19,6 +19,7 @@ from rag.page.editor import DocumentEditor
 from rag.page.export import download_routes
 from rag.server.app import build_app
 from rag.server.log import start_logging
+from rag.server.move import move_store
 from rag.server.serve import listen, make_server
 from rag.server.service import Service
 from rag.server.store import Store, open_store
@@ -47,11 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page, over a new index if there is no sound one; returns the exit code."""
     parser = argparse.ArgumentParser(description="Ask the documents in a page; the settings are RAG_* variables.")
     parser.add_argument("--add-user", metavar="NAME", help="add a user to the file RAG_USERS, and end")
-    name = parser.parse_args(argv).add_user
+    parser.add_argument(
+        "--move-store", action="store_true", help="copy the store of RAG_STORE into the empty RAG_DATABASE, and end"
+    )
+    arguments = parser.parse_args(argv)
     try:
         settings = read_server_settings()
-        if name:
-            return _add_user(settings, name)
+        if arguments.add_user:
+            return _add_user(settings, arguments.add_user)
+        if arguments.move_store:
+            print(move_store(settings))
+            return 0
         start_logging(settings)
         with listen(settings) as listener:
             if not is_sound(settings.index) and (code := ingest_main([])) and not is_sound(settings.index):

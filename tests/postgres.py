@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from rag.server.cluster import Cluster
 from rag.server.database import PostgreSQL
 from rag.server.schema import METADATA
 
@@ -110,3 +111,19 @@ def address(postgres: Postgres) -> str:
     tables = ", ".join(METADATA.tables)
     postgres.run(postgres.shared, f"TRUNCATE {tables} RESTART IDENTITY")
     return postgres.shared
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[PostgreSQL]:
+    """That database, open."""
+    opened = PostgreSQL(address)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def cluster(database: PostgreSQL) -> Iterator[Cluster]:
+    """What one copy of the server shares through it."""
+    opened = Cluster(database)
+    yield opened
+    opened.close()

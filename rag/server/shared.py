@@ -187,7 +187,7 @@ class SharedQueue:
 
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Connection, float]]:
-        """The connection and the time; at the end, free places are given to those who wait."""
+        """The connection and the time; at the end free places are given away."""
         own = list(self._own)
         with self._cluster.database.begin() as connection:
             self._cluster.lock(connection, "queue")
@@ -201,7 +201,8 @@ class SharedQueue:
                 first = select(TICKETS.c.number).where(~TICKETS.c.served).order_by(TICKETS.c.turn, TICKETS.c.number)
                 next_ones = TICKETS.c.number.in_(first.limit(free))
                 connection.execute(update(TICKETS).where(next_ones).values(served=True))
-            served = dict(connection.execute(select(TICKETS.c.number, TICKETS.c.served)).tuples().all())
+            rows = connection.execute(select(TICKETS.c.number, TICKETS.c.served)).all()
+        served = {row.number: row.served for row in rows}
         for number in list(self._own):
             if number in served:
                 self._own[number] = served[number]
