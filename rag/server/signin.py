@@ -64,12 +64,19 @@ class SignIn:
         """
         address = self._proxies.address(request)
         token = request.cookies.get(SESSION, "")
-        user = await to_thread.run_sync(self._store.session_user, token) if token else None
-        if user is not None and user in self._users:
-            await to_thread.run_sync(self._passwords.guesses.know, address, user)
+        user = await to_thread.run_sync(self._session_user, token, address) if token else None
+        if user is not None:
             return user
         given = _given(request.headers.get("authorization", ""))
         return given[0] if given and await self._passwords.admit(address, *given) else None
+
+    def _session_user(self, token: str, address: str) -> str | None:
+        """The user who has signed in at this address, if there still is such a user."""
+        user = self._store.session_user(token)
+        if user is None or user not in self._users:
+            return None
+        self._passwords.guesses.know(address, user)
+        return user
 
     def routes(self) -> list[Route]:
         """GET and POST /login, POST /logout."""

@@ -149,15 +149,15 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from alembic import command
-from rag.server import migrations
-from rag.server.store import Store
+from rag.server.database import PostgreSQL, SQLiteFile
 
 def upgrade(config, to):
     upgraded(config, "0001")
     os._exit(9)
 
 upgraded, command.upgrade = command.upgrade, upgrade
-Store(Path(sys.argv[1]) if sys.argv[1].startswith("/") else sys.argv[1])
+place = sys.argv[1]
+SQLiteFile(Path(place)) if place.startswith("/") else PostgreSQL(place)
 """
 
 
