@@ -15,9 +15,9 @@ from rag.errors import SettingsError, with_detail
 from rag.index.index import is_sound
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
-from rag.page.editor import DocumentEditor
-from rag.page.export import download_routes
 from rag.server.app import build_app
+from rag.server.document_editor import DocumentEditor
+from rag.server.export import download_routes
 from rag.server.log import start_logging
 from rag.server.move import move_store
 from rag.server.serve import listen, make_server
@@ -36,7 +36,7 @@ def make_app(
 ) -> FastAPI:
     """The page, the APIs and `bot` as one application. Raises SettingsError.
 
-    `load_embedder` and `published` serve documents that are added in the page (rag/page/editor.py).
+    `load_embedder` and `published` serve documents that are added in the page (rag/server/document_editor.py).
     """
     service = Service(bot, settings, store.cluster)
     blocks = build_page(service, store, settings, DocumentEditor(settings, load_embedder, published=published))

@@ -33,9 +33,9 @@ from rag.documents.blobs import without_data
 from rag.documents.layout import headings
 from rag.documents.plausible import is_wide, oddness
 from rag.documents.text import clean, without
-from rag.page.export import as_markdown
 from rag.page.suggest import first_questions, names_in
 from rag.quantities.reading import quantities
+from rag.server.export import as_markdown
 from rag.server.records import Turn
 from rag.types import Document, Passage
 

@@ -1,21 +1,19 @@
 """The Gradio page: the conversation, the document beside it, a sidebar, and what happens on an event."""
 
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
-from rag.bounds import COMMENT
 from rag.page.chat import TITLE, WELCOME
 from rag.page.conversations import conversation_list
 from rag.page.documents import documents_panel
-from rag.page.editor import DocumentEditor
 from rag.page.handlers import Page
 from rag.page.markup import button
+from rag.page.rating import Ratings, closed, complaint_boxes
 from rag.page.source import opening
 from rag.server.api import add_gradio_endpoint
-from rag.server.records import REASONS
+from rag.server.document_editor import DocumentEditor
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
@@ -37,6 +35,7 @@ def head() -> str:
 def build_page(service: Service, store: Store, settings: ServerSettings, editor: DocumentEditor) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
     page = Page(service, store, settings)
+    ratings = Ratings(page.kept)
     blocks: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_HOUR, _HOUR)) as blocks:
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title", **_PLAIN)  # For those who hear the page.
@@ -44,6 +43,11 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
             gr.HTML(f"<p>{TITLE}</p>{button('theme', 'Light or dark', '◐')}", elem_id="brand", **_PLAIN)
             with gr.Tabs():
                 with gr.Tab("Conversations"):
+                    # Beside the list, so that what is typed stays when that is drawn anew; the page's script hides items.
+                    gr.Textbox(
+                        label="Search conversations", placeholder="Search conversations", show_label=False,
+                        container=False, max_lines=1, elem_id="find",
+                    )  # fmt: skip
                     past = gr.HTML(conversation_list([], ""), elem_id="list", **_PLAIN)
                 with gr.Tab("Documents"):
                     documents = documents_panel(editor, lambda: service.bot.documents, service.bot.key_sentences)
@@ -51,7 +55,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
             with gr.Column(elem_id="left", min_width=300):
                 gr.HTML('<p id="status" role="status"></p>', **_PLAIN)
                 chat, back, box = _conversation()
-                complaint = _complaint()
+                complaint = complaint_boxes()
             with gr.Column(elem_id="right", min_width=300):
                 pane = gr.HTML(opening(service.bot.documents), elem_id="source", **_PLAIN)
         documents.show_in(pane)
@@ -72,9 +76,11 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         gr.on([chat.option_select, chat.example_select], page.suggested, asked, outputs, **_QUIET)
         # What was said of one answer is not said of another.
         chat.like(lambda: (None, "", ""), None, complaint.boxes[1:], **_QUIET)
-        chat.like(page.rate, [identity], [complaint.group, complaint.boxes[0]], **_QUIET)
-        complaint.send.click(page.complain, [identity, *complaint.boxes], [complaint.group, *complaint.boxes], **_QUIET)
-        gr.on([complaint.leave.click, identity.change], _left, None, [complaint.group, *complaint.boxes], **_QUIET)
+        chat.like(ratings.rate, [identity], [complaint.group, complaint.boxes[0]], **_QUIET)
+        complaint.send.click(
+            ratings.complain, [identity, *complaint.boxes], [complaint.group, *complaint.boxes], **_QUIET
+        )
+        gr.on([complaint.leave.click, identity.change], closed, None, [complaint.group, *complaint.boxes], **_QUIET)
         script.click(page.act, [identity], outputs, **_QUIET)
         if service.bot.reads_ahead:  # The page's script sends it while a question is typed.
             draft = _QUIET | {"trigger_mode": "always_last"}
@@ -95,29 +101,3 @@ def _conversation() -> tuple[gr.Chatbot, gr.Button, gr.Textbox]:
         container=False, lines=1, max_lines=6, submit_btn=True, stop_btn=False, autofocus=True,
     )  # fmt: skip
     return chat, back, box
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """What a reader can say of a bad answer; `boxes` are the number of its turn, the reason, a comment, the answer."""
-
-    group: gr.Column
-    boxes: tuple[gr.Number, gr.Radio, gr.Textbox, gr.Textbox]
-    send: gr.Button
-    leave: gr.Button
-
-
-def _left() -> tuple[Any, ...]:
-    return gr.Column(visible=False), None, None, "", ""
-
-
-def _complaint() -> Complaint:
-    with gr.Column(visible=False, elem_id="complaint") as group:  # A gr.Group would have its id twice.
-        turn = gr.Number(visible="hidden", label="Turn")
-        reason = gr.Radio([(one.capitalize(), one) for one in REASONS], label="What is bad about it? (optional)")
-        comment = gr.Textbox(label="Comment", max_length=COMMENT)
-        right = gr.Textbox(label="The right answer, if you know it", max_length=COMMENT)
-        with gr.Row():
-            send = gr.Button("Send", size="sm", variant="primary", min_width=80)
-            leave = gr.Button("No, thank you", size="sm", min_width=80)
-    return Complaint(group, (turn, reason, comment, right), send, leave)

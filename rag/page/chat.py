@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 from rag.documents.text import replace_surrogates
-from rag.page.export import with_sources
 from rag.page.markup import (
     Mark,
     button,
@@ -21,6 +20,7 @@ from rag.page.markup import (
 )
 from rag.replies import replies
 from rag.server.cited_text import escaped, facts
+from rag.server.export import with_sources
 from rag.server.records import Turn
 from rag.types import Answer, Citation, Documents
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from rag.page.editor import Row
+from rag.server.document_changes import Row
 
 Chosen = frozenset[str] | None
 """Ids of the documents to ask; None is every document, also one that is added later."""

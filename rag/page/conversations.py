@@ -11,16 +11,17 @@ _DAY = 86_400.0
 
 def conversation_list(conversations: Iterable[ConversationSummary], current: str, user: str = "") -> str:
     """The conversations, newest first, with what one can do with each, and the way out for a `user` who signed in."""
+    conversations = list(conversations)
+    updated = next((one.updated for one in conversations if one.id == current), 0.0)
     items = "".join(_item(one, one.id == current) for one in conversations)
-    find = '<input type="search" placeholder="Search conversations" aria-label="Search conversations" data-find>'
-    body = f"{find}<ul>{items}</ul>" if items else '<p class="quiet">None yet. They are kept here for you alone.</p>'
+    body = f"<ul>{items}</ul>" if items else '<p class="quiet">None yet. They are kept here for you alone.</p>'
     out = (
         f'<form method="post" action="logout"><button class="tool">Sign out</button> '
         f'<span class="quiet">Signed in as {escape(user)}.</span></form>'
         if user
         else ""
     )
-    named = f'aria-label="Conversations" data-current="{escape(current)}"'
+    named = f'aria-label="Conversations" data-current="{escape(current)}" data-updated="{updated!r}"'
     return f"<nav {named}>{button('new', 'New conversation', kind='wide')}{body}{out}</nav>"
 
 

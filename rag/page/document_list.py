@@ -9,8 +9,8 @@ from rag.documents.fetch import is_address
 from rag.documents.parsers import SUFFIXES
 from rag.documents.sources import file_of
 from rag.page.choice import Chosen, ids, ticked
-from rag.page.editor import Changed, Row, Step
 from rag.page.markup import button, count, escape, name_of, shorten, without_folders
+from rag.server.document_changes import Changed, Row, Step
 from rag.types import Citation
 
 SHOWN = 200

@@ -15,9 +15,10 @@ from rag.documents.parsers import SUFFIXES
 from rag.errors import QuestionError, RagError, for_readers
 from rag.page.choice import Chosen, after_change, after_tick, ticked
 from rag.page.document_list import document_list, say, say_added, say_step, shown
-from rag.page.editor import Changed, DocumentEditor, Row, Step
 from rag.page.markup import button, escape, shorten, without_folders
 from rag.page.source import beginning
+from rag.server.document_changes import Changed, Row, Step
+from rag.server.document_editor import DocumentEditor
 from rag.server.gradio_calls import Click, click_of
 from rag.server.log import reason
 from rag.settings import ServerSettings

@@ -1,30 +1,28 @@
 """What the page's events do. The store holds the truth: each event begins with what is kept there, so that neither
 another tab nor a restart of the server is written over."""
 
-import logging
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
 from html import unescape
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any
 
 import gradio as gr
 
 from rag import bounds
-from rag.errors import QuestionError, RagError, for_readers
+from rag.errors import QuestionError, RagError
 from rag.page.chat import messages, welcome
 from rag.page.choice import Chosen
 from rag.page.conversations import conversation_list
 from rag.page.documents import asked
+from rag.page.kept import UNDER_WAY, Kept, Sessions, Turns, page_owner, read, tried
+from rag.page.rating import turn_at
 from rag.page.source import opening, source
 from rag.page.suggest import first_questions, next_questions
 from rag.server.answering import Answering, Running
 from rag.server.elsewhere import Elsewhere
-from rag.server.gradio_calls import SESSIONS, Click, click_of, conversation_id
-from rag.server.log import reason
-from rag.server.records import Progress, Rating, Turn, history_of
+from rag.server.gradio_calls import Click, click_of, conversation_id
+from rag.server.records import Progress, history_of
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
@@ -32,14 +30,10 @@ from rag.types import Citation, Document, Documents
 
 BLANK = "Type a question first."
 LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
-UNDER_WAY = "This conversation is being answered; wait for it, or stop it."
 VALUES = 6
 """How many values `Page.draw` gives."""
-_VERDICTS: dict[object, Literal["", "good", "bad"]] = {True: "good", False: "bad"}
 _FEEDBACK = {"good": "Like", "bad": "Dislike", "": None}
-Turns = tuple[Turn, ...]
 Values = tuple[Any, ...]
-T = TypeVar("T")
 
 
 class Page:
@@ -47,12 +41,11 @@ class Page:
 
     def __init__(self, service: Service, store: Store, settings: ServerSettings) -> None:
         self._service = service
-        self._store = store
         self._settings = settings
         self._answering = Answering(service, store)
         self._key: tuple[object, tuple[Citation, ...]] | None = None
         self._followed = Sessions[str]()
-        self._before = Sessions[Before]()
+        self.kept = Kept(store, self._answering)
 
     def load(self, request: gr.Request) -> Iterator[Values]:
         """The conversation that the address names, with the answer under way in it, or a new one."""
@@ -61,8 +54,8 @@ class Page:
 
     def ask(self, question: str, identity: str, chosen: Chosen, request: gr.Request) -> Iterator[Values]:
         """What is typed, asked of the chosen documents after the turns of the conversation."""
-        owner, identity = _owner(request), conversation_id(identity) or _new()
-        yield from self._begin(identity, question or "", self._kept(owner, identity), (), chosen, request)
+        owner, identity = page_owner(request), conversation_id(identity) or _new()
+        yield from self._begin(identity, question or "", self.kept.turns(owner, identity), (), chosen, request)
 
     def retry(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.RetryData) -> Iterator[Values]:
         """The question of a turn again; the turns from that one on make room for it."""
@@ -80,9 +73,9 @@ class Page:
     def _again(
         self, identity: str, chosen: Chosen, request: gr.Request, index: Any, question: str | None
     ) -> Iterator[Values]:
-        owner, identity = _owner(request), conversation_id(identity) or _new()
-        every = self._kept(owner, identity)
-        at = _turn_at(index)
+        owner, identity = page_owner(request), conversation_id(identity) or _new()
+        every = self.kept.turns(owner, identity)
+        at = turn_at(index)
         if not 0 <= at < len(every):
             yield (gr.skip(),) * VALUES
             return
@@ -93,22 +86,22 @@ class Page:
         """What is being typed, for the model to read meanwhile; nothing of it is shown or kept."""
         if not (draft or "").strip():  # It was asked meanwhile.
             return
-        owner = _owner(request)
+        owner = page_owner(request)
         try:
-            turns, documents = self._store.read(owner, conversation_id(identity)) or (), asked(chosen)
+            turns, documents = self.kept.store.read(owner, conversation_id(identity)) or (), asked(chosen)
         except RagError:  # It is told when the question is asked.
             return
         self._service.read_ahead(owner, draft, history_of(turns), documents)
 
     def stop(self, identity: str, request: gr.Request) -> None:
         """End the answer that is under way in the conversation."""
-        self._answering.stop(_owner(request), identity)
+        self._answering.stop(page_owner(request), identity)
 
     def _begin(
         self, identity: str, question: str, turns: Turns, replaced: Turns, chosen: Chosen, request: gr.Request
     ) -> Iterator[Values]:
-        owner, running, why = _owner(request), None, BLANK if not question.strip() else LONG
-        before = self._as_it_is(owner, identity, (*turns, *replaced)) if replaced else None
+        owner, running, why = page_owner(request), None, BLANK if not question.strip() else LONG
+        before = self.kept.as_it_is(owner, identity, (*turns, *replaced), len(turns) + 1) if replaced else None
         if question.strip() and len(question) <= bounds.QUESTION:
             try:
                 request_id = request.headers.get("x-request-id", "")
@@ -123,9 +116,7 @@ class Page:
             else:
                 yield (gr.skip(),) * VALUES
             return
-        self._before.forget(request)
-        if before:
-            self._before.put(request, before)
+        self.kept.remember(request, before)
         yield from self._follow(running, identity, request, box="", opened=False)
 
     def _follow(
@@ -167,16 +158,16 @@ class Page:
     def _open(self, identity: str, request: gr.Request, box: str | None = None) -> Iterator[Values]:
         """Show a conversation, and the answer under way in it."""
         self._followed.forget(request)
-        owner = _owner(request)
+        owner = page_owner(request)
         if running := self._answering.under_way(owner, identity):
             yield from self._follow(running, identity, request)
             return
-        turns = self._kept(owner, identity)
-        yield self.draw(request, turns, identity if turns else _new(), box=box)
+        turns = self.kept.turns(owner, identity)
+        yield self.draw(request, turns, identity or _new(), box=box)
 
     def act(self, identity: str, request: gr.Request, event: gr.EventData) -> Iterator[Values]:
         """What the page's script asks for."""
-        wanted, owner = click_of(event) or Click(), _owner(request)
+        wanted, owner = click_of(event) or Click(), page_owner(request)
         match wanted.action:
             case "open" | "new":
                 yield from self._open(wanted.conversation, request)
@@ -185,7 +176,7 @@ class Page:
             case "source":
                 yield self._source(owner, conversation_id(identity), wanted)
             case "rename":
-                _tried(self._store.rename, owner, wanted.conversation, wanted.title)
+                tried(self.kept.store.rename, owner, wanted.conversation, wanted.title)
                 yield _only(self._listing(owner, conversation_id(identity)), at=2)
             case "remove":
                 yield from self._removed(owner, conversation_id(identity), wanted.conversation, request)
@@ -193,104 +184,46 @@ class Page:
                 yield (gr.skip(),) * VALUES
 
     def _refreshed(self, owner: str, wanted: Click, request: gr.Request) -> Iterator[Values]:
-        """What another tab has changed since this one had `wanted.turn` turns of its conversation."""
-        is_under_way = self._answering.under_way(owner, wanted.conversation)
-        if is_under_way or len(self._kept(owner, wanted.conversation)) != (wanted.turn or 0):
+        """What another tab has changed since `wanted.updated`."""
+        updated = {one.id: one.updated for one in self.kept.conversations(owner)}.get(wanted.conversation, 0.0)
+        if updated != wanted.updated or self._answering.under_way(owner, wanted.conversation):
             yield from self._open(wanted.conversation, request)
         else:
             yield _only(self._listing(owner, wanted.conversation), at=2)
 
     def _source(self, owner: str, identity: str, wanted: Click) -> Values:
         """The documents with the passages and citations of an earlier turn."""
-        turn = next((one for one in self._kept(owner, identity) if one.number == wanted.turn), None)
+        turn = next((one for one in self.kept.turns(owner, identity) if one.number == wanted.turn), None)
         return _only(source(turn, self._service.bot.documents), at=1) if turn else (gr.skip(),) * VALUES
 
     def _removed(self, owner: str, identity: str, conversation: str, request: gr.Request) -> Iterator[Values]:
         """Delete a conversation, and say how to have it back."""
-        if self._is_hindered(owner, conversation):
+        if self.kept.is_hindered(owner, conversation):
             yield (gr.skip(),) * VALUES
             return
-        if turns := self._kept(owner, conversation):
-            self._before.put(request, self._as_it_is(owner, conversation, turns))
-        _tried(self._store.delete, owner, conversation)
-        yield from self._open(identity, request)
+        if turns := self.kept.turns(owner, conversation):
+            self.kept.remember(request, self.kept.as_it_is(owner, conversation, turns, 0))
+        tried(self.kept.store.delete, owner, conversation)
+        yield from self._open("" if conversation == identity else identity, request)
 
     def remove_last(self, identity: str, request: gr.Request) -> Iterator[Values]:
         """Take the last turn away; its question is in the text box again."""
-        owner, identity = _owner(request), conversation_id(identity)
-        turns = self._kept(owner, identity)
-        if not turns or self._is_hindered(owner, identity):
+        owner, identity = page_owner(request), conversation_id(identity)
+        turns = self.kept.turns(owner, identity)
+        if not turns or self.kept.is_hindered(owner, identity):
             yield (gr.skip(),) * VALUES
             return
-        self._before.put(request, self._as_it_is(owner, identity, turns))
-        _tried(self._store.write, owner, identity, turns[:-1])
-        _tried(self._store.unrate, owner, identity, turns[-1].number)
-        yield from self._open(identity, request, box=turns[-1].question)
+        self.kept.remember(request, self.kept.as_it_is(owner, identity, turns, len(turns) - 1))
+        tried(self.kept.store.write, owner, identity, turns[:-1])
+        tried(self.kept.store.unrate, owner, identity, turns[-1].number)
+        yield from self._open(identity if turns[:-1] else "", request, box=turns[-1].question)
 
     def bring_back(self, request: gr.Request) -> Iterator[Values]:
         """The conversation as it was before the last retry, edit or deletion."""
-        before, owner = self._before.get(request), _owner(request)
-        if before is None or self._is_hindered(owner, before.identity):
+        if (identity := self.kept.bring_back(page_owner(request), request)) is None:
             yield (gr.skip(),) * VALUES
-            return
-        if _tried(self._store.write, owner, before.identity, before.turns):
-            self._before.forget(request)
-            _tried(self._store.rename, owner, before.identity, before.title)
-            for rating in before.ratings:
-                _tried(self._store.rate, owner, rating)
-        yield from self._open(before.identity, request)
-
-    def _as_it_is(self, owner: str, identity: str, turns: Turns) -> "Before":
-        titles: dict[str, str] = _read(lambda: {one.id: one.title for one in self._store.conversations(owner)}, {})
-        ratings: tuple[Rating, ...] = _read(lambda: self._store.ratings_of(owner, identity), ())
-        return Before(identity, titles.get(identity, ""), turns, ratings)
-
-    def _is_hindered(self, owner: str, identity: str) -> bool:
-        """Whether an answer is under way there, which the page says."""
-        is_under_way = self._answering.under_way(owner, identity) is not None
-        if is_under_way:
-            gr.Info(UNDER_WAY)
-        return is_under_way
-
-    def rate(self, identity: str, request: gr.Request, event: gr.LikeData) -> tuple[Any, Any]:
-        """A thumb up or down, kept at once; after one down the reader is asked why. Gives the group and the turn."""
-        owner, identity = _owner(request), conversation_id(identity)
-        turns, at = self._kept(owner, identity), _turn_at(event.index)
-        if not 0 <= at < len(turns) or not turns[at].answer or self._is_hindered(owner, identity):
-            return gr.skip(), gr.skip()
-        verdict = _VERDICTS.get(event.liked, "")
-        self._rated(owner, identity, turns, turns[at], Click(verdict=verdict))
-        return gr.Column(visible=verdict == "bad"), turns[at].number
-
-    def complain(
-        self, identity: str, number: float | None, reason: str | None, comment: str | None, right: str | None,
-        request: gr.Request,
-    ) -> Values:  # fmt: skip
-        """What a reader says of a bad answer, kept with its rating."""
-        owner, identity = _owner(request), conversation_id(identity)
-        turns = self._kept(owner, identity)
-        turn = next((one for one in turns if one.number == number), None)
-        if self._is_hindered(owner, identity):
-            return (gr.skip(),) * 5
-        words = {"reason": reason or "", "comment": comment or "", "right": right or ""}
-        said = click_of(gr.EventData(None, {"verdict": "bad", **words}))
-        if turn and said:
-            self._rated(owner, identity, turns, turn, said)
-        return gr.Column(visible=False), None, None, "", ""
-
-    def _rated(self, owner: str, identity: str, turns: Turns, turn: Turn, wanted: Click) -> Turns:
-        rated = replace(turn, rated=wanted.verdict)
-        before = tuple(history_of([one for one in turns if one.number < turn.number]))
-        if rated.rated:
-            why = wanted.reason, wanted.comment, wanted.right
-            rating = Rating(identity, rated.number, rated.rated == "good", *why, rated, before)
-            kept = _tried(self._store.rate, owner, rating)
         else:
-            kept = _tried(self._store.unrate, owner, identity, turn.number)
-        grown = tuple(rated if one is turn and kept else one for one in turns)
-        if _tried(self._store.write, owner, identity, grown) and kept and rated.rated:
-            gr.Info("Thank you. It is stored.")
-        return grown
+            yield from self._open(identity, request)
 
     def draw(
         self, request: gr.Request, turns: Turns, identity: str, busy: bool = False, box: str | None = None,
@@ -310,65 +243,26 @@ class Page:
         return (
             chat,
             (source(shown, documents) if shown else opening(documents)) if pane else gr.skip(),
-            self._listing(_owner(request), identity) if lists else gr.skip(),
+            self._listing(page_owner(request), identity) if lists else gr.skip(),
             buttons if box is None else buttons | {"value": box},
             identity,
-            gr.update(visible=self._before.get(request) is not None and not busy),
+            gr.update(visible=not busy and self.kept.can_bring_back(request, turns)),
         )
 
     def _key_sentences(self, documents: Documents) -> tuple[Citation, ...]:
         """Those of the documents, made once for each snapshot."""
         if self._key is None or self._key[0] is not documents:
-            self._key = documents, _read(self._service.bot.key_sentences, ())
+            self._key = documents, read(self._service.bot.key_sentences, ())
         return self._key[1]
-
-    def _kept(self, owner: str, identity: str) -> Turns:
-        running = self._answering.under_way(owner, identity)
-        return _read(lambda: running.turns if running else self._store.read(owner, identity) or (), ())
 
     def _listing(self, owner: str, identity: str) -> str:
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""
-        return conversation_list(_read(lambda: self._store.conversations(owner), []), identity, user)
-
-
-@dataclass(frozen=True)
-class Before:
-    """A conversation as it was."""
-
-    identity: str
-    title: str
-    turns: Turns
-    ratings: tuple[Rating, ...]
-
-
-class Sessions(Generic[T]):
-    """Something for each session of the page, of as many as are remembered."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, T] = OrderedDict()
-
-    def get(self, request: gr.Request) -> T | None:
-        return self._held.get(str(request.session_hash))
-
-    def put(self, request: gr.Request, value: T) -> None:
-        self._held.pop(str(request.session_hash), None)
-        self._held[str(request.session_hash)] = value
-        while len(self._held) > SESSIONS:
-            self._held.popitem(last=False)
-
-    def forget(self, request: gr.Request) -> T | None:
-        return self._held.pop(str(request.session_hash), None)
+        return conversation_list(self.kept.conversations(owner), identity, user)
 
 
 def _only(value: object, at: int) -> Values:
     """This value alone; the others stay as they are."""
     return *(gr.skip(),) * at, value, *(gr.skip(),) * (VALUES - at - 1)
-
-
-def _turn_at(index: Any) -> int:
-    """The place of the turn that a message belongs to; a message of several parts has two numbers."""
-    first = index[0] if isinstance(index, list | tuple) and index else index
-    return first // 2 if isinstance(first, int) else -1
 
 
 def _text(value: object) -> str:
@@ -382,33 +276,3 @@ def _examples(documents: Mapping[str, Document]) -> list[Any]:
 
 def _new() -> str:
     return secrets.token_urlsafe(9)
-
-
-def _read(read: Callable[[], T], default: T) -> T:
-    """What the store holds; where it cannot be read the page says why, and goes on with the default."""
-    try:
-        return read()
-    except RagError as error:
-        _warn(error)
-        return default
-
-
-def _tried(change: Callable[..., None], *values: object) -> bool:
-    """Whether the store took the change; where not the page says why, and goes on."""
-    try:
-        change(*values)
-    except RagError as error:
-        _warn(error)
-        return False
-    return True
-
-
-def _warn(error: RagError) -> None:
-    logging.getLogger(__name__).warning(
-        "A conversation could not be read or kept.", extra={"fields": {"reason": reason(error)}}
-    )
-    gr.Warning(for_readers(error))
-
-
-def _owner(request: gr.Request) -> str:
-    return str(request.username or "local")

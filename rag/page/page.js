@@ -20,7 +20,7 @@
 
   // While a question is typed the model reads for it: when the typing pauses, and now and then at the end of a word.
   document.addEventListener("input", (event) => {
-    if (event.target.matches?.("[data-find]")) find(event.target.value);
+    if (event.target.closest?.("#find")) find();
     if (!event.target.matches?.("#question textarea")) return;
     typing = true;
     keep();
@@ -77,9 +77,10 @@
     }
   }
 
-  function find(words) {
+  function find() {
+    const words = document.querySelector("#find :is(input, textarea)")?.value.toLowerCase() ?? "";
     for (const item of document.querySelectorAll("#list li"))
-      item.hidden = !item.textContent.toLowerCase().includes(words.toLowerCase());
+      item.hidden = !item.textContent.toLowerCase().includes(words);
   }
 
   // The cited words: marked, brought into view; on a phone in a sheet from below.
@@ -212,8 +213,8 @@
   }
   // What came meanwhile: an answer goes on without this page, and another tab may have asked.
   function catchUp() {
-    const had = document.querySelectorAll("#chat .reply").length;
-    send({ action: busy() ? "open" : "refresh", conversation: conversation(), ...(had ? { turn: had } : {}) });
+    const updated = Number(document.querySelector("#list nav")?.dataset.updated ?? 0);
+    send({ action: busy() ? "open" : "refresh", conversation: conversation(), updated });
   }
 
   // Names and roles that Gradio gives no way to set.
@@ -237,6 +238,7 @@
 
   function drawn() {
     name();
+    find();
     address();
     document.querySelector(".edit-textarea:not([data-text])")?.focus();
     if (!typing) setTimeout(keep, PAUSE);

@@ -174,6 +174,8 @@ class Click(BaseModel):
     question: str = Field("", max_length=bounds.TURN)
     title: str = Field("", max_length=bounds.TITLE)
     conversation: str = Field("", pattern=rf"^(?:{_CONVERSATION.pattern})?$")
+    updated: float = 0.0
+    """When the conversation was changed last, as far as the page knows."""
     verdict: Literal["", "good", "bad"] = ""
     reason: Literal[Reason, ""] = ""
     comment: str = Field("", max_length=bounds.COMMENT)

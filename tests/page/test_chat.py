@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markup import DOCUMENT, HOSTILE, TEXT, Reader, asked, cite, hit
 
 from rag.page.chat import BEGINNING, DRAFT, LEFT, TITLE, WELCOME, messages, reply, welcome
-from rag.page.export import with_sources
+from rag.server.export import with_sources
 from rag.server.records import Turn, advance, end
 from rag.server.service import Waiting
 from rag.types import NEAREST, Answer, Citation, Document, Evidence, Sentence

@@ -46,13 +46,12 @@ def test_its_age_is_told(ago: float, words: str) -> None:
     assert f">{words}, 1 question<" in conversation_list([ConversationSummary("a", "T", NOW - ago, 1)], "")
 
 
-def test_the_list_begins_with_a_new_conversation_and_a_search_of_those_that_are_kept() -> None:
+def test_the_list_begins_with_a_new_conversation() -> None:
     read = Reader(conversation_list([FIRST], "a1"))
     assert [given["data-current"] for tag, given in read.tags if tag == "nav"] == ["a1"]
     assert next(given["data-action"] for tag, given in read.tags if tag == "button") == "new"
-    assert [given.get("aria-label") for tag, given in read.tags if tag == "input"] == ["Search conversations"]
     none = conversation_list([], "")
-    assert "None yet. They are kept here for you alone." in none and "<input" not in none and 'action="new"' in none
+    assert "None yet. They are kept here for you alone." in none and 'action="new"' in none
 
 
 def test_who_signed_in_can_sign_out() -> None:

@@ -23,8 +23,9 @@ from rag.index.index import open_index
 from rag.page.choice import after_change, after_tick, ticked
 from rag.page.document_list import SHOWN, described, document_list, say_added, say_step, shown
 from rag.page.documents import DocumentHandlers, asked, documents_panel
-from rag.page.editor import Changed, DocumentEditor, Row, Step
 from rag.page.markup import name_of, without_folders
+from rag.server.document_changes import Changed, Row, Step
+from rag.server.document_editor import DocumentEditor
 from rag.server.serve import listen, make_server
 from rag.server.store import FILE, Store
 from rag.settings import ServerSettings

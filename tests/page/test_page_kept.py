@@ -176,6 +176,8 @@ def test_conversations_are_searched(open_page: Opener) -> None:
     search.fill("sails")
     listed(page).click()
     expect(questions(page)).to_have_text(["Who sails?"])
+    expect(search).to_have_value("sails")
+    expect(listed(page)).to_have_count(1)
     search.fill("")
     expect(listed(page)).to_have_count(3)
 

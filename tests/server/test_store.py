@@ -25,9 +25,9 @@ from starlette.routing import Router
 from starlette.testclient import TestClient
 
 from rag.errors import StoreError
-from rag.page.export import download_routes
 from rag.server import database as database_module
 from rag.server import store as store_module
+from rag.server.export import download_routes
 from rag.server.identity import Identify, Proxies
 from rag.server.limits import Visitors
 from rag.server.records import REASONS, Rating, Turn, read_turn, to_bytes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rag.page.export import DRAFT, FORMAT, VERSION, as_json, as_markdown, with_sources
+from rag.server.export import DRAFT, FORMAT, VERSION, as_json, as_markdown, with_sources
 from rag.server.records import Turn
 from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 

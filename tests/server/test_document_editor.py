@@ -19,7 +19,9 @@ from rag.index.health import verify
 from rag.index.index import list_documents, open_index
 from rag.index.manifest import Corpus
 from rag.index.snapshot import last_corpus, write_lock
-from rag.page.editor import Changed, DocumentEditor, PreloadingLoader, SharedEmbedder, Step
+from rag.server.document_changes import Changed, Step
+from rag.server.document_editor import DocumentEditor
+from rag.server.shared_update import PreloadingLoader, SharedEmbedder
 from rag.server.uploads import FOLDER, is_added, safe_stem, save_file, save_text
 from rag.settings import Settings
 
@@ -231,7 +233,7 @@ def test_a_removed_file_is_deleted_with_the_next_change_or_when_its_time_is_over
     make(settings)  # As when the server starts again.
     assert kept(settings) == []
 
-    monkeypatch.setattr("rag.page.editor.UNDO", 0.5)
+    monkeypatch.setattr("rag.server.document_editor.UNDO", 0.5)
     gone = removed()
     while any(thread.name == "undo" for thread in threading.enumerate()):
         next(thread for thread in threading.enumerate() if thread.name == "undo").join(WAIT)

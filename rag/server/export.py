@@ -1,4 +1,4 @@
-"""Conversations as Markdown and as JSON, to download for their owner alone, and one answer as plain text."""
+"""Conversations as Markdown and JSON, to download for their owner, and one answer as text."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -54,7 +54,9 @@ def download_routes(store: Store) -> list[BaseRoute]:
 
 
 def as_markdown(turns: Sequence[Turn]) -> str:
-    """The conversation as Markdown: a heading for each question, its answer with [n], and the sources below.
+    """The conversation as Markdown.
+
+    A heading for each question, its answer with [n], and the sources below.
 
     Whatever was asked, answered or quoted is escaped: it reads as it was written and makes no
     heading, list, link, image or HTML. An invisible U+2060 follows an @, because GitHub
@@ -81,7 +83,7 @@ def as_json(turns: Sequence[Turn]) -> str:
 
 
 def with_sources(turn: Turn) -> str:
-    """The answer as plain text, with [n] in it and its sources below; "" where nothing was said."""
+    """The answer as plain text, with [n] in it and its sources below; perhaps empty."""
     said = "".join(text + marks(sentence) for text, sentence in _pieces(turn))
     sources = [f"[{one.number}] {quotation(one)}" for one in _citations(turn)]
     return replace_surrogates("\n\n".join(part for part in (said, "\n".join(sources)) if part))

@@ -1,9 +1,8 @@
-"""Adding documents to the index and removing them while others ask, and the documents as the page lists them."""
+"""Adds documents to the index and removes them while others ask, and lists them."""
 
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,18 +23,14 @@ from rag.index.index import list_documents
 from rag.index.manifest import Corpus
 from rag.models.embedder import make_embedder
 from rag.models.progress import Progress
+from rag.server.document_changes import Changed, Changes, Row, Step
+from rag.server.shared_update import PreloadingLoader, SharedEmbedder
 from rag.server.uploads import FOLDER, is_added, save_file, save_text
 from rag.settings import ServerSettings
-from rag.types import Listed, Loaded
+from rag.types import Listed
 
-_EMBEDDING = "Embedding passages"
-"""The stage of an update in which the embedder works."""
-_AT_ONCE = 16
-"""Passages after which the embedder is free for a moment, so that a question waits for it 0.2 s at most."""
 _LOOKED = 60.0
 """Seconds for which it is remembered what else is in the folders."""
-_PAUSE = 0.002
-"""Seconds; without them the thread that lets go of the embedder would have it again before one that waits."""
 UNDO = 600.0
 """Seconds for which a document that was removed can be brought back, if no other change comes before."""
 _REMOVED = ".removed "
@@ -43,47 +38,11 @@ _REMOVED = ".removed "
 
 
 @dataclass(frozen=True)
-class Row:
-    """A document as the page lists it (as Listed); a text from two sources has two rows with the same `doc_id`.
-
-    `added` is when its file was added here, in seconds since 1970; 0 if it was not.
-    """
-
-    doc_id: str
-    source: str
-    title: str
-    passages: int
-    removable: bool
-    left_out: tuple[str, ...] = ()
-    words: int = 0
-    pages: int = 0
-    added: float = 0.0
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far a change is: what is done now, in words, and `done` of `total` of it (0 of 0 if that is unknown)."""
-
-    stage: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Changed:
-    """The end of a change: what of it could not be read (a sentence each), and the rows as they are now.
-
-    `added` are those rows that the change was about.
-    """
-
-    messages: tuple[str, ...]
-    rows: tuple[Row, ...]
-    added: tuple[Row, ...] = ()
-
-
-@dataclass(frozen=True)
 class Removed:
-    """What was removed last: what brings it back, and its files that were added here, where they were and are."""
+    """What was removed last, and what brings it back.
+
+    `files` are those that were added here: where they were and where they are.
+    """
 
     doc_id: str
     before: Corpus
@@ -131,7 +90,7 @@ class DocumentEditor:
         self._verify = verify
         self._published = published
         self._folder = settings.store / FOLDER
-        self._turn = threading.Lock()
+        self._changes = Changes()
         self._removed: Removed | None = None
         if self.is_enabled:
             for left in self._folder.glob(f"{_REMOVED}*"):  # When the last process ended it could be brought back.
@@ -148,7 +107,7 @@ class DocumentEditor:
         return self._rows(documents.listed())
 
     def not_read(self) -> tuple[str, ...]:
-        """What lies in the folders of the index and is no document, as `survey` tells it; looked at once a minute."""
+        """What in the folders is no document (see `survey`); looked at once a minute."""
         looked, told = self._not_read
         if time.monotonic() > looked + _LOOKED:
             with suppress(RagError):
@@ -158,12 +117,12 @@ class DocumentEditor:
         return told
 
     def add_file(self, path: Path, name: str) -> Iterator[Step | Changed]:
-        """Take in an uploaded file that was called `name`. The file at `path` is copied at once.
+        """Take in an uploaded file that was called `name`.
 
-        The change begins at once; the iterator gives its progress and its end. Raises, here or while it is read,
-        SettingsError if adding is switched off, DocumentError if the file is too large, cannot be read or is of a
-        type that cannot, StoreError if another process is writing the index or the folder is not writable, ModelError
-        from the embedder. Then everything is as it was.
+        The file at `path` is copied at once, and the change begins; the iterator gives its progress and its end.
+        Raises, here or while it is read, SettingsError if adding is switched off, DocumentError if the file is too
+        large, cannot be read or is of a type that cannot, StoreError if another process is writing the index or the
+        folder is not writable, ModelError from the embedder. Then everything is as it was.
         """
         self._check()
         return self._add_saved(save_file(self._folder, path, name, self.settings.upload_mb))
@@ -174,14 +133,17 @@ class DocumentEditor:
         return self._add_saved(save_text(self._folder, title, text, self.settings.upload_mb))
 
     def add_address(self, address: str) -> Iterator[Step | Changed]:
-        """Take in what a web address holds, like `add_file`. Raises DocumentError if going online is not allowed."""
+        """Take in what a web address holds, like `add_file`.
+
+        Raises DocumentError if going online is not allowed.
+        """
         self._check()
         source = urldefrag(address.strip()).url if len(address) <= bounds.NAME else ""
         if not is_address(source):
             raise DocumentError(f"{address[: bounds.NAME]!r} is not a web address; it begins with https:// or http://.")
         if not self.settings.online:
             raise DocumentError(f"{source!r} is not fetched without consent; start the page with RAG_ONLINE=true.")
-        return self._start(lambda tell: self._add(source, tell))
+        return self._changes.start(lambda tell: self._add(source, tell))
 
     def remove(self, doc_id: str) -> Iterator[Step | Changed]:
         """Take a document out of the index. Raises like `add_file`.
@@ -189,12 +151,12 @@ class DocumentEditor:
         A file that was added here is deleted with the next change, or after UNDO seconds.
         """
         self._check()
-        return self._start(lambda tell: self._remove(doc_id, tell))
+        return self._changes.start(lambda tell: self._remove(doc_id, tell))
 
     def bring_back(self, doc_id: str) -> Iterator[Step | Changed]:
         """Undo the removal of this document, if it was the last change. Raises like `add_file`."""
         self._check()
-        return self._start(lambda tell: self._bring_back(doc_id, tell))
+        return self._changes.start(lambda tell: self._bring_back(doc_id, tell))
 
     def _check(self) -> None:
         if not self.is_enabled:
@@ -210,7 +172,7 @@ class DocumentEditor:
                 file.unlink(missing_ok=True)
                 raise
 
-        return self._start(work)
+        return self._changes.start(work)
 
     def _add(self, source: str, tell: Progress) -> Changed:
         corpus = next_corpus(self.settings, add=[source])
@@ -274,7 +236,7 @@ class DocumentEditor:
 
     def _forget(self, doc_id: str) -> None:
         """Delete the files of a removed document, when its time is over."""
-        with self._turn:
+        with self._changes.turn:
             if self._removed and self._removed.doc_id == doc_id:
                 self._delete_removed()
 
@@ -313,85 +275,3 @@ class DocumentEditor:
         with suppress(OSError):
             return Path(file).stat().st_mtime if is_added(self._folder, file) else 0.0
         return 0.0
-
-    def _start(self, work: Callable[[Progress], Changed]) -> Iterator[Step | Changed]:
-        """Do `work` in a thread of its own when its turn has come."""
-        events: queue.SimpleQueue[Step | Changed | BaseException] = queue.SimpleQueue()
-
-        def tell(stage: str, done: int, total: int) -> None:
-            events.put(Step(stage, done, total))
-
-        def run() -> None:
-            if not self._turn.acquire(blocking=False):
-                tell("Waiting for another change of the documents", 0, 0)
-                self._turn.acquire()
-            try:
-                events.put(work(tell))
-            except BaseException as error:  # noqa: BLE001 - handed to who reads the events
-                events.put(error)
-            finally:
-                self._turn.release()
-
-        threading.Thread(target=run, name="documents", daemon=True).start()
-        return _events(events)
-
-
-def _events(events: "queue.SimpleQueue[Step | Changed | BaseException]") -> Iterator[Step | Changed]:
-    """Those that come, up to the end of the change. Raises what ended it."""
-    while not isinstance(event := events.get(), Changed):
-        if isinstance(event, BaseException):
-            raise event
-        yield event
-    yield event
-
-
-class PreloadingLoader(Loader):
-    """Reads one source before the update, which then has it from here, so that it is fetched once."""
-
-    def __init__(self, online: bool) -> None:
-        super().__init__(online)
-        self._digests: dict[str, str] = {}
-        self._found: dict[str, list[Loaded | DocumentError]] = {}
-
-    def preload(self, source: str, words: int) -> None:
-        """Raises DocumentError if the source holds nothing that can be read."""
-        self._digests[source] = super().digest(source)
-        self._found[source] = found = list(super().load(source, words))
-        wrong = [one for one in found if isinstance(one, DocumentError)]
-        if len(wrong) == len(found):
-            raise wrong[0]
-
-    def digest(self, source: str) -> str:
-        return self._digests[source] if source in self._digests else super().digest(source)
-
-    def load(self, source: str, words: int, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
-        return iter(self._found.pop(source)) if source in self._found else super().load(source, words, coming)
-
-
-class SharedEmbedder(Embeddings):
-    """An embedder that others ask questions with meanwhile, and that tells how far it is."""
-
-    def __init__(self, load: Callable[[], Embeddings], tell: Progress) -> None:
-        self._load = load
-        self._tell = tell
-        self._embedder: Embeddings | None = None
-        self._done = self._total = 0
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """What the update tells is passed on; it counts what came from the cache, too."""
-        if stage == _EMBEDDING:
-            self._done, self._total = done, total
-        self._tell(stage, done, total)
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        self._embedder = self._embedder or self._load()
-        total = max(self._total, self._done + len(texts))
-        rows: list[list[float]] = []
-        for first in range(0, len(texts), _AT_ONCE):
-            self._tell(_EMBEDDING, self._done + first, total)
-            rows += self._embedder.embed_documents(texts[first : first + _AT_ONCE])
-            time.sleep(_PAUSE)
-        return rows
-
-    def embed_query(self, text: str) -> list[float]:
-        return self.embed_documents([text])[0]
