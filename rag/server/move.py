@@ -12,9 +12,10 @@ _ROWS = 500
 
 
 def move_store(settings: ServerSettings) -> str:
-    """Copy everything at once, or nothing; the file stays. Gives a sentence that says what was copied.
+    """Copy everything at once, or nothing; gives a sentence that says what.
 
-    Raises SettingsError if no database is named, StoreError if there is no file or the database is not empty.
+    The file stays. Raises SettingsError if no database is named, StoreError if there is no file or the database is not
+    empty.
     """
     path, address = settings.store / FILE, settings.database.get_secret_value()
     if not address:

@@ -71,7 +71,7 @@ class SignIn:
         return given[0] if given and await self._passwords.admit(address, *given) else None
 
     def _session_user(self, token: str, address: str) -> str | None:
-        """The user who has signed in at this address, if there still is such a user."""
+        """Who has signed in at this address, if there still is such a user."""
         user = self._store.session_user(token)
         if user is None or user not in self._users:
             return None

@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.util import CommandError
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, inspect, select, text
 
 from rag.errors import StoreError
 from rag.server.schema import VERSION
@@ -21,8 +17,13 @@ def upgrade(connection: Connection) -> None:
     Of two that do it at once, the second waits and finds it done. Raises StoreError if a newer program has made the
     tables.
     """
-    if MigrationContext.configure(connection).get_current_revision() == VERSION:
+    migrated = inspect(connection).has_table("alembic_version")
+    if migrated and connection.scalar(text("SELECT version_num FROM alembic_version")) == VERSION:
         return
+    from alembic import command  # It takes as long to import as SQLAlchemy, and is seldom needed.
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0"))
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
