@@ -62,7 +62,7 @@ class Store:
 
     def __init__(self, place: Path | str, clock: Callable[[], float] = time.time) -> None:
         """Open the file (made if needed) or the database; `clock` gives seconds (UTC)."""
-        self.path = Path(place)
+        self.path = place if isinstance(place, Path) else None
         self._clock = clock
         self._writing: Database = SQLiteFile(place) if isinstance(place, Path) else PostgreSQL(place)
         self._reading: Database = SQLiteFile(place) if isinstance(place, Path) else self._writing

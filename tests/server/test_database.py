@@ -253,6 +253,12 @@ def test_a_wrong_address_is_a_setting_to_correct(address: str) -> None:
         PostgreSQL(address)
 
 
+def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match=r"psycopg is not installed; install it with article-chat\[cluster\]"):
+        PostgreSQL("postgresql://page@127.0.0.1:1/page")
+
+
 def test_a_server_that_does_not_answer_is_said_without_the_password() -> None:
     with pytest.raises(StoreError, match=r"cannot be used .*; see that it runs") as raised:
         PostgreSQL("postgresql://page:secret@127.0.0.1:1/page")
