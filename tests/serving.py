@@ -182,6 +182,10 @@ class Line:
     def mend(self) -> None:
         self._is_up = True
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Lead new connections to another server, as a proxy does when one is gone."""
+        self._target = host, port
+
     def close(self) -> None:
         self.cut()
         self._listener.close()
