@@ -7,7 +7,7 @@ from shutil import copytree
 
 import pytest
 from fakes import ANIMALS, EMBEDDER, publish, write
-from postgres import address, cluster, database, postgres  # noqa: F401 - fixtures
+from postgres import address, cluster, database, own_postgres, postgres  # noqa: F401 - fixtures
 
 from rag.index.index import Index, open_index
 from rag.settings import ServerSettings

@@ -106,6 +106,13 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A server for one test, to stop and start."""
+    with serving_postgres() as server:
+        yield server
+
+
+@pytest.fixture
 def address(postgres: Postgres) -> str:
     """The address of a database with empty tables."""
     tables = ", ".join(METADATA.tables)

@@ -103,6 +103,8 @@ class Answering:
 
         It takes the place of the turns that are `replaced`, unless it is refused or stopped before anything is found.
         """
+        if turns and turns[-1].state == "running":  # They were read before that answer ended, and would undo its end.
+            return None
         turn = Turn(number=turns[-1].number + 1 if turns else 1, question=question)
         token = None
         if self._shared:

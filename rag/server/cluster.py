@@ -1,8 +1,8 @@
 """What the copies of a server share: a database, its clock, its locks, heartbeats."""
 
+import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from sqlalchemy import Connection, Double, cast, extract, func, select
 
@@ -13,6 +13,7 @@ BEAT = 1.0
 """Seconds between two heartbeats."""
 DEAD = 5.0
 """Seconds without a heartbeat after which what a copy has under way is given up."""
+_LOG = logging.getLogger(__name__)
 _CLASS = 7_243_002
 """Sets the advisory locks apart from those of other programs."""
 
@@ -52,8 +53,12 @@ class Cluster:
     def _beat(self) -> None:
         while not self._is_closed.wait(BEAT):
             for do in self._beats:
-                with suppress(StoreError):  # It is logged, and the next one may come through.
+                try:
                     do()
+                except StoreError:  # It is logged, and the next one may come through.
+                    pass
+                except Exception:  # noqa: BLE001 - without heartbeats the others take this copy for dead
+                    _LOG.exception("A heartbeat failed.")
 
 
 _NOW = cast(extract("epoch", func.clock_timestamp()), Double)

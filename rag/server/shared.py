@@ -50,8 +50,9 @@ class SharedRateLimit:
 
     def check(self, key: str) -> None:
         """Raises OftenError if one more for `key` is too many, and StoreError."""
-        with self._cluster.database.use() as connection:
-            self._refuse(connection, key, self._now(connection))
+        if self._most:
+            with self._cluster.database.use() as connection:
+                self._refuse(connection, key, self._now(connection))
 
     def take(self, key: str) -> None:
         """Count one for `key`. Raises as `check` does."""
@@ -79,7 +80,7 @@ class SharedRateLimit:
             self._kind, COUNTED.c.key == key_of(key), COUNTED.c.at > now - self._seconds
         )
         count, first = connection.execute(query).one()
-        if self._most and count >= self._most:
+        if count >= self._most:
             raise too_often(self._most, self._what, self._seconds, first + self._seconds - now)
 
 

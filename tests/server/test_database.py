@@ -12,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from postgres import Postgres, serving_postgres
+from postgres import Postgres
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -211,29 +211,22 @@ def test_what_cannot_be_moved_is_one_sentence(tmp_path: Path, address: str, sett
 # A server that is down
 
 
-@pytest.fixture
-def server() -> Postgres:
-    """A server of its own, to stop."""
-    with serving_postgres() as started:
-        yield started
-
-
 @pytest.mark.slow
 def test_a_server_that_is_down_is_one_sentence_and_used_again_when_it_is_back(
-    server: Postgres, caplog: pytest.LogCaptureFixture
+    own_postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Store(server.create()) as store:
+    with Store(own_postgres.create()) as store:
         store.write("ann", "c", [TURN])
         for how in ("fast", "immediate"):
-            server.stop(how)
+            own_postgres.stop(how)
             for use in (lambda: store.read("ann", "c"), lambda: store.write("ann", "c", [TURN])):
                 with pytest.raises(StoreError, match=r"at the moment \(the database does not answer\); try") as raised:
                     use()
                 assert "127.0.0.1" not in str(raised.value)
-            server.start()
+            own_postgres.start()
             assert store.read("ann", "c") == (TURN,)
             store.write("bob", how, [TURN])
-    assert f"127.0.0.1:{server.port}" in caplog.text and "Mark" not in caplog.text
+    assert f"127.0.0.1:{own_postgres.port}" in caplog.text and "Mark" not in caplog.text
 
 
 def test_a_connection_that_the_server_ended_costs_nothing(address: str) -> None:

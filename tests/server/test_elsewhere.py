@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from fakes import HIT, WAIT, Event, FakeBot, answered
-from postgres import Postgres, serving_postgres
+from postgres import Postgres
 
 from rag.errors import BusyError, StoreError, for_readers
 from rag.page.handlers import UNDER_WAY, Page
@@ -121,6 +121,18 @@ def test_an_answer_that_replaces_others_and_is_lost_leaves_them(opened: Open) ->
     while there.answering.under_way(*ANN):
         time.sleep(0.05)
     assert there.store.read(*ANN) == kept
+
+
+def test_a_question_that_is_lost_before_anything_is_found_is_shown_as_broken_off(opened: Open) -> None:
+    here, there = opened(), opened()
+    here.bot.script = lambda _: iter([here.bot.waits() or [HIT]])
+    here.answering.begin(*ANN, "Q", ())
+    assert seen_from(there).turns == (Turn(1, "Q"),)
+    while not here.bot.asked:  # It was kept before.
+        time.sleep(0.05)
+    here.store.cluster.close()
+    *_, last = seen_from(there).follow()
+    assert last.turns == (Turn(1, "Q", state="failed", note="The answer broke off. Ask again."),)
 
 
 def test_a_copy_that_was_taken_for_dead_does_not_write_over_what_came_after(
@@ -237,33 +249,26 @@ def test_the_page_of_another_copy_shows_the_answer_and_hinders_another(
     assert values[3]["stop_btn"] is False
 
 
-@pytest.fixture
-def server() -> Iterator[Postgres]:
-    """A server of its own, to stop."""
-    with serving_postgres() as started:
-        yield started
-
-
 @pytest.mark.slow
 def test_while_the_database_restarts_readers_are_told_and_then_all_goes_on(
-    opened: Open, settings: Settings, server: Postgres, monkeypatch: pytest.MonkeyPatch
+    opened: Open, settings: Settings, own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(gr, "Warning", told.append)
-    address = server.create()
+    address = own_postgres.create()
     here, there = opened(address), opened(address)
     page = Page(there.service, there.store, settings)
     running = here.begin()
     following = seen_from(there).follow()
     next(following)
-    server.stop("immediate")
+    own_postgres.stop("immediate")
     assert not next(following).is_over
     sentence = for_readers(StoreError(""))
     next(page.load(by("one")))
     assert told and set(told) == {sentence}
     refused = there.answering.begin("ben", "c", "Now?", ())
     assert refused and [*refused.follow()][-1].turns[-1].note == sentence
-    server.start()
+    own_postgres.start()
     here.bot.gate.set()
     *_, last = following
     assert last.turns == running.turns and running.turns[-1].text == "Said Q"
@@ -272,6 +277,17 @@ def test_while_the_database_restarts_readers_are_told_and_then_all_goes_on(
     *_, values = page.ask("Again?", "c", None, by("one"))
     assert told == [] and "Said Again?" in str(values[0]["value"])
     assert [turn.question for turn in here.store.read(*ANN) or ()] == ["Q", "Again?"]
+
+
+def test_a_heartbeat_that_fails_does_not_end_the_others(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    copy, beaten = opened(), threading.Event()
+
+    def fail() -> None:
+        raise ValueError
+
+    copy.store.cluster.on_beat(fail)
+    copy.store.cluster.on_beat(beaten.set)
+    assert beaten.wait(WAIT) and "A heartbeat failed." in caplog.text
 
 
 def test_threads_that_beat_end_with_the_store(opened: Open) -> None:

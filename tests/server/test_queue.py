@@ -1,12 +1,14 @@
 """The queue for the model: never too many, nobody out of turn, nobody forgotten."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from fakes import WAIT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from postgres import Postgres
 from sqlalchemy import delete
 
 from rag.errors import BusyError
@@ -205,6 +207,24 @@ def test_threads_are_never_more_than_the_seats(make: Make) -> None:
     for thread in threads:
         thread.join(WAIT)
     assert (done, queue.running, queue.waiting) == (40, 0, 0) and most <= 3
+
+
+@pytest.mark.slow
+def test_a_database_that_was_down_for_long_does_not_take_the_copies_for_dead(
+    own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.server.cluster.DEAD", 1.5)
+    database = PostgreSQL(own_postgres.create())
+    cluster = Cluster(database)
+    cluster.close()
+    one, two = SharedQueue(cluster, 1, 3), SharedQueue(cluster, 1, 3)
+    first = one.join("a")
+    own_postgres.stop()
+    time.sleep(1.6)
+    own_postgres.start()
+    second = two.join("b")
+    assert (one.ahead(first), two.ahead(second)) == (0, 1)
+    database.close()
 
 
 def test_two_copies_keep_the_bounds_together_and_serve_in_one_order(database: PostgreSQL) -> None:
