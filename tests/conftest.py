@@ -13,6 +13,13 @@ from rag.index.index import Index, open_index
 from rag.settings import ServerSettings
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs PostgreSQL starts processes."""
+    for item in items:
+        if {"postgres", "own_postgres"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def rare_collection() -> None:
     """Garbage is collected seldom, and not among what imports made: that took a fifth of the time."""

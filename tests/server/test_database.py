@@ -93,7 +93,7 @@ def test_a_file_of_the_first_version_is_taken_over_without_loss_and_again(first:
         check_first(store)
 
 
-@pytest.fixture(params=["file", "address"])
+@pytest.fixture(params=["file", pytest.param("address", marks=pytest.mark.slow)])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     if request.param == "file":
         return SQLiteFile(tmp_path / FILE)
@@ -118,7 +118,7 @@ def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         Store(tmp_path / FILE)
 
 
-@pytest.mark.parametrize("where", ["file", "address"])
+@pytest.mark.parametrize("where", ["file", pytest.param("address", marks=pytest.mark.slow)])
 def test_many_that_open_an_empty_or_old_store_at_once_all_get_it(
     where: str, first: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -162,7 +162,7 @@ SQLiteFile(Path(place)) if place.startswith("/") else PostgreSQL(place)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["file", "address"])
+@pytest.mark.parametrize("where", ["file", pytest.param("address", marks=pytest.mark.slow)])
 def test_one_that_is_killed_while_it_migrates_leaves_what_was_there(
     where: str, first: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -48,7 +48,7 @@ def make_shared(cluster: Cluster) -> Make:
     return lambda most, clock: SharedRateLimit(cluster, f"{next(kinds)}", most, "questions", clock=clock)
 
 
-@pytest.fixture(params=["here", "shared"])
+@pytest.fixture(params=["here", pytest.param("shared", marks=pytest.mark.slow)])
 def make(request: pytest.FixtureRequest) -> Make:
     """Makes a limit, of this process or shared."""
     return make_here if request.param == "here" else request.getfixturevalue("make_shared")

@@ -42,7 +42,7 @@ def shared(database: PostgreSQL) -> Iterator[Make]:
     return make
 
 
-@pytest.fixture(params=["here", "shared"])
+@pytest.fixture(params=["here", pytest.param("shared", marks=pytest.mark.slow)])
 def make(request: pytest.FixtureRequest) -> Make:
     """Makes an empty queue, of this process or shared."""
     return Queue if request.param == "here" else request.getfixturevalue("shared")

@@ -248,7 +248,7 @@ def test_the_addresses_of_one_ipv6_household_have_the_tries_of_one(visit: Visit)
     assert sign_in(visit("::ffff:192.0.2.2")).status_code == 303
 
 
-@pytest.mark.parametrize("where", ["here", "shared"])
+@pytest.mark.parametrize("where", ["here", pytest.param("shared", marks=pytest.mark.slow)])
 def test_the_rule_for_wrong_passwords(where: str, request: pytest.FixtureRequest) -> None:
     cluster = request.getfixturevalue("cluster") if where == "shared" else None
     guesses = Guesses(cluster)

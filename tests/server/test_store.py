@@ -59,7 +59,7 @@ def file(tmp_path: Path, clock: Clock) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(params=["file", "address"])
+@pytest.fixture(params=["file", pytest.param("address", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Store]:
     """A store in a file, or in PostgreSQL."""
     place = request.getfixturevalue(request.param)
