@@ -23,6 +23,7 @@ from rag.answer.evidence import SourceSentences, citation
 from rag.answer.finder import Finder, IndexFinder, RetrieverFinder
 from rag.answer.kinds import KindClassifier
 from rag.answer.question import is_greeting, stand_alone
+from rag.answer.suggestion import is_good, write_question
 from rag.answer.writer import Draft, Writer, given, likeliest, nearest
 from rag.bounds import QUESTION
 from rag.documents.language import DEFAULT, language_of
@@ -159,6 +160,27 @@ class Chatbot:
         """
         found = self._finder.key_sentences(documents, count)
         return tuple(citation(number, one) for number, one in enumerate(found, start=1))
+
+    def question_for(self, quoted: Citation) -> str | None:
+        """A question that the quoted words answer, written by the idle engine.
+
+        None if it is not idle. Empty if what it wrote is no good question, or if the model is not the one inside
+        this process. Raises like `ask`.
+        """
+        if not self._reads_ahead:
+            return ""
+        if self._asked or not self._engine.acquire(blocking=False):
+            return None
+        try:
+            question = write_question(self.settings, self.model, quoted)
+            if not question or len(question) > QUESTION:
+                return ""
+            wording, _ = stand_alone(question, ())
+            reading, ranked = self._finder.find(wording.searched, [])
+            context = gather(self._kinds.kind_of(wording.typed), reading, ranked, wording, self.settings)
+            return question if is_good(question, quoted, context) else ""
+        finally:
+            self._engine.release()
 
     def read_ahead(self, draft: str, history: History = (), documents: Sequence[str] = ()) -> None:
         """Let the idle engine read for a question while it is typed.

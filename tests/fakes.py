@@ -250,6 +250,10 @@ class FakeBot:
     def key_sentences(self, documents: Sequence[str] = (), count: int = 3) -> tuple[Citation, ...]:
         return (CITATION,)[:count]
 
+    def question_for(self, quoted: Citation) -> str | None:
+        """A question of the first words that are quoted."""
+        return f"Why “{' '.join(quoted.quote.split()[:3])}”?"
+
     def check(self) -> None:
         self.checked += 1
         if self.fault:

@@ -546,6 +546,19 @@ def test_a_question_that_comes_while_passages_are_looked_for_is_read_first(
     assert engine.log == []
 
 
+def test_a_question_is_written_for_a_sentence_that_then_answers_it(embedded: Chatbot, engine: Engine) -> None:
+    quoted = next(one for one in embedded.key_sentences(count=9) if one.quote == "Fish swim in the pond.")
+    engine.responses = ["Where  do fish swim?\n", "Where do cats swim in the pond?", "Fish swim in the pond.", ""]
+    assert [embedded.question_for(quoted) for _ in range(4)] == ["Where do fish swim?", "", "", ""]
+    assert all(quoted.quote in prompt for prompt in engine.prompts) and engine.log == []
+    stream = embedded.stream(FISH)
+    assert [next(stream) for _ in range(3)][2] == "W"
+    assert embedded.question_for(quoted) is None, "a question is being answered"
+    stream.close()
+    embedded._reads_ahead = False
+    assert embedded.question_for(quoted) == ""
+
+
 @pytest.mark.parametrize(
     "options", [{"read_ahead": False}, {"base_url": "http://127.0.0.1:1/v1"}, {"model": "openai:x"}]
 )

@@ -33,11 +33,10 @@ from rag.documents.blobs import without_data
 from rag.documents.layout import headings
 from rag.documents.plausible import is_wide, oddness
 from rag.documents.text import clean, without
-from rag.page.suggest import first_questions, names_in
 from rag.quantities.reading import quantities
 from rag.server.export import as_markdown
 from rag.server.records import Turn
-from rag.types import Document, Passage
+from rag.types import Passage
 
 LONG = 200_000
 FEW = 3
@@ -240,7 +239,6 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "unfounded in another text": lambda text: unfounded(text, "".join(reversed(text))),
     "contradicts": lambda text: contradicts("Fish swim in the pond.", text),
     "quantities": quantities,
-    "first_questions": lambda text: first_questions({"d": Document("d", "d.txt", text, text)}),
     "as_markdown": lambda text: as_markdown([Turn(1, text, text=text)]),
 }
 
@@ -260,6 +258,5 @@ def test_many_different_names_are_told_apart_in_no_time() -> None:
     """No two of them are the same, so what is known of one helps with no other."""
     names, others = distinct("Abcdef", 15_000), distinct("Abcdefg", 15_000)
     assert not is_slow(lambda text: unfounded(names[: len(text)], others[: len(text)]), Run(("a",)), seconds=2)
-    assert not is_slow(lambda text: names_in(["in the " + names[: len(text)]]), Run(("a",)), seconds=1)
     asked = list(map(str, range(600)))
     assert not is_slow(lambda text: [_occurs(one, text[:2_000]) for one in asked for _ in range(300)], Run(("a",)), 2)

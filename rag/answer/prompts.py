@@ -26,3 +26,20 @@ SUMMARY = ChatPromptTemplate.from_messages(
         ),
     ]
 )
+
+SUGGESTION = ChatPromptTemplate.from_messages(
+    [
+        (
+            "system",
+            "You write the one question that a sentence answers: short, natural, about its main fact, and clear to "
+            "somebody who has not read it. Reply with the question only.",
+        ),
+        (
+            "user",
+            "Title: A short history of beekeeping\nSentence: In 1851 Lorenzo Langstroth patented a hive with movable "
+            "frames, which spared the colony at harvest.",
+        ),
+        ("assistant", "What did Lorenzo Langstroth patent in 1851?"),
+        ("user", "Title: {title}\nSentence: {sentence}"),
+    ]
+)

@@ -22,12 +22,13 @@ _SAYS_THE_TEXT = re.compile(
 )
 _NAME = re.compile(r"(?<!^)(?<![.!?]\s)\b[A-Z][\w'-]+")
 _WORD = re.compile(r"[\w']+")
-_SAYS_NOTHING = frozenset(
+SAYS_NOTHING = frozenset(
     """a an the who whom whose what when where why how which since until is are was were be been do does did done has
     have had will would can could should may might not so too much many more long often old far big again ever then
     there here and or of in on at to for by with from if i you we me us my your our any some yes no please tell say
     says said really exactly happened happens""".split()  # noqa: SIM905
 )
+"""Words of which a question may be made without naming anything."""
 _GREETS = frozenset(
     "hello hallo hi hey howdy greetings morning afternoon evening bye goodbye thanks thank thx cheers ok okay".split()  # noqa: SIM905
 )
@@ -80,7 +81,7 @@ def points_back(question: str) -> bool:
     named = name.start() + 2 if name else len(asked)
     if any(not pronoun[1] or pronoun.start() < named for pronoun in _POINTS.finditer(asked)):
         return True
-    return all(word in _SAYS_NOTHING for word in _WORD.findall(asked.lower()))
+    return all(word in SAYS_NOTHING for word in _WORD.findall(asked.lower()))
 
 
 def last_turn(history: Sequence[tuple[str, str]]) -> str:

@@ -1,10 +1,12 @@
-"""The Gradio page: the conversation, the document beside it, a sidebar, and what happens on an event."""
+"""The Gradio page: conversation, document, sidebar, and what happens on an event."""
 
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
+from rag.errors import StoreError
 from rag.page.chat import TITLE, WELCOME
 from rag.page.conversations import conversation_list
 from rag.page.documents import documents_panel
@@ -20,6 +22,7 @@ from rag.settings import ServerSettings
 
 _HOUR = 3600
 _PLAIN: dict[str, Any] = {"apply_default_css": False, "js_on_load": None}
+_ASK_ALL = "element.addEventListener('click', (event) => { if (event.target.closest('button')) trigger('click'); });"
 _QUIET: dict[str, Any] = {
     "show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None, "trigger_mode": "multiple",
 }  # fmt: skip
@@ -27,7 +30,10 @@ _QUIET: dict[str, Any] = {
 
 
 def head() -> str:
-    """The page's style and script, for the head of the HTML: Gradio would confine a style given as `css`."""
+    """The page's style and script, for the head of the HTML.
+
+    Gradio would confine a style given as `css`.
+    """
     style, script = (files("rag.page").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return f"<style>{style}</style><script>{script}</script>"
 
@@ -35,6 +41,8 @@ def head() -> str:
 def build_page(service: Service, store: Store, settings: ServerSettings, editor: DocumentEditor) -> gr.Blocks:
     """The page with its events, and the endpoint `ask`."""
     page = Page(service, store, settings)
+    with suppress(StoreError):  # It is told when the page is opened.
+        page.suggestions.renew()
     ratings = Ratings(page.kept)
     blocks: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_HOUR, _HOUR)) as blocks:
@@ -43,7 +51,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
             gr.HTML(f"<p>{TITLE}</p>{button('theme', 'Light or dark', '◐')}", elem_id="brand", **_PLAIN)
             with gr.Tabs():
                 with gr.Tab("Conversations"):
-                    # Beside the list, so that what is typed stays when that is drawn anew; the page's script hides items.
+                    # It is no part of the list, which is drawn anew; the page's script hides items.
                     gr.Textbox(
                         label="Search conversations", placeholder="Search conversations", show_label=False,
                         container=False, max_lines=1, elem_id="find",
@@ -54,11 +62,13 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         with gr.Row(elem_id="panes"):
             with gr.Column(elem_id="left", min_width=300):
                 gr.HTML('<p id="status" role="status"></p>', **_PLAIN)
-                chat, back, box = _conversation()
+                chat, back = _conversation()
                 complaint = complaint_boxes()
+                told = gr.HTML("", elem_id="scope", **_PLAIN | {"js_on_load": _ASK_ALL})
+                box = _question()
             with gr.Column(elem_id="right", min_width=300):
                 pane = gr.HTML(opening(service.bot.documents), elem_id="source", **_PLAIN)
-        documents.show_in(pane)
+        documents.show_in(pane, told)
         add_gradio_endpoint(service)
         # It lives in the browser, so that it outlives a restart of the server.
         identity = gr.Textbox(label="Conversation", visible="hidden", elem_id="identity")
@@ -76,7 +86,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
         gr.on([chat.option_select, chat.example_select], page.suggested, asked, outputs, **_QUIET)
         # What was said of one answer is not said of another.
         chat.like(lambda: (None, "", ""), None, complaint.boxes[1:], **_QUIET)
-        chat.like(ratings.rate, [identity], [complaint.group, complaint.boxes[0]], **_QUIET)
+        chat.like(ratings.rate, [identity], [complaint.group, *complaint.boxes[:2]], **_QUIET)
         complaint.send.click(
             ratings.complain, [identity, *complaint.boxes], [complaint.group, *complaint.boxes], **_QUIET
         )
@@ -89,15 +99,17 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
     return blocks
 
 
-def _conversation() -> tuple[gr.Chatbot, gr.Button, gr.Textbox]:
+def _conversation() -> tuple[gr.Chatbot, gr.Button]:
     chat = gr.Chatbot(
         elem_id="chat", label="Conversation", show_label=False, container=False, height="100%", layout="panel",
         editable="user", buttons=[], placeholder=WELCOME, render_markdown=False, group_consecutive_messages=False,
         feedback_options=("Like", "Dislike"), latex_delimiters=[],
     )  # fmt: skip
-    back = gr.Button("Undo", elem_id="back", size="sm", visible=False)
-    box = gr.Textbox(
+    return chat, gr.Button("Undo", elem_id="back", size="sm", visible=False)
+
+
+def _question() -> gr.Textbox:
+    return gr.Textbox(
         elem_id="question", placeholder="Ask about the documents", label="Your question", show_label=False,
         container=False, lines=1, max_lines=6, submit_btn=True, stop_btn=False, autofocus=True,
     )  # fmt: skip
-    return chat, back, box

@@ -56,7 +56,7 @@ def messages(turns: Sequence[Turn], suggested: Sequence[str]) -> list[Message]:
 
 
 def welcome(documents: Documents, key: Sequence[Citation]) -> str:
-    """The first page, in Markdown: what this is, what can be asked, and what is said there in short."""
+    """The first page, in Markdown: what this is, and what the documents say in short."""
     named = [f"**{escaped(shorten(one.title, 100))}**" for one in islice(documents.values(), _TITLES)]
     if len(documents) == 1:
         named[0] += f" ({count(documents.listed()[0].words, 'word')})"
@@ -67,12 +67,15 @@ def welcome(documents: Documents, key: Sequence[Citation]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Gradio, which takes it for HTML, shows as it is; when it is edited, `html.unescape` gives it back."""
+    """Text that Gradio, which takes it for HTML, shows as it is.
+
+    When it is edited, `html.unescape` gives it back.
+    """
     return replace_surrogates(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def reply(turn: Turn) -> str:
-    """The bot's side of a turn: what it says and quotes, how far that is trusted, what went wrong."""
+    """The bot's side of a turn: what it says, quotes and rests on."""
     answer = turn.answer
     busy = turn.state == "running"
     parts = [
@@ -106,7 +109,7 @@ def _steps(turn: Turn) -> str:
 
 
 def _draft(turn: Turn) -> str:
-    """What the model writes, before it is checked: it is no answer yet, and looks like none."""
+    """What the model writes, before it is checked; it does not look like an answer."""
     busy = turn.state == "running"
     caret = '<span class="caret"></span>' if busy else ""
     return (
@@ -135,12 +138,13 @@ def _quotations(turn: Turn) -> str:
 
 def _foot(turn: Turn, answer: Answer) -> str:
     """How far the answer is trusted, and the button that copies it."""
-    copy = button("copy", "Copy with sources", "Copy", kind="copy", text=with_sources(turn))
+    said = answer.sentences or answer.near
+    copy = button("copy", "Copy with sources", "Copy", kind="copy", text=with_sources(turn)) if said else ""
     return f'<div class="foot">{_trust(answer)}{copy}</div>'
 
 
 def _trust(answer: Answer) -> str:
-    """One statement of how far the answer is in the text; how probable it is when one points at it."""
+    """How far the answer is in the text; its probability is the tooltip."""
     if answer.incomplete or not (answer.sentences or answer.near):
         return ""
     wrong, every = sum(not one.supported for one in answer.sentences), len(answer.sentences)
@@ -199,7 +203,7 @@ def _answer(turn: Turn, answer: Answer) -> str:
 
 
 def _rich(text: str) -> str:
-    """Text as HTML, with the bold words and the items of lists that a larger model marks."""
+    """Text as HTML, with the bold words and list items of a larger model."""
     return _BOLD.sub(r"<strong>\1</strong>", escape(_ITEM.sub("• ", text)))
 
 
@@ -218,5 +222,5 @@ def _link(turn: Turn, mark: Mark, described: str = "") -> str:
     by = f' aria-describedby="{described}"' if described else ""
     return (
         f'<a class="cite" href="#{mark.anchor}" data-action="source" data-turn="{turn.number}" '
-        f'data-anchor="{mark.anchor}"{by}>{mark.citation.number}</a>'
+        f'data-anchor="{mark.anchor}"{by}>{mark.citation.number if mark.is_final else "show"}</a>'
     )

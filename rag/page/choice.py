@@ -28,7 +28,7 @@ def after_tick(chosen: Chosen, doc_id: str, is_ticked: bool, rows: Iterable[Row]
 def after_change(
     chosen: Chosen, before: Iterable[Row], rows: Iterable[Row], unasked: frozenset[str] = frozenset()
 ) -> Chosen:
-    """The choice after documents came and went: what is new is asked, too, except if it is one of `unasked`."""
+    """The choice after documents came and went; what is new is asked, unless `unasked`."""
     every, earlier = ids(rows), ids(before)
     return _whole(((earlier if chosen is None else chosen) & every) | (every - earlier - unasked), every)
 

@@ -10,7 +10,7 @@ _DAY = 86_400.0
 
 
 def conversation_list(conversations: Iterable[ConversationSummary], current: str, user: str = "") -> str:
-    """The conversations, newest first, with what one can do with each, and the way out for a `user` who signed in."""
+    """The conversations, newest first, each with a menu; a `user` can sign out."""
     conversations = list(conversations)
     updated = next((one.updated for one in conversations if one.id == current), 0.0)
     items = "".join(_item(one, one.id == current) for one in conversations)

@@ -1,4 +1,4 @@
-"""What the page says of the documents, as HTML: the list, and how a change went."""
+"""The documents as HTML: the list, and how a change went."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 def shown(rows: Sequence[Row], wanted: str) -> list[Row]:
-    """The first rows that hold every word of `wanted` in their title or name, each text once."""
+    """The first rows whose title or name has every word of `wanted`, each text once."""
     words = set((wanted or "")[: bounds.TITLE].casefold().split())
     found: dict[str, Row] = {}
     for row in rows:
@@ -37,7 +37,7 @@ def document_list(rows: Sequence[Row], chosen: Chosen, wanted: str) -> str:
     """The documents that are found, how many are asked, and how many more there are."""
     seen, every = shown(rows, wanted), len(ids(rows))
     asked = ticked(chosen, seen)
-    items = "".join(_item(row, row.doc_id in asked) for row in seen)
+    items = "".join(_item(row, row.doc_id in asked, every > 1) for row in seen)
     other = len((ids(rows) if chosen is None else chosen) - ids(seen))
     more = f"{len(seen):,} of them {'is' if len(seen) == 1 else 'are'} listed; type words of a title to find others."
     return (
@@ -47,14 +47,25 @@ def document_list(rows: Sequence[Row], chosen: Chosen, wanted: str) -> str:
     )
 
 
-def _item(row: Row, is_asked: bool) -> str:
+def _item(row: Row, is_asked: bool, several: bool) -> str:
     title, key = shorten(row.title, _TITLE), escape(row.doc_id)
+    only = button("only", f"Ask only “{title}”", "Only", document=row.doc_id) if several else ""
     remove = button("discard", f"Remove “{title}”", "✕", document=row.doc_id) if row.removable else ""
     return (
         f'<li><label><input type="checkbox" value="{key}"{" checked" if is_asked else ""}><span dir="auto">'
         f'{escape(title)}</span></label><p class="quiet" dir="auto">{escape(described(row))}</p>'
-        f"{button('read', f'Open “{title}”', 'Open', document=row.doc_id)}{remove}</li>"
+        f"<span>{only}{button('read', f'Open “{title}”', 'Open', document=row.doc_id)}{remove}</span></li>"
     )
+
+
+def scope(rows: Sequence[Row], chosen: Chosen) -> str:
+    """Which documents are asked, with the way to ask all; empty for all."""
+    if chosen is None:
+        return ""
+    titles = {row.doc_id: row.title for row in rows}
+    asked = [title for doc_id, title in titles.items() if doc_id in chosen]
+    what = f"“{shorten(asked[0], _NAME)}” is" if len(asked) == 1 else f"{len(asked):,} of {len(titles):,} documents are"
+    return f'<p dir="auto">Only {escape(what)} asked. {button("all", "Ask all")}</p>'
 
 
 def described(row: Row) -> str:
@@ -85,7 +96,7 @@ def say_step(name: str, step: Step) -> str:
 
 
 def say_added(name: str, changed: Changed, key_sentences: Sequence[Citation] = ()) -> str:
-    """What was added of the file `name`, what of it was left out, and what it says."""
+    """What was added of a file, what was left out, and what it says."""
     rows = changed.added
     of = (
         f"“{shorten(rows[0].title, _TITLE)}” is added"

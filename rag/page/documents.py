@@ -1,4 +1,4 @@
-"""The documents in the page: which ones are listed and asked, and where they are added, opened and removed."""
+"""The documents in the page: listed, chosen, added, opened, removed."""
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from rag import bounds
 from rag.documents.parsers import SUFFIXES
 from rag.errors import QuestionError, RagError, for_readers
 from rag.page.choice import Chosen, after_change, after_tick, ticked
-from rag.page.document_list import document_list, say, say_added, say_step, shown
+from rag.page.document_list import document_list, say, say_added, say_step, scope, shown
 from rag.page.markup import button, escape, shorten, without_folders
 from rag.page.source import beginning
 from rag.server.document_changes import Changed, Row, Step
@@ -25,6 +25,7 @@ from rag.settings import ServerSettings
 from rag.types import Citation, Documents
 
 _LOG = logging.getLogger(__name__)
+SHARED = "Everybody who uses this page asks these documents, and may add and remove some."
 _FULL = 100
 """Words; of a shorter document no sentences are quoted when it is added."""
 Rows = tuple[Row, ...]
@@ -61,7 +62,7 @@ class DocumentHandlers:
     key_sentences: Callable[[Sequence[str]], Sequence[Citation]]
 
     def load(self) -> Values:
-        """Of status, rows, choice, list: every document chosen, and what in the folders is not read."""
+        """Status, rows, choice and list: every document chosen, and what is not read."""
         rows = self.editor.listed(self.documents())
         told = say(f"Left out: {one}." for one in self.editor.not_read())
         return told or gr.skip(), rows, None, document_list(rows, None, "")
@@ -77,9 +78,10 @@ class DocumentHandlers:
         return chosen, document_list(rows, chosen, wanted)
 
     def tick(self, chosen: Chosen, rows: Rows, wanted: str, event: gr.EventData) -> Values:
-        """Choice and list after a tick; the list stays as it is if it shows the choice already."""
+        """Choice and list after a tick; the list stays if it shows the choice already."""
         pressed = click_of(event) or Click()
-        chosen = after_tick(chosen, pressed.document, pressed.ticked, rows)
+        before = frozenset[str]() if pressed.only else chosen
+        chosen = after_tick(before, pressed.document, pressed.ticked, rows)
         is_shown = pressed.ticks == ticked(chosen, shown(rows, wanted))
         return chosen, gr.skip() if is_shown else document_list(rows, chosen, wanted)
 
@@ -90,7 +92,7 @@ class DocumentHandlers:
         return gr.skip()
 
     def files(self, uploads: Sequence[dict[str, Any]] | None) -> Iterator[Values]:
-        """Take in what was uploaded, one file after the other; then the box for files is empty again."""
+        """Take in what was uploaded, one file after the other; then the box is empty."""
         paths = [Path(upload["path"]) for upload in uploads or ()]
         changes = [(path.name, self._upload(path), partial(self._added, path.name)) for path in paths]
         yield from self._changed(changes, 1)
@@ -126,7 +128,10 @@ class DocumentHandlers:
         return say_added(name, changed, self.key_sentences(long) if len(changed.added) == len(long) == 1 else ())
 
     def remove(self, chosen: Chosen, rows: Rows, event: gr.EventData) -> Iterator[Values]:
-        """Remove a document at once. Of status, what can be brought back, and what is then not asked."""
+        """Remove a document at once.
+
+        Gives the status, what can be brought back, and what is then not asked.
+        """
         wanted = (click_of(event) or Click()).document
         row = next((row for row in rows if row.doc_id == wanted), None)
         if row is None:
@@ -146,9 +151,9 @@ class DocumentHandlers:
                 yield gr.skip(), None
 
     def _changed(self, changes: Sequence[Change], others: int) -> Generator[Values, None, bool]:
-        """The status during changes, each under its name, before `others` that stay; gives whether all went well.
+        """The status during changes, each under its name, before `others` that stay.
 
-        An error ends its change alone.
+        Returns whether all went well. An error ends its change alone.
         """
         ended, rest, failed = "", (gr.skip(),) * others, False
         for name, change, told in changes:
@@ -172,10 +177,13 @@ class DocumentHandlers:
 
 @dataclass(frozen=True)
 class DocumentPanel:
-    """What the rest of the page needs: `chosen` holds the choice, for `asked`; `show_in` connects the pane."""
+    """What the rest of the page needs.
+
+    `chosen` holds the choice, for `asked`; `show_in` connects the pane, and the line that tells the choice.
+    """
 
     chosen: gr.State
-    show_in: Callable[[gr.HTML], object]
+    show_in: Callable[[gr.HTML, gr.HTML], object]
 
 
 def documents_panel(
@@ -183,15 +191,18 @@ def documents_panel(
     documents: Callable[[], Documents],
     key_sentences: Callable[[Sequence[str]], Sequence[Citation]] = lambda _: (),
 ) -> DocumentPanel:
-    """Build the list in the current gr.Blocks; `documents` gives those of the index as it was last published.
+    """Build the list in the current gr.Blocks.
 
-    If the editor is not enabled, documents can be chosen and opened but neither added nor removed.
+    `documents` gives those of the index as it was last published. If the editor is not enabled, documents can be
+    chosen and opened but neither added nor removed.
     """
     handlers = DocumentHandlers(editor, documents, key_sentences)
     rows, chosen, gone, unasked = gr.State(()), gr.State(None), gr.State(None), gr.State(frozenset())
     with gr.Column(elem_id="documents"):
         status = gr.HTML("", elem_id="documents-status", **_PLAIN | {"js_on_load": _SCRIPTS[1]})
         changes = _adding(handlers, status, editor.settings) if editor.is_enabled else []
+        if editor.is_enabled:
+            gr.HTML(f'<p class="quiet">{SHARED}</p>', **_PLAIN)
         find = gr.Textbox(label="Find a document", elem_id="documents-find", max_lines=1)
         with gr.Row():
             every = gr.Button("Ask all", size="sm", min_width=80)
@@ -209,7 +220,9 @@ def documents_panel(
     for change in changes:  # With the choice as it is then.
         change.then(handlers.renew, [*state, unasked], drawn, **_CHOICE)
 
-    def show_in(pane: gr.HTML) -> None:
+    def show_in(pane: gr.HTML, told: gr.HTML) -> None:
+        chosen.change(lambda chosen, rows: scope(rows, chosen), [chosen, rows], told, **_QUIET)
+        told.click(partial(handlers.view, None), [rows, find], [chosen, listing], **_CHOICE)
         opened = listing.select(handlers.read, None, pane, trigger_mode="always_last", **_QUIET)
         opened.then(None, None, None, js="() => window.askTheArticle.opened()", **_QUIET)
 

@@ -1,8 +1,11 @@
-"""What the page's events do. The store holds the truth: each event begins with what is kept there, so that neither
-another tab nor a restart of the server is written over."""
+"""What the page's events do.
+
+The store holds the truth: each event begins with what is kept there, so that neither another tab nor a restart of the
+server is written over.
+"""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import copy
 from html import unescape
 from typing import Any
@@ -15,21 +18,22 @@ from rag.page.chat import messages, welcome
 from rag.page.choice import Chosen
 from rag.page.conversations import conversation_list
 from rag.page.documents import asked
-from rag.page.kept import UNDER_WAY, Kept, Sessions, Turns, page_owner, read, tried
+from rag.page.kept import TOLD, UNDER_WAY, Kept, Sessions, Turns, page_owner, read, tried
+from rag.page.markup import count
 from rag.page.rating import turn_at
 from rag.page.source import opening, source
-from rag.page.suggest import first_questions, next_questions
-from rag.server.answering import Answering, Running
-from rag.server.elsewhere import Elsewhere
+from rag.page.suggest import Suggestions
+from rag.server.answering import Answering, UnderWay
 from rag.server.gradio_calls import Click, click_of, conversation_id
 from rag.server.records import Progress, history_of
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
-from rag.types import Citation, Document, Documents
 
 BLANK = "Type a question first."
 LONG = f"A question can have {bounds.QUESTION:,} characters at most; shorten it."
+SUGGESTED = 20.0
+"""Seconds for which a page that was just opened waits for the questions that it suggests."""
 VALUES = 6
 """How many values `Page.draw` gives."""
 _FEEDBACK = {"good": "Like", "bad": "Dislike", "": None}
@@ -37,20 +41,27 @@ Values = tuple[Any, ...]
 
 
 class Page:
-    """The handlers; each gives the new values of all components, in the order of `draw`. Threads share it."""
+    """The handlers; each gives the values of all components, in the order of `draw`.
+
+    Threads share it.
+    """
 
     def __init__(self, service: Service, store: Store, settings: ServerSettings) -> None:
         self._service = service
         self._settings = settings
         self._answering = Answering(service, store)
-        self._key: tuple[object, tuple[Citation, ...]] | None = None
+        self.suggestions = Suggestions(service.bot)
         self._followed = Sessions[str]()
         self.kept = Kept(store, self._answering)
 
     def load(self, request: gr.Request) -> Iterator[Values]:
-        """The conversation that the address names, with the answer under way in it, or a new one."""
-        identity = conversation_id(request.query_params.get("c"))
+        """The conversation that the address names, or a new one."""
+        identity = conversation_id(request.query_params.get("c")) or _new()
         yield from self._open(identity, request)
+        if self.suggestions.wait(0) or not self.suggestions.wait(SUGGESTED):
+            return
+        if self._followed.get(request) is None and not self.kept.turns(page_owner(request), identity):
+            yield self.draw(request, (), identity, pane=False, lists=False)
 
     def ask(self, question: str, identity: str, chosen: Chosen, request: gr.Request) -> Iterator[Values]:
         """What is typed, asked of the chosen documents after the turns of the conversation."""
@@ -58,7 +69,7 @@ class Page:
         yield from self._begin(identity, question or "", self.kept.turns(owner, identity), (), chosen, request)
 
     def retry(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.RetryData) -> Iterator[Values]:
-        """The question of a turn again; the turns from that one on make room for it."""
+        """The question of a turn again; that turn and later ones make room."""
         yield from self._again(identity, chosen, request, event.index, None)
 
     def edit(self, identity: str, chosen: Chosen, request: gr.Request, event: gr.EditData) -> Iterator[Values]:
@@ -83,7 +94,7 @@ class Page:
         yield from self._begin(identity, question, every[:at], every[at:], chosen, request)
 
     def read_ahead(self, draft: str, identity: str, chosen: Chosen, request: gr.Request) -> None:
-        """What is being typed, for the model to read meanwhile; nothing of it is shown or kept."""
+        """What is being typed, for the model to read; nothing is shown or kept."""
         if not (draft or "").strip():  # It was asked meanwhile.
             return
         owner = page_owner(request)
@@ -110,7 +121,7 @@ class Page:
             except QuestionError as error:
                 why = str(error)
         if running is None:
-            gr.Info(why)
+            gr.Info(why, duration=TOLD)
             if replaced:  # An edited question is shown already.
                 yield from self._open(identity, request)
             else:
@@ -120,14 +131,9 @@ class Page:
         yield from self._follow(running, identity, request, box="", opened=False)
 
     def _follow(
-        self,
-        running: Running | Elsewhere,
-        identity: str,
-        request: gr.Request,
-        box: str | None = None,
-        opened: bool = True,
+        self, running: UnderWay, identity: str, request: gr.Request, box: str | None = None, opened: bool = True
     ) -> Iterator[Values]:
-        """The values as the answer grows, as long as the page shows this conversation and no other event does it.
+        """The values as the answer grows, while no other event shows something else.
 
         Unless it was `opened` just now, the document stays until the answer has another.
         """
@@ -231,13 +237,15 @@ class Page:
     ) -> Values:  # fmt: skip
         """The values of: conversation, source, list, text box, identity, the button that brings back."""
         documents = self._service.bot.documents
-        shown = next((turn for turn in reversed(turns) if turn.hits is not None), None)
+        shown = next((turn for turn in reversed(turns) if turn.hits), None)
         rated = [_FEEDBACK[turn.rated] for turn in turns]
-        chat = gr.update(value=messages(turns, next_questions(turns)), feedback_value=rated)
+        read(self.suggestions.renew, None)
+        gone = self.kept.to_bring_back(request, turns)
+        chat = gr.update(value=messages(turns, self.suggestions.next(turns)), feedback_value=rated)
         if not turns:
             chat |= {
-                "placeholder": welcome(documents, self._key_sentences(documents)),
-                "examples": _examples(documents),
+                "placeholder": welcome(documents, self.suggestions.key_sentences),
+                "examples": [{"text": question} for question in self.suggestions.first()],
             }
         buttons = gr.update(submit_btn=not busy, stop_btn=busy)
         return (
@@ -246,14 +254,8 @@ class Page:
             self._listing(page_owner(request), identity) if lists else gr.skip(),
             buttons if box is None else buttons | {"value": box},
             identity,
-            gr.update(visible=not busy and self.kept.can_bring_back(request, turns)),
+            gr.update(visible=bool(gone) and not busy, value=f"Undo: bring back {count(gone, 'answer')}"),
         )
-
-    def _key_sentences(self, documents: Documents) -> tuple[Citation, ...]:
-        """Those of the documents, made once for each snapshot."""
-        if self._key is None or self._key[0] is not documents:
-            self._key = documents, read(self._service.bot.key_sentences, ())
-        return self._key[1]
 
     def _listing(self, owner: str, identity: str) -> str:
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""
@@ -268,10 +270,6 @@ def _only(value: object, at: int) -> Values:
 def _text(value: object) -> str:
     """A text from the page; empty if something else was sent."""
     return value if isinstance(value, str) else ""
-
-
-def _examples(documents: Mapping[str, Document]) -> list[Any]:
-    return [{"text": question} for question in first_questions(documents)]
 
 
 def _new() -> str:

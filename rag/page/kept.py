@@ -1,4 +1,4 @@
-"""An owner's conversations for the page, and as they were before a retry, an edit or a deletion."""
+"""An owner's conversations for the page, and as they were before a change."""
 
 import logging
 from collections import OrderedDict
@@ -17,6 +17,8 @@ from rag.server.store import ConversationSummary, Store
 
 UNDER_WAY = "This conversation is being answered; wait for it, or stop it."
 CHANGED = "This conversation has gone on since then, so it stays as it is."
+TOLD = 4
+"""Seconds for which a message covers a corner of the page."""
 Turns = tuple[Turn, ...]
 T = TypeVar("T")
 
@@ -78,7 +80,7 @@ class Kept:
         """Whether an answer is under way there, which the page says."""
         is_under_way = self._answering.under_way(owner, identity) is not None
         if is_under_way:
-            gr.Info(UNDER_WAY)
+            gr.Info(UNDER_WAY, duration=TOLD)
         return is_under_way
 
     def as_it_is(self, owner: str, identity: str, turns: Turns, left: int) -> Before:
@@ -93,19 +95,19 @@ class Kept:
         if before:
             self._before.put(request, before)
 
-    def can_bring_back(self, request: gr.Request, turns: Turns) -> bool:
-        """Whether there is something that is not among the `turns` shown."""
+    def to_bring_back(self, request: gr.Request, turns: Turns) -> int:
+        """How many turns were taken away, and are not among the `turns` shown."""
         before = self._before.get(request)
-        return before is not None and before.turns != turns
+        return len(set(before.turns) - set(turns)) if before else 0
 
     def bring_back(self, owner: str, request: gr.Request) -> str | None:
-        """The conversation that is again as it was before the last retry, edit or deletion, if there is one."""
+        """Undo the last retry, edit or deletion; gives its conversation, if there is one."""
         before = self._before.get(request)
         if before is None or self.is_hindered(owner, before.identity):
             return None
         if len(self.turns(owner, before.identity)) != before.left:  # Another tab asked, too.
             self._before.forget(request)
-            gr.Info(CHANGED)
+            gr.Info(CHANGED, duration=TOLD)
         elif tried(self.store.write, owner, before.identity, before.turns):
             self._before.forget(request)
             tried(self.store.rename, owner, before.identity, before.title)

@@ -1,4 +1,4 @@
-"""Text -> safe HTML: foreign text is always escaped, and every cited span has one id."""
+"""Text -> safe HTML: foreign text is escaped, every cited span has one id."""
 
 import html
 import re
@@ -17,11 +17,16 @@ Place = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Mark:
-    """A cited span of the documents: its id in the page, its number, the ids of what rests on it or quotes it."""
+    """A cited span of the documents.
+
+    `anchor` is its id in the page, `sentences` are the ids of what rests on it or quotes it.
+    """
 
     anchor: str
     citation: Citation
     sentences: tuple[str, ...]
+    is_final: bool = True
+    """Whether the number is that of the answer; that of evidence may change."""
 
 
 def escape(text: str) -> str:
@@ -46,7 +51,7 @@ def count(number: int, noun: str) -> str:
 
 
 def name_of(source: str) -> str:
-    """What a document is called where it lies: an address, or the name of a file without its folders."""
+    """What a document is called where it lies: an address, or a file's name."""
     return " ".join((source if is_address(source) else PurePath(source).name).split())
 
 
@@ -71,7 +76,7 @@ def quotation_id(turn: Turn, number: int) -> str:
 
 
 def quotations_of(turn: Turn) -> tuple[Citation, ...]:
-    """What the turn quotes by itself: the nearest sentences in the place of an answer, else the evidence."""
+    """What the turn quotes by itself: the nearest sentences, else the evidence."""
     answer = turn.answer
     if answer is None or (answer.abstained and not answer.near):
         return turn.evidence
@@ -79,20 +84,22 @@ def quotations_of(turn: Turn) -> tuple[Citation, ...]:
 
 
 def marks_of(turn: Turn) -> Mapping[Place, Mark]:
-    """Every span that the turn cites or quotes, once, in its order. The ids are counted, so no two are the same."""
+    """Every span that the turn cites or quotes, once, in its order."""
     cited: dict[Place, Citation] = {}
     rest: dict[Place, list[str]] = {}
     for of, citation in _resting(turn):
         cited.setdefault(place(citation), citation)
         rest.setdefault(place(citation), []).extend([of] if of else [])
     return {
-        where: Mark(f"t{turn.number}-c{number}", citation, tuple(dict.fromkeys(rest.get(where, ()))))
+        where: Mark(
+            f"t{turn.number}-c{number}", citation, tuple(dict.fromkeys(rest.get(where, ()))), turn.answer is not None
+        )
         for number, (where, citation) in enumerate(cited.items(), start=1)
     }
 
 
 def _resting(turn: Turn) -> Iterator[tuple[str, Citation]]:
-    """Each citation of the turn with the id of what rests on it, if anything does."""
+    """Each citation of the turn with the id of what rests on it, perhaps empty."""
     answer: Answer | None = turn.answer
     for number, sentence in enumerate(answer.sentences if answer else (), start=1):
         yield from ((sentence_id(turn, number), citation) for citation in sentence.citations)
@@ -102,7 +109,10 @@ def _resting(turn: Turn) -> Iterator[tuple[str, Citation]]:
 
 
 def button(action: str, label: str, shown: str = "", kind: str = "", **data: object) -> str:
-    """A button that tells the page's script what to do; `label` is read aloud, `shown` is seen, `kind` is a class."""
+    """A button that tells the page's script what to do.
+
+    `label` is read aloud, `shown` is seen, `kind` is a class.
+    """
     values = "".join(f' data-{name}="{escape(str(value))}"' for name, value in data.items())
     title = f' title="{escape(label)}" aria-label="{escape(label)}"' if shown else ""
     face = escape(shown or label)

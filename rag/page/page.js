@@ -8,7 +8,7 @@
   const PAUSE = 400, BETWEEN = 800, LONG = 1500, WORDS = 3;  // milliseconds, and the words of a draft at least
   const WAITS = 300;  // pauses until dropped files are let go
   let trigger = () => {}, drafts = false, draft = "", sent = -LONG, pause, typing = false, lost = false;
-  let wanted = null, opener = null, begun = 0, shown = "";
+  let wanted = null, opener = null, begun = 0, shown = "", fresh = false;
 
   const byId = (id) => document.getElementById(id);
   const box = () => document.querySelector("#question textarea");
@@ -107,6 +107,9 @@
   }
   function sheet(from) {
     if (from) opener = from;
+    const open = document.body.hasAttribute("data-sheet");
+    if (from && !open) history.pushState("sheet", "");  // The way back closes it.
+    if (!from && open && history.state === "sheet") return history.back();
     document.body.toggleAttribute("data-sheet", Boolean(from));
     byId("left").inert = Boolean(from);
     if (!from) opener?.focus();
@@ -198,6 +201,7 @@
     if (named) history.pushState(null, "", url); else history.replaceState(null, "", url);
   }
   addEventListener("popstate", () => {
+    if (document.body.hasAttribute("data-sheet")) return sheet(null);
     send({ action: "open", conversation: new URLSearchParams(location.search).get("c") ?? "" });
   });
 
@@ -236,12 +240,18 @@
         for (const [key, value] of Object.entries(given)) each.setAttribute(key, value);
   }
 
+  const narrower = new ResizeObserver(() => {  // By the sidebar: what was shown stays in view.
+    document.querySelector("#source .now")?.scrollIntoView({ block: "nearest" });
+  });
   function drawn() {
     name();
+    if (byId("right")) narrower.observe(byId("right"));
     find();
     address();
     document.querySelector(".edit-textarea:not([data-text])")?.focus();
     if (!typing) setTimeout(keep, PAUSE);
+    if (!last() && !fresh) document.querySelector("#chat [role=log]")?.scrollTo(0, 0);  // Gradio shows the end.
+    fresh = !last() && Boolean(document.querySelector("#chat .example"));
     const reply = last(), id = reply ? `${reply.id} ${reply.dataset.busy}` : "";
     if (id !== shown) {
       if (busy()) setTimeout(keep, PAUSE);  // What was typed is asked now.
@@ -285,7 +295,8 @@
     });
     list.addEventListener("click", (event) => {
       const button = event.target.closest("[data-document]"), id = button?.dataset.document;
-      if (button?.dataset.action === "discard" && !pressed.has(id)) {
+      if (button?.dataset.action === "only") tell("input", { document: id, ticked: true, only: true });
+      else if (button?.dataset.action === "discard" && !pressed.has(id)) {
         pressed.add(id);  // A second click is none.
         setTimeout(() => pressed.delete(id), LONG);
         tell("click", { document: id });

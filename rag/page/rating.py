@@ -1,4 +1,4 @@
-"""One tap rates an answer; after a thumb down the reader may say why. Also the boxes for that."""
+"""One tap rates an answer; after a thumb down the reader may say why."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -6,16 +6,22 @@ from typing import Any, Literal
 import gradio as gr
 
 from rag.bounds import COMMENT
-from rag.page.kept import Kept, Turns, page_owner, tried
+from rag.page.kept import TOLD, Kept, Turns, page_owner, tried
+from rag.page.markup import shorten
 from rag.server.gradio_calls import Click, click_of, conversation_id
 from rag.server.records import REASONS, Rating, Turn, history_of
 
+_ASKED = 60
+"""Characters of the question that is shown to say which answer is meant."""
 _VERDICTS: dict[object, Literal["", "good", "bad"]] = {True: "good", False: "bad"}
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """What a reader can say of a bad answer; `boxes` are the number of its turn, the reason, a comment, the answer."""
+    """What a reader can say of a bad answer.
+
+    `boxes` are the number of its turn, the reason, a comment, the right answer.
+    """
 
     group: gr.Column
     boxes: tuple[gr.Number, gr.Radio, gr.Textbox, gr.Textbox]
@@ -32,7 +38,7 @@ def complaint_boxes() -> Complaint:
         right = gr.Textbox(label="The right answer, if you know it", max_length=COMMENT)
         with gr.Row():
             send = gr.Button("Send", size="sm", variant="primary", min_width=80)
-            leave = gr.Button("No, thank you", size="sm", min_width=80)
+            leave = gr.Button("Close", size="sm", min_width=80)
     return Complaint(group, (turn, reason, comment, right), send, leave)
 
 
@@ -47,15 +53,19 @@ class Ratings:
 
     kept: Kept
 
-    def rate(self, identity: str, request: gr.Request, event: gr.LikeData) -> tuple[Any, Any]:
-        """A thumb up or down, kept at once; after one down the reader is asked why. Gives the group and the turn."""
+    def rate(self, identity: str, request: gr.Request, event: gr.LikeData) -> tuple[Any, ...]:
+        """A thumb up or down, kept at once.
+
+        After one down the reader is asked why. Gives the group, the number of the turn and the reason.
+        """
         owner, identity = page_owner(request), conversation_id(identity)
         turns, at = self.kept.turns(owner, identity), turn_at(event.index)
         if not 0 <= at < len(turns) or not turns[at].answer or self.kept.is_hindered(owner, identity):
-            return gr.skip(), gr.skip()
+            return (gr.skip(),) * 3
         verdict = _VERDICTS.get(event.liked, "")
         self._rated(owner, identity, turns, turns[at], Click(verdict=verdict))
-        return gr.Column(visible=verdict == "bad"), turns[at].number
+        what = f"What is bad about the answer to “{shorten(turns[at].question, _ASKED)}”? (optional)"
+        return gr.Column(visible=verdict == "bad"), turns[at].number, gr.Radio(label=what)
 
     def complain(
         self, identity: str, number: float | None, reason: str | None, comment: str | None, right: str | None,
@@ -83,11 +93,14 @@ class Ratings:
         else:
             kept = tried(store.unrate, owner, identity, turn.number)
         grown = tuple(rated if one is turn and kept else one for one in turns)
-        if tried(store.write, owner, identity, grown) and kept and rated.rated:
-            gr.Info("Thank you. It is stored.")
+        if tried(store.write, owner, identity, grown) and kept and wanted.reason + wanted.comment + wanted.right:
+            gr.Info("Thank you. It is stored.", duration=TOLD)
 
 
 def turn_at(index: Any) -> int:
-    """The place of the turn that a message belongs to; a message of several parts has two numbers."""
+    """The place of the turn that a message belongs to.
+
+    A message of several parts has two numbers.
+    """
     first = index[0] if isinstance(index, list | tuple) and index else index
     return first // 2 if isinstance(first, int) else -1

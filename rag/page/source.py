@@ -1,4 +1,4 @@
-"""Turn -> the right pane: the found passages as cards, and in the documents tinted, the cited words marked."""
+"""Turn -> the pane: documents with the cited words marked, passages as cards."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,17 @@ START = 20_000
 """And these at its beginning, where nothing was asked yet."""
 BEGINNING = 90
 """Characters of a passage that its card shows."""
+_BETWEEN = 3
+"""Characters between two passages that are no text."""
 _ORDINAL = {1: "st", 2: "nd", 3: "rd"}
 
 
 @dataclass(frozen=True)
 class Region:
-    """A range of a document's text to tint (a passage) or to highlight (a mark), with the id in the page."""
+    """A range of a document's text: a passage, or the words of a mark.
+
+    `anchor` is its id in the page.
+    """
 
     start: int
     end: int
@@ -30,10 +35,10 @@ class Region:
 
 
 def opening(documents: Mapping[str, Document]) -> str:
-    """The pane before a question: the document, where there is one, or the titles of all."""
+    """The pane before a question: the document, or the titles of all."""
     if len(documents) == 1:
         document = next(iter(documents.values()))
-        return _pane("", f"<h2>The document</h2>{_document(document, [])}")
+        return _pane("", f"{_document(document, [])}")
     return _pane("", f'<p class="quiet">The words that an answer rests on are shown here. {loaded(documents)}</p>')
 
 
@@ -50,7 +55,7 @@ def loaded(documents: Mapping[str, Document], most: int = 5) -> str:
 
 
 def source(turn: Turn, documents: Mapping[str, Document]) -> str:
-    """The pane of a turn: cards, then each document that holds a hit, in the order of the hits."""
+    """The pane of a turn: each document that holds a hit, then the cards."""
     hits = turn.hits or ()
     if not hits:
         return _pane(str(turn.number), '<p class="quiet">No passage was found.</p>')
@@ -90,7 +95,7 @@ def _card(turn: Turn, rank: int, hit: Hit) -> str:
 
 
 def _why(hit: Hit) -> str:
-    """How the passage was found: its places in the two lists, the cosine, the score of both together."""
+    """How the passage was found: its places in both lists, cosine and score."""
     by = [
         f"{_nth(place)} by {name}"
         for name, place in (("meaning", hit.dense_rank), ("words", hit.word_rank))
@@ -123,7 +128,7 @@ def _regions(turn: Turn) -> dict[str, list[Region]]:
 
 
 def _shown(doc_id: str, regions: list[Region], turn: Turn, documents: Mapping[str, Document]) -> str:
-    """The document, or where the index no longer holds it, its passages as they were found."""
+    """The document, or if it is gone, its passages as they were found."""
     try:
         return _document(documents[doc_id], regions)
     except KeyError:
@@ -169,7 +174,9 @@ def _document(document: Document, regions: Sequence[Region], note: str = "", aro
 
 
 def _gap(length: int) -> str:
-    return f'<span class="gap">[{length:,} characters not shown]</span>' if length > 0 else ""
+    if length <= _BETWEEN:  # A line break between two passages.
+        return escape("\n") * (length > 0)
+    return f'<span class="gap">[{count(length, "character")} not shown]</span>'
 
 
 def _windows(spans: Iterable[tuple[int, int]], around: int, length: int) -> list[tuple[int, int]]:
@@ -184,8 +191,10 @@ def _windows(spans: Iterable[tuple[int, int]], around: int, length: int) -> list
 
 
 def _marked(text: str, start: int, end: int, regions: Sequence[Region]) -> str:
-    """`text[start:end]` in pieces, each with the shortest mark and the first passage over it; a region's id stands on
-    its first piece, and that of a mark which shorter ones hide entirely where it begins."""
+    """`text[start:end]` in pieces, each with the shortest mark and the first passage over it.
+
+    A region's id stands on its first piece, and that of a mark which shorter ones hide entirely where it begins.
+    """
     edges = {start, end, *(edge for r in regions for edge in (r.start, r.end) if start < edge < end)}
     pieces = list(pairwise(sorted(edges)))
     over = [[r for r in regions if r.start <= left and right <= r.end] for left, right in pieces]
@@ -209,11 +218,11 @@ def _marked(text: str, start: int, end: int, regions: Sequence[Region]) -> str:
 
 
 def _mark(region: Region, piece: str, first: bool) -> str:
-    """A piece of the cited words; following it shows the sentences that rest on them, or where they are quoted."""
+    """A piece of the cited words, with a link to what rests on them."""
     mark = region.mark
     assert mark
     target = mark.sentences[0] if mark.sentences else f"{region.anchor.partition('-')[0]}-answer"
-    given = f' id="{region.anchor}" data-number="{mark.citation.number}"' if first else ""
+    given = f' id="{region.anchor}" data-number="{mark.citation.number if mark.is_final else ""}"' if first else ""
     return (
         f'<mark{given} data-of="{region.anchor}"><a href="#{target}" data-action="resting" '
         f'data-sentences="{" ".join(mark.sentences)}" title="Show what rests on this">{piece}</a></mark>'

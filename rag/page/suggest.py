@@ -1,93 +1,90 @@
-"""Questions to ask next, made of the names in the documents; no model is asked. If in doubt, fewer."""
+"""Questions to ask, written by the idle model for sentences of the documents."""
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import islice
+import threading
+import time
+from collections.abc import Sequence
 
-from rag.page.markup import shorten
+from rag.chatbot import Chatbot
+from rag.errors import RagError
+from rag.page.markup import place, shorten
 from rag.server.records import Turn
-from rag.types import Document
+from rag.types import Citation, Documents
 
 AT_THE_START = 4
 AFTERWARDS = 3
-_READ = 20_000
-"""Characters of each document that are looked through."""
-_DOCUMENTS = 5
-_WORD = r"[A-Z][\w’'-]+"
-_RUN = re.compile(rf"(?<![\w’'-]){_WORD}(?: (?:(?:of|of the|de|von) )?{_WORD})*")
-"""Capitalised words in a row: one name, or several that run together."""
-_BEGINS = re.compile(r"(?:^|[.!?:;\n“”\"‘’'(\[–—|*#`_-]\s{0,2})$")
-"""What stands before a word that may have its capital only because it begins a sentence."""
-_POSSESSIVE = re.compile(r"[’']s$")
-_AFTER_NOUN = re.compile(
-    r"\s{0,2}(?:[.,;:!?)\]”\"]|$)"
-    r"| (?:is|was|are|were|has|had|have|will|would|can|could|may|might|must|should|did|does|said|says|told"
-    r"|to|in|on|at|for|with|that|as|by|of|from|who|which|when|while|after|before|about|into|than|but)\b"
-)
-"""What follows a name that stands for itself, and hardly an adjective."""
-_LONGEST, _WORDS = 80, 4
-"""Characters and capitalised words of a name that is asked for."""
-_MOST = 100
-"""Names that are looked for in what was said already."""
-_NO_NAMES = {
-    "I", "The", "A", "An", "It", "He", "She", "They", "We", "You", "But", "And", "In", "On", "At", "This", "That",
-    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February", "March",
-    "April", "May", "June", "July", "August", "September", "October", "November", "December",
-}  # fmt: skip
+KEY = 3
+"""Sentences that the first page quotes."""
+_TRIED = 10
+"""Sentences for which a question is written; not each becomes a good one."""
+_IDLE = 2.0
+"""Seconds until the next try where the model was not idle."""
+Suggested = tuple[tuple[str, Citation], ...]
 
 
-def first_questions(documents: Mapping[str, Document]) -> list[str]:
-    """What one may ask of these documents, before anything was asked."""
-    some = list(islice(documents.values(), _DOCUMENTS))
-    if not some:
-        return []
-    about = f"Summarise “{shorten(some[0].title, 60)}”" if len(documents) > 1 else "Summarise it"
-    names = names_in((document.text[:_READ] for document in some), {one.title for one in some if one.titled})
-    return [about, *(f"What is said about {name}?" for name in names)][:AT_THE_START]
+class Suggestions:
+    """Questions about the documents as they were last published. Threads share it."""
 
+    def __init__(self, bot: Chatbot) -> None:
+        self._bot = bot
+        self._beginning = threading.Lock()
+        self._documents: Documents | None = None
+        self._suggested: Suggested = ()
+        self._ready = threading.Event()
+        self.key_sentences: tuple[Citation, ...] = ()
 
-def next_questions(turns: Sequence[Turn]) -> list[str]:
-    """What one may ask after an answer: of names in the found passages that nobody spoke of yet."""
-    if not turns or turns[-1].answer is None:
-        return []
-    said = " ".join(f"{turn.question} {turn.text}" for turn in turns).lower()
-    names = names_in(hit.passage.text[:_READ] for hit in turns[-1].hits or ())
-    fresh = (name for name in names if not any(word in said for word in name.lower().removeprefix("the ").split()))
-    return [f"What is said about {name}?" for name in islice(fresh, AFTERWARDS)]
+    def renew(self) -> None:
+        """Have the key sentences, and begin to write questions, if the documents are new.
 
+        Raises StoreError if the index is damaged.
+        """
+        with self._beginning:
+            documents = self._bot.documents
+            if self._documents is documents:
+                return
+            self._documents, self._ready = documents, threading.Event()
+            known = {citation.quote: question for question, citation in self._suggested}
+            self._suggested, self.key_sentences = (), ()
+            self.key_sentences = self._bot.key_sentences(count=KEY)
+            what = self._bot.key_sentences(count=_TRIED), known, self._ready
+            threading.Thread(target=self._write, args=what, name="suggestions", daemon=True).start()
 
-def names_in(texts: Iterable[str], titles: Collection[str] = ()) -> list[str]:
-    """Names that occur by themselves twice, or once if they are titles; those of several words first, then by number.
+    def wait(self, seconds: float) -> bool:
+        """Whether they are written, at most so many seconds later."""
+        return self._ready.wait(seconds)
 
-    Of names that share a word only one is given. Only what stands within a sentence is counted, and most of it must
-    stand as a noun: "in Lapland." does, "Western allies" does not.
-    """
-    counted: Counter[str] = Counter()
-    nouns: Counter[str] = Counter()
-    for text in texts:
-        if " the " not in text:  # The questions are in English: what has capitals elsewhere need not be a name.
-            continue
-        for match in _RUN.finditer(text):
-            start, end = match.span()
-            if _BEGINS.search(text[max(0, start - 3) : start]):
-                continue
-            plain = _POSSESSIVE.sub("", match.group())
-            name = f"the {plain}" if text[max(0, start - 4) : start] == "the " else plain
-            counted[name] += 1
-            nouns[name] += plain != match.group() or bool(_AFTER_NOUN.match(text[end : end + 10]))
+    def first(self) -> list[str]:
+        """What one may ask before anything was asked."""
+        documents = self._documents
+        if not documents:
+            return []
+        first = next(iter(documents.values()))
+        about = f"Summarise “{shorten(first.title, 60)}”" if len(documents) > 1 else "Summarise it"
+        return [about, *(question for question, _ in self._suggested)][:AT_THE_START]
 
-    def is_sure(name: str) -> bool:
-        enough = 1 if name.removeprefix("the ") in titles else 2
-        return nouns[name] >= max(enough, counted[name] / 2)
+    def next(self, turns: Sequence[Turn]) -> list[str]:
+        """What one may ask after an answer, and neither asked nor had cited.
 
-    chosen: list[str] = []
-    taken: set[str] = set()
-    sure = [name for name in counted if is_sure(name)]
-    for name in sorted(sure, key=lambda name: (" " not in name.removeprefix("the "), -counted[name])):
-        words = [word for word in name.split() if word[0].isupper()]
-        fits = 2 < len(name) <= _LONGEST and len(words) <= _WORDS and not (len(words) > 1 and name.isupper())
-        if fits and not taken.intersection(words) and not _NO_NAMES.intersection(words):
-            chosen.append(name)
-            taken.update(words)
-    return chosen[:_MOST]
+        Of the documents that were found, first.
+        """
+        if not turns or turns[-1].answer is None:
+            return []
+        asked = {turn.question for turn in turns}
+        cited = {place(one) for turn in turns if turn.answer for one in (*turn.answer.citations, *turn.answer.near)}
+        found = {hit.passage.doc_id for hit in turns[-1].hits or ()}
+        fresh = [(text, one) for text, one in self._suggested if text not in asked and place(one) not in cited]
+        return [text for text, one in sorted(fresh, key=lambda pair: pair[1].doc_id not in found)][:AFTERWARDS]
+
+    def _write(self, found: Sequence[Citation], known: dict[str, str], ready: threading.Event) -> None:
+        try:
+            for quoted in found:
+                if self._ready is not ready:  # Something else was published.
+                    return
+                question = known.get(quoted.quote)
+                while question is None and (question := self._bot.question_for(quoted)) is None:
+                    time.sleep(_IDLE)
+                if question and question not in {text for text, _ in self._suggested}:
+                    self._suggested = (*self._suggested, (question, quoted))
+        except RagError:  # It is told when a question is asked.
+            return
+        finally:
+            ready.set()

@@ -82,6 +82,10 @@ class Running:
             self._changed.notify_all()
 
 
+UnderWay = Running | Elsewhere
+"""An answer under way, here or in another copy of the server."""
+
+
 class Answering:
     """Asks for the page; at most one answer is under way in each conversation. Thread-safe."""
 
@@ -125,7 +129,7 @@ class Answering:
         threading.Thread(target=answer, name="answer", daemon=True).start()
         return running
 
-    def under_way(self, owner: str, conversation: str) -> "Running | Elsewhere | None":
+    def under_way(self, owner: str, conversation: str) -> UnderWay | None:
         """The answer under way in the conversation, here or in another copy of the server."""
         if (running := self._running.get((owner, conversation))) or not self._shared:
             return running

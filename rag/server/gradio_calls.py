@@ -182,6 +182,7 @@ class Click(BaseModel):
     right: str = Field("", max_length=bounds.COMMENT)
     document: str = Field("", max_length=bounds.ID)
     ticked: bool = False
+    only: bool = False
     ticks: list[Annotated[str, Field(max_length=bounds.ID)]] = Field([], max_length=bounds.CHOSEN)
     """The documents that are ticked in the list after a tick."""
 

@@ -156,7 +156,7 @@ def found() -> Turn:
 
 
 def test_evidence_is_quoted_before_the_model_speaks_and_below_its_draft() -> None:
-    quotes = "In the documents“Ben stayed at home.” 1 Title“Anna <b>sailed</b> to Oslo.” 2 Title"
+    quotes = "In the documents“Ben stayed at home.” show Title“Anna <b>sailed</b> to Oslo.” show Title"
     assert said(found()) == f"SearchedEvidence foundReading{quotes}"
     waiting = "SearchedEvidence foundWaiting for the model, number 2 in the queue"
     assert said(advance(found(), Waiting(2))) == f"{waiting}{quotes}"

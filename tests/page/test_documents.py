@@ -21,7 +21,7 @@ from chat_app import make_app
 from rag.errors import DocumentError, QuestionError
 from rag.index.index import open_index
 from rag.page.choice import after_change, after_tick, ticked
-from rag.page.document_list import SHOWN, described, document_list, say_added, say_step, shown
+from rag.page.document_list import SHOWN, described, document_list, say_added, say_step, scope, shown
 from rag.page.documents import DocumentHandlers, asked, documents_panel
 from rag.page.markup import name_of, without_folders
 from rag.server.document_changes import Changed, Row, Step
@@ -218,6 +218,27 @@ def test_the_list_is_drawn_after_a_tick_only_if_the_page_shows_something_else(se
         assert page.tick(frozenset({"dog"}), ROWS, "", pressed(**strange))[0] == {"dog"}
 
 
+def test_one_document_alone_is_chosen_at_once(settings: ServerSettings) -> None:
+    page, _ = handlers(settings)
+    only = pressed(document="cat", ticked=True, only=True)
+    chosen, listing = page.tick(None, ROWS, "", only)
+    assert chosen == {"cat"} and listing == document_list(ROWS, chosen, "") and "Ask only “Cat”" in listing
+    assert "Ask only" not in document_list(ROWS[:1], None, "")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        (None, ""),
+        (frozenset({"cat"}), "Only “Cat” is asked. Ask all"),
+        (frozenset({"cat", "dog"}), "Only 2 of 3 documents are asked. Ask all"),
+        (frozenset(), "Only 0 of 3 documents are asked. Ask all"),
+    ],
+)
+def test_it_is_said_which_documents_are_asked(chosen: frozenset[str] | None, said: str) -> None:
+    assert re.sub("<.*?>", "", scope((*ROWS, FISH), chosen)) == said
+
+
 def test_what_changed_meanwhile_is_kept_when_a_change_ends(settings: ServerSettings) -> None:
     rows, chosen, listing = handlers(settings)[0].renew(frozenset({"dog"}), (*ROWS, FISH), "", frozenset())
     assert (rows, chosen) == (ROWS, {"dog"}) and listing == document_list(ROWS, chosen, "")
@@ -383,7 +404,23 @@ def test_the_count_is_that_of_the_ticks_at_once_and_these_are_asked(page: Page) 
     page.get_by_label("Find a document").fill("")
     expect(boxes(page)).to_have_count(2)
     assert [box.is_checked() for box in boxes(page).all()] == [False, True]
-    page.get_by_role("button", name="Ask all").click()
+    page.locator("#documents").get_by_role("button", name="Ask all").click()
+    is_counted(page, 2, 2)
+
+
+@pytest.mark.browser
+def test_above_the_question_it_is_said_what_is_asked_and_all_are_asked_again(page: Page) -> None:
+    open_documents(page)
+    page.get_by_role("button", name="Ask only “Dog”").click()
+    is_counted(page, 1, 2)
+    expect(page.locator("#scope")).to_contain_text("Only “Dog” is asked.")
+    boxes(page).first.press("Space")
+    expect(page.locator("#scope p")).to_have_count(0)
+    page.get_by_role("button", name="Ask only “Cat”").click()
+    page.locator("#sidebar.open .toggle-button").click()
+    page.locator("#scope").get_by_role("button", name="Ask all").click()
+    expect(page.locator("#scope p")).to_have_count(0)
+    open_documents(page)
     is_counted(page, 2, 2)
 
 

@@ -1,11 +1,11 @@
 """The handlers of the page's events, without a browser."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import fakes
 import gradio as gr
 import pytest
 from fakes import Event, FakeBot, Library, answer
@@ -60,7 +60,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the page says beside the conversation."""
     said: list[str] = []
     for name in ("Info", "Warning"):
-        monkeypatch.setattr(gr, name, said.append)
+        monkeypatch.setattr(gr, name, lambda text, **_: said.append(text))
     return said
 
 
@@ -104,7 +104,7 @@ def brought_back(page: Page, owner: str = "ann") -> tuple[Any, ...]:
     return values
 
 
-def rated(page: Page, identity: str, turn: int, liked: Any) -> tuple[Any, Any]:
+def rated(page: Page, identity: str, turn: int, liked: Any) -> tuple[Any, ...]:
     """A tap on a thumb of a turn; gives the group and the number of the turn."""
     return Ratings(page.kept).rate(
         identity, by(), gr.LikeData(None, {"index": 2 * turn - 1, "value": "", "liked": liked})
@@ -297,7 +297,7 @@ def test_a_conversation_is_answered_once_at_a_time_whatever_tab_asks(
     assert skipped(act(page, "another", action="remove", conversation=identity))
     assert (
         Ratings(page.kept).rate(identity, by(), gr.LikeData(None, {"index": 1, "value": "", "liked": False}))
-        == (gr.skip(),) * 2
+        == (gr.skip(),) * 3
     )
     assert skipped(Ratings(page.kept).complain(identity, 1, "wrong", "No.", "", by()))
     assert skipped(removed(page, identity))
@@ -526,12 +526,13 @@ def test_a_rating_is_kept_at_once_with_its_turn_changed_and_taken_back(
     page: Page, store: Store, told: list[str]
 ) -> None:
     identity = asked(page, "two", asked(page, "one"))
-    group, number = rated(page, identity, 2, False)
+    group, number, reason = rated(page, identity, 2, False)
+    assert "the answer to “two”" in reason.label
     assert (group.visible, number) == (True, 2)
     ((_, rating),) = store.ratings()
     assert (rating.good, rating.reason, rating.comment, rating.right) == (False, "", "", "")
     assert rating.history == (("one", "Said one"),) and rating.turn.text == "Said two"
-    assert kept(store, identity)[1].rated == "bad" and told == ["Thank you. It is stored."]
+    assert kept(store, identity)[1].rated == "bad" and told == []
     assert loaded(page, by(c=identity))[CHAT]["feedback_value"] == [None, "Dislike"]
     assert rated(page, identity, 2, True)[0].visible is False
     assert [one.good for _, one in store.ratings()] == [True]
@@ -543,7 +544,7 @@ def test_a_rating_is_kept_at_once_with_its_turn_changed_and_taken_back(
 
 def test_what_is_bad_about_an_answer_is_kept_with_its_rating(page: Page, store: Store, told: list[str]) -> None:
     identity = asked(page, "two", asked(page, "one"))
-    _, number = rated(page, identity, 1, False)
+    _, number, _ = rated(page, identity, 1, False)
     group, *boxes = Ratings(page.kept).complain(identity, number, "wrong", "No.", "Yes.", by())
     assert group.visible is False and boxes == [None, None, "", ""]
     ((_, rating),) = store.ratings()
@@ -564,7 +565,7 @@ def test_what_the_page_should_never_send_does_nothing(page: Page, bot: FakeBot, 
     for index in (9, -1, -2, 10**30, [], "0", None, {"a": 1}, 1.5, [[0]]):
         assert all(skipped(values) for values in page.edit(identity, None, by(), edit(index, "new")))
         assert Ratings(page.kept).rate(identity, by(), gr.LikeData(None, {"index": index, "value": "", "liked": True})) == (
-            gr.skip(), gr.skip(),
+            gr.skip(), gr.skip(), gr.skip(),
         )  # fmt: skip
     for value in (5, None, ["new"], {"a": "new"}):
         edited(page, identity, 1, value)
@@ -606,17 +607,26 @@ def test_of_a_store_that_fails_the_page_says_so_and_goes_on(
     assert for_readers(StoreError("")) in told
 
 
-def test_questions_are_suggested_from_the_documents_and_after_an_answer_from_its_passages(
-    page: Page, bot: FakeBot
-) -> None:
-    words = "She went to Oslo, for the ship was in Oslo. "
-    bot.documents = Library(d=Document("d", "data/article.txt", "T", words))
+def test_questions_are_suggested_on_the_first_page_and_below_an_answer(page: Page, bot: FakeBot) -> None:
+    assert page.suggestions.first() == [], "nothing was published yet"
     examples = loaded(page, by())[CHAT]["examples"]
-    assert {"text": "What is said about Oslo?"} in examples and {"text": "Summarise it"} in examples
-    passage = Document("d", "data/article.txt", "T", "He saw the king of Lapland. We came to Lapland, and saw Lapland.")
-    bot.script = lambda _: iter([answer(Sentence("Said.", (), True), hits=(fakes.hit(passage),))])
+    assert [one["text"] for one in examples] == ["Summarise it", "Why “Anna sailed to”?"]
+    bot.script = lambda _: iter([answer(Sentence("Said.", (), True), hits=(hit(0, 27),))])
     *_, values = page.ask("one", "c", None, by())
-    assert values[CHAT]["value"][-1]["options"] == [{"value": "What is said about Lapland?"}]
+    assert values[CHAT]["value"][-1]["options"] == [{"value": "Why “Anna sailed to”?"}]
+
+
+def test_the_first_page_waits_a_little_for_its_questions_unless_something_is_asked(page: Page, bot: FakeBot) -> None:
+    written = threading.Event()
+    bot.question_for = lambda _: str(written.wait(10))  # type: ignore[method-assign]
+    first, second = page.load(by("ann")), page.load(by("ben"))
+    assert [one["text"] for one in next(first)[CHAT]["examples"]] == ["Summarise it"]
+    next(second)
+    list(page.ask("one", "c", None, by("ben")))
+    written.set()
+    ((chat, *_),) = first
+    assert [one["text"] for one in chat["examples"]] == ["Summarise it", "True"]
+    assert list(second) == []
 
 
 def test_the_first_page_says_what_can_be_asked_now(page: Page, bot: FakeBot) -> None:

@@ -116,7 +116,7 @@ def test_of_a_document_that_is_gone_passages_and_quotations_may_overlap() -> Non
 
 def test_without_hits_and_before_a_question() -> None:
     assert "No passage was found." in source(Turn(1, "Q", hits=()), DOCUMENTS)
-    assert Reader(opening(DOCUMENTS), skip="sheet").text == f"The documentTitleb.txt{TEXT}"
+    assert Reader(opening(DOCUMENTS), skip="sheet").text == f"Titleb.txt{TEXT}"
     assert "2 documents loaded: Title, Title" in opening(DOCUMENTS | {"e": DOCUMENT})
 
 

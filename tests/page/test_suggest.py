@@ -1,71 +1,118 @@
-"""Suggested questions: of sure names alone, from whatever text."""
+"""Suggested questions: written once for what was published, none that was asked or cited."""
 
-from fakes import answer, hit
-from hypothesis import given
-from hypothesis import strategies as st
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from fakes import CITATION, DOCUMENT, FakeBot, Library, answered
 from markup import asked
 
-from rag.page.suggest import AFTERWARDS, AT_THE_START, first_questions, names_in, next_questions
-from rag.server.records import Turn
-from rag.types import Document, Sentence
+from rag.errors import ModelError, StoreError
+from rag.page import suggest
+from rag.page.suggest import AFTERWARDS, AT_THE_START, Suggestions
+from rag.types import Citation, Document
 
-VOYAGE = (
-    "By then Anna Berg had met Tom in the Blue House. Snow fell on the Blue House in March. The ambassador to Norland "
-    "Peter Holm said so to Anna Berg on Monday, and the envoy to Norland Karin Holm was there on Monday. Western "
-    "sailors and other Western captains, and Western towns, knew of Tom. In autumn Anna Berg’s ship left for Oslo, and "
-    "nobody in Norland spoke of Oslo."
-)
-BAKERY = (
-    "In spring the bakers in Little Dunmore, who asked Mayor Ruth Okoye for flour, had none. The Scottish mills had none, and the "
-    "Scottish farms sold theirs to Velia. So Mayor Ruth Okoye wrote to friends in Velia, and to the Grain "
-    "Board. On Friday the Grain Board said that pro-Velian traders and Velian ships would come to Little Dunmore."
-)
+MANY = tuple(replace(CITATION, start=n, quote=f"Sentence {n}.") for n in range(8))
 
 
-def document(text: str, title: str = "A tale", titled: bool = True) -> Document:
-    return Document("d", "a.txt", title, text, titled=titled)
+class Bot(FakeBot):
+    """Has eight key sentences, and counts the questions that it writes."""
+
+    def __init__(self, *idle: str | None) -> None:
+        super().__init__()
+        self.idle = list(idle)
+        self.written: list[str] = []
+
+    def key_sentences(self, documents: object = (), count: int = 3) -> tuple[Citation, ...]:
+        return MANY[:count]
+
+    def question_for(self, quoted: Citation) -> str | None:
+        if self.idle:
+            return self.idle.pop(0)
+        self.written.append(quoted.quote)
+        return f"Q{quoted.start}?"
 
 
-def about(*names: str) -> list[str]:
-    return [f"What is said about {name}?" for name in names]
+def ready(bot: FakeBot) -> Suggestions:
+    suggestions = Suggestions(bot)
+    suggestions.renew()
+    assert suggestions.wait(10)
+    return suggestions
 
 
-def test_names_that_occur_by_themselves_are_asked_for() -> None:
-    one = {"d": document(VOYAGE)}
-    assert first_questions(one) == ["Summarise it", *about("Anna Berg", "the Blue House", "Tom")]
-    assert first_questions({"d": document(BAKERY)})[1:] == about("Little Dunmore", "the Grain Board", "Velia")
-    assert first_questions(one | {"e": Document("e", "b.txt", "B", "no names")})[0] == "Summarise “A tale”"
-    assert first_questions({}) == []
+def test_some_are_shown_at_the_start_and_some_afterwards() -> None:
+    suggestions = ready(Bot())
+    assert suggestions.first() == ["Summarise it", "Q0?", "Q1?", "Q2?"] and AT_THE_START == 4
+    assert len(suggestions.key_sentences) == suggest.KEY
+    turn = asked(answered("Said."))
+    assert suggestions.next([turn]) == ["Q1?", "Q2?", "Q3?"] and AFTERWARDS == 3, "the first is cited"
+    assert suggestions.next([replace(turn, question="Q2?")]) == ["Q1?", "Q3?", "Q4?"]
+    assert suggestions.next([]) == suggestions.next([replace(turn, answer=None)]) == []
 
 
-def test_neither_names_that_run_together_nor_adjectives_nor_days_nor_what_occurs_once() -> None:
-    assert names_in([VOYAGE]) == ["Anna Berg", "the Blue House", "Tom", "Oslo"]
-    assert names_in([BAKERY]) == ["Little Dunmore", "the Grain Board", "Velia"]
+def test_what_was_found_comes_before_other_documents() -> None:
+    bot = Bot()
+    bot.documents = Library(d=DOCUMENT, e=Document("e", "e.txt", "Other", "t"))
+    suggestions = ready(bot)
+    assert suggestions.first()[0] == "Summarise “Title”"
+    elsewhere = tuple(
+        (text, replace(one, doc_id="e") if one.start < 6 else one) for text, one in suggestions._suggested
+    )
+    suggestions._suggested = elsewhere
+    assert suggestions.next([asked(answered("Said."))]) == ["Q6?", "Q7?", "Q0?"]
 
 
-def test_a_title_of_its_own_is_a_name_that_need_occur_only_once() -> None:
-    text = "Much was written of Karin Holm. Others wrote of the sea."
-    assert first_questions({"d": document(text, "Karin Holm")})[1:] == about("Karin Holm")
-    assert first_questions({"d": document(text, "Karin Holm", titled=False)})[1:] == []
-    assert first_questions({"d": document(text, "Introduction")})[1:] == []
+def test_one_that_is_no_good_is_left_out_and_a_busy_model_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    suggestions = ready(Bot("", None, None, "Q9?", "Q9?"))
+    assert suggestions.first() == ["Summarise it", "Q9?", "Q3?", "Q4?"] and waited == [suggest._IDLE] * 2
 
 
-def test_a_text_in_another_language_has_no_names_for_english_questions() -> None:
-    assert names_in(["Er kam in das Haus, und sie war in dem Haus. Dann war er in dem Garten, in dem Garten."]) == []
+def test_what_is_published_next_has_its_own_and_keeps_what_was_written_already() -> None:
+    bot = Bot()
+    suggestions = ready(bot)
+    suggestions.renew()
+    assert len(bot.written) == len(MANY)
+    bot.documents = Library(d=DOCUMENT)
+    suggestions.renew()
+    assert suggestions.wait(10) and len(bot.written) == len(MANY)
+    assert suggestions.first() == ["Summarise it", "Q0?", "Q1?", "Q2?"]
 
 
-def test_after_an_answer_names_are_offered_that_nobody_spoke_of() -> None:
-    turn = asked(answer(Sentence("They met in Oslo.", (), True), hits=(hit(document(VOYAGE)),)))
-    assert next_questions([turn]) == about("Anna Berg", "the Blue House", "Tom")
-    assert next_questions([]) == next_questions([Turn(1, "Q", state="failed")]) == []
+def test_writing_ends_where_something_else_is_published() -> None:
+    bot, at_work, go_on = Bot(), threading.Event(), threading.Event()
+
+    def question_for(quoted: Citation) -> str:
+        at_work.set()
+        assert go_on.wait(10)
+        return f"{len(bot.documents)} at {quoted.start}?"
+
+    bot.question_for = question_for  # type: ignore[method-assign]
+    suggestions = Suggestions(bot)
+    suggestions.renew()
+    assert at_work.wait(10)
+    bot.documents = Library(d=DOCUMENT, e=Document("e", "e.txt", "Other", "t"))
+    suggestions.renew()
+    go_on.set()
+    assert suggestions.wait(10)
+    assert {text.partition(" ")[0] for text, _ in suggestions._suggested} == {"2"}
 
 
-def test_no_word_is_in_two_suggestions_and_no_name_is_endless() -> None:
-    once = f"that of Anna Berg, of Anna Lind, of Ben, of {'Z' * 100}, of {'Cleo ' * 5}and of the sea. "
-    assert names_in([once * 2]) == ["Anna Berg", "Ben"]
+@pytest.mark.parametrize("method", ["question_for", "key_sentences"])
+def test_a_model_or_an_index_that_fails_leaves_the_page_without(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = Bot()
 
+    def fail(*_: object, **__: object) -> str:
+        raise ModelError("No model.") if method == "question_for" else StoreError("Damaged.")
 
-@given(st.text())
-def test_any_text_gives_a_few_questions(text: str) -> None:
-    assert len(first_questions({"d": document(text, text)})) <= AT_THE_START
-    assert len(next_questions([asked(answer(hits=(hit(document(text)),)))])) <= AFTERWARDS
+    monkeypatch.setattr(bot, method, fail)
+    suggestions = Suggestions(bot)
+    if method == "key_sentences":
+        with pytest.raises(StoreError):
+            suggestions.renew()
+    else:
+        suggestions.renew()
+        assert suggestions.wait(10)
+    assert suggestions.first() == ["Summarise it"]
