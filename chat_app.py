@@ -19,9 +19,10 @@ from rag.server.app import build_app
 from rag.server.document_editor import DocumentEditor
 from rag.server.export import download_routes
 from rag.server.log import start_logging
+from rag.server.move import move_store
 from rag.server.serve import listen, make_server
 from rag.server.service import Service
-from rag.server.store import FILE, Store
+from rag.server.store import Store, open_store
 from rag.server.users import add_user
 from rag.settings import ServerSettings, read_server_settings
 
@@ -37,7 +38,7 @@ def make_app(
 
     `load_embedder` and `published` serve documents that are added in the page (rag/server/document_editor.py).
     """
-    service = Service(bot, settings)
+    service = Service(bot, settings, store.cluster)
     blocks = build_page(service, store, settings, DocumentEditor(settings, load_embedder, published=published))
     theme = gr.themes.Default(primary_hue="blue", font=("system-ui", "sans-serif"), font_mono="monospace")
     return build_app(service, store, blocks, settings, routes=download_routes(store), theme=theme, head=head())
@@ -47,17 +48,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page, over a new index if there is no sound one; returns the exit code."""
     parser = argparse.ArgumentParser(description="Ask the documents in a page; the settings are RAG_* variables.")
     parser.add_argument("--add-user", metavar="NAME", help="add a user to the file RAG_USERS, and end")
-    name = parser.parse_args(argv).add_user
+    parser.add_argument(
+        "--move-store", action="store_true", help="copy the store of RAG_STORE into the empty RAG_DATABASE, and end"
+    )
+    arguments = parser.parse_args(argv)
     try:
         settings = read_server_settings()
-        if name:
-            return _add_user(settings, name)
+        if arguments.add_user:
+            return _add_user(settings, arguments.add_user)
+        if arguments.move_store:
+            print(move_store(settings))
+            return 0
         start_logging(settings)
         with listen(settings) as listener:
             if not is_sound(settings.index) and (code := ingest_main([])) and not is_sound(settings.index):
                 return code
             with (
-                Store(settings.store / FILE) as store,
+                open_store(settings) as store,
                 terminal_progress() as progress,
                 Chatbot.open(settings, progress=progress) as bot,
             ):

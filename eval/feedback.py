@@ -27,7 +27,9 @@ OPEN = "questions.draft.jsonl"
 def main(options: argparse.Namespace) -> int:
     """Write the set and say what is in it. Raises RagError as `write_set` does."""
     settings, out = read_server_settings(), options.out
-    scored, left = write_set(options.store or settings.store, settings.index, out)
+    scored, left = write_set(
+        options.store or settings.database.get_secret_value() or settings.store, settings.index, out
+    )
     print(f"Ratings: {scored + left}, of which {scored} can be scored")
     if scored:
         print(f"Questions: {out / QUESTIONS}")
@@ -42,8 +44,10 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def write_set(store: Path, index: Path, out: Path) -> tuple[int, int]:
-    """Write the ratings in the page's folder `store`, and the documents of `index`, into the folder `out`.
+def write_set(store: Path | str, index: Path, out: Path) -> tuple[int, int]:
+    """Write the ratings of the page, and the documents of `index`, into the folder `out`.
+
+    `store` is the page's folder, or the address of its database.
 
     Returns how many ratings can be scored, and how many a person must complete first.
     Raises RagError; ReportError if there are no ratings, and if `out` has such files
@@ -70,15 +74,16 @@ def write_set(store: Path, index: Path, out: Path) -> tuple[int, int]:
     return len(scored), len(left)
 
 
-def _ratings(store: Path) -> list[tuple[int, Rating]]:
-    path = store / FILE
+def _ratings(store: Path | str) -> list[tuple[int, Rating]]:
+    place = store / FILE if isinstance(store, Path) else store
     ratings = []
-    if path.is_file():
-        with Store(path) as opened:
+    if isinstance(place, str) or place.is_file():
+        with Store(place) as opened:
             ratings = list(opened.ratings())
     if not ratings:
+        where = repr(str(place)) if isinstance(place, Path) else "the database of RAG_DATABASE"
         raise ReportError(
-            f"There are no ratings in {str(path)!r}; rate answers in the page, or name its folder with --store."
+            f"There are no ratings in {where}; rate answers in the page, or name its folder with --store."
         )
     return ratings
 

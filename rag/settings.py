@@ -73,6 +73,11 @@ class ServerSettings(Settings):
     store: Path = Field(
         Path("store"), description="The folder of conversations, ratings and documents added in the page."
     )
+    database: SecretStr = Field(
+        SecretStr(""),
+        description="A PostgreSQL database that several copies of the page share, in place of the store's file: "
+        "postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
+    )
     add_documents: bool | None = Field(
         None, description="Whether documents may be added and removed in the page; unset: only on this machine."
     )

@@ -55,12 +55,12 @@ def sea(question: str) -> Iterator[Event]:
 
 
 @contextmanager
-def serving_page(folder: Path, **changes: object) -> Iterator[tuple[FakeBot, str]]:
-    """The page on a free port with these settings, and its bot."""
+def serving_page(folder: Path, place: str = "", **changes: object) -> Iterator[tuple[FakeBot, str]]:
+    """The page on a free port with these settings, and its bot; its store is in the folder, or the database `place`."""
     usual = {"store": folder, "index": folder / "index", "per_minute": 0, "at_once": 20}
     settings = ServerSettings(_env_file=None, host="127.0.0.1", port=0, **usual | changes)  # type: ignore[arg-type]
     bot = FakeBot(sea, sea=ARTICLE)
-    with Store(folder / "page.sqlite") as store, listen(settings) as listener:
+    with Store(place or folder / "page.sqlite") as store, listen(settings) as listener:
         server = make_server(make_app(bot, store, settings))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

@@ -7,9 +7,17 @@ from shutil import copytree
 
 import pytest
 from fakes import ANIMALS, EMBEDDER, publish, write
+from postgres import address, cluster, database, own_postgres, postgres  # noqa: F401 - fixtures
 
 from rag.index.index import Index, open_index
 from rag.settings import ServerSettings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs PostgreSQL starts processes."""
+    for item in items:
+        if {"postgres", "own_postgres"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

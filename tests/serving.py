@@ -28,6 +28,8 @@ from rag.settings import ServerSettings, Settings
 class MemoryStore:
     """Sessions in a dictionary."""
 
+    cluster = None
+
     def __init__(self) -> None:
         self.users: dict[str, str] = {}
 
@@ -60,8 +62,9 @@ def make_blocks(service: Service) -> gr.Blocks:
 
 
 def make_app(bot: FakeBot, settings: Settings, store: MemoryStore | None = None) -> FastAPI:
-    service = Service(bot, settings)
-    return build_app(service, store or MemoryStore(), make_blocks(service), settings)
+    store = store or MemoryStore()
+    service = Service(bot, settings, store.cluster)
+    return build_app(service, store, make_blocks(service), settings)
 
 
 @contextmanager
@@ -178,6 +181,10 @@ class Line:
 
     def mend(self) -> None:
         self._is_up = True
+
+    def lead_to(self, host: str, port: int) -> None:
+        """Lead new connections to another server, as a proxy does when one is gone."""
+        self._target = host, port
 
     def close(self) -> None:
         self.cut()

@@ -15,6 +15,7 @@ import chat_app
 from chat_app import main, make_app
 from rag import Chatbot
 from rag.errors import ModelError
+from rag.server.records import Turn
 from rag.server.serve import listen
 from rag.server.store import Store
 from rag.server.users import Users
@@ -80,6 +81,20 @@ def test_a_user_is_added(
     assert main(["--add-user", "ann"]) == 0
     assert "ann" in (tmp_path / "users.txt").read_text(encoding="utf-8")
     assert Users(tmp_path / "users.txt")
+
+
+def test_a_store_is_moved_by_one_command(
+    settings: Settings, address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["--move-store"]) == 1
+    assert "set RAG_DATABASE to the one" in capsys.readouterr().err
+    monkeypatch.setenv("RAG_DATABASE", address)
+    with Store(settings.store / "page.sqlite") as store:
+        store.write("ann", "c", [Turn(1, "Who?", state="done")])
+    assert main(["--move-store"]) == 0
+    assert capsys.readouterr().out.startswith("Copied 1 conversations and 0 ratings from")
+    with Store(address) as store:
+        assert store.read("ann", "c") == (Turn(1, "Who?", state="done"),)
 
 
 CTRL_C = """

@@ -23,9 +23,9 @@ from rag.page.markup import count
 from rag.page.rating import turn_at
 from rag.page.source import opening, source
 from rag.page.suggest import Suggestions
-from rag.server.answering import Answering, Progress, Running
+from rag.server.answering import Answering, UnderWay
 from rag.server.gradio_calls import Click, click_of, conversation_id
-from rag.server.records import history_of
+from rag.server.records import Progress, history_of
 from rag.server.service import Service
 from rag.server.store import Store
 from rag.settings import ServerSettings
@@ -131,7 +131,7 @@ class Page:
         yield from self._follow(running, identity, request, box="", opened=False)
 
     def _follow(
-        self, running: Running, identity: str, request: gr.Request, box: str | None = None, opened: bool = True
+        self, running: UnderWay, identity: str, request: gr.Request, box: str | None = None, opened: bool = True
     ) -> Iterator[Values]:
         """The values as the answer grows, while no other event shows something else.
 

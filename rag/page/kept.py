@@ -70,7 +70,7 @@ class Kept:
     def turns(self, owner: str, identity: str) -> Turns:
         """Those of the conversation as they are now."""
         running = self._answering.under_way(owner, identity)
-        return running.turns if running else read(lambda: self.store.read(owner, identity) or (), ())
+        return read(lambda: running.turns if running else self.store.read(owner, identity) or (), ())
 
     def conversations(self, owner: str) -> list[ConversationSummary]:
         """Those of the owner, the newest first."""

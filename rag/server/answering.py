@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import replace
 
-from rag.errors import RagError, for_readers
+from rag.errors import RagError, StoreError, for_readers
+from rag.server.elsewhere import Elsewhere, SharedAnswers
 from rag.server.log import reason
-from rag.server.records import Turn, advance, end, history_of
+from rag.server.records import Progress, Turn, advance, end, history_of
 from rag.server.service import Service
 from rag.server.store import Store
 
@@ -21,27 +22,16 @@ _LOG = logging.getLogger(__name__)
 Turns = tuple[Turn, ...]
 
 
-@dataclass(frozen=True)
-class Progress:
-    """The turns of a conversation as they are now.
-
-    `warning` is what its reader should know beside them, for example that they could not be kept.
-    """
-
-    turns: Turns
-    is_over: bool = False
-    warning: str = ""
-
-
 class Running:
     """An answer under way, which several may follow. Thread-safe."""
 
-    def __init__(self, turns: Turns, replaced: Turns = ()) -> None:
+    def __init__(self, turns: Turns, replaced: Turns = (), token: bytes | None = None) -> None:
         """`turns` are those of the conversation, that of the answer last.
 
-        It takes the place of those `replaced`.
+        It takes the place of those `replaced`. Other copies of the server know it by the `token`.
         """
         self.replaced = replaced
+        self.token = token
         self._changed = threading.Condition()
         self._progress = Progress(turns)
         self._is_ending = False
@@ -92,12 +82,19 @@ class Running:
             self._changed.notify_all()
 
 
+UnderWay = Running | Elsewhere
+"""An answer under way, here or in another copy of the server."""
+
+
 class Answering:
     """Asks for the page; at most one answer is under way in each conversation. Thread-safe."""
 
     def __init__(self, service: Service, store: Store) -> None:
         self._service = service
         self._store = store
+        self._shared = SharedAnswers(service.cluster) if service.cluster else None
+        if service.cluster:
+            service.cluster.on_beat(self._beat)
         self._running: dict[tuple[str, str], Running] = {}
         self._beginning = threading.Lock()
         self._keeping = threading.Lock()
@@ -110,10 +107,19 @@ class Answering:
 
         It takes the place of the turns that are `replaced`, unless it is refused or stopped before anything is found.
         """
+        if turns and turns[-1].state == "running":  # They were read before that answer ended, and would undo its end.
+            return None
         turn = Turn(number=turns[-1].number + 1 if turns else 1, question=question)
-        running = Running((*turns, turn), replaced)
+        token = None
+        if self._shared:
+            try:
+                if not (token := self._shared.begin(owner, conversation, turn)):
+                    return None
+            except StoreError:  # It is told when the question is counted, or when the answer is kept.
+                pass
+        running = Running((*turns, turn), replaced, token)
         with self._beginning:
-            if self.under_way(owner, conversation):
+            if (owner, conversation) in self._running:
                 return None
             self._running[owner, conversation] = running
 
@@ -123,19 +129,29 @@ class Answering:
         threading.Thread(target=answer, name="answer", daemon=True).start()
         return running
 
-    def under_way(self, owner: str, conversation: str) -> Running | None:
-        """The answer under way in the conversation."""
-        return self._running.get((owner, conversation))
+    def under_way(self, owner: str, conversation: str) -> UnderWay | None:
+        """The answer under way in the conversation, here or in another copy of the server."""
+        if (running := self._running.get((owner, conversation))) or not self._shared:
+            return running
+        with suppress(StoreError):  # It is told when the conversation is read.
+            if turn := self._shared.find(owner, conversation):
+                return Elsewhere(self._shared, self._store, owner, conversation, turn)
+        return None
 
     def stop(self, owner: str, conversation: str) -> None:
-        """End the answer under way, at once for its readers."""
-        if running := self.under_way(owner, conversation):
+        """End the answer under way: at once, or soon if another copy gives it."""
+        if running := self._running.get((owner, conversation)):
             self._end(owner, conversation, running, end(running.turns[-1], stopped=True))
+        elif self._shared:
+            with suppress(StoreError):  # It is logged, and the answer is shown to go on.
+                self._shared.stop(owner, conversation)
 
     def _answer(
         self, owner: str, conversation: str, running: Running, documents: Sequence[str], request_id: str
     ) -> None:
         *before, turn = running.turns
+        if running.token and not running.replaced:  # If this copy dies, another has the question.
+            self._keep_found(owner, conversation, running)
         asking = self._service.ask(
             owner, turn.question, history_of(before), documents, channel="page", request_id=request_id
         )
@@ -157,19 +173,36 @@ class Answering:
             turn = replace(turn, state="failed", note="Something went wrong. Ask again, or start the page anew.")
         self._end(owner, conversation, running, turn)
 
-    def _end(self, owner: str, conversation: str, running: Running, turn: Turn) -> None:
+    def _end(self, owner: str, conversation: str, running: Running, turn: Turn, is_lost: bool = False) -> None:
         if not running.take_end():
             return
         *before, _ = running.turns
-        if running.replaced and turn.hits is None:
+        if is_lost:
+            turns, warning = (*before, turn), turn.note
+        elif running.replaced and turn.hits is None:
             turns, warning = (*before, *running.replaced), turn.note
         else:
             turns = (*before, turn)
             with self._keeping:
                 warning = self._keep(owner, conversation, turns)
+        if self._shared and running.token:
+            with suppress(StoreError):  # Without heartbeats it is over for the others in a moment, too.
+                self._shared.end(owner, conversation, running.token)
         with self._beginning:
             del self._running[owner, conversation]
         running.end(turns, warning)
+
+    def _beat(self) -> None:
+        """Show the answers under way to the other copies, which may have stopped them."""
+        for (owner, conversation), running in list(self._running.items()):
+            if not (self._shared and running.token) or running.is_ending:
+                continue
+            turn = running.turns[-1]
+            said = self._shared.show(owner, conversation, running.token, turn)
+            if said == "stopped":
+                self._end(owner, conversation, running, end(turn, stopped=True))
+            elif said == "lost" and not running.is_ending:  # This copy was taken for dead.
+                self._end(owner, conversation, running, end(turn, stopped=False), is_lost=True)
 
     def _keep_found(self, owner: str, conversation: str, running: Running) -> None:
         """Keep what there is, so that a server that dies loses no question."""

@@ -51,7 +51,7 @@ def build_app(
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)
     proxies, visitors = Proxies(settings.proxies), service.visitors
-    sign_in = SignIn(Users(settings.users), store, proxies) if settings.users else None
+    sign_in = SignIn(Users(settings.users), store, proxies, service.cluster) if settings.users else None
     uploads = Uploads(blocks, settings.upload_mb, visitors.key)
     app.router.routes.extend([*routes, *uploads.routes(), *mcp_routes(mcp)])
     app.router.routes.extend(sign_in.routes() if sign_in else ())

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.errors import RagError, SettingsError
+from rag.errors import RagError, SettingsError, StoreError
 from rag.server.limits import OftenError, Visitors, network
 
 COOKIE = "rag_owner"
@@ -22,6 +22,8 @@ PUBLIC = ("/login", "/logout", "/health", "/ready", "/metrics", "/favicon.ico")
 """What is answered to everybody."""
 FOR_PROGRAMS = ("/api/", "/mcp", "/v1/")
 """What programs call, which keep no cookies."""
+RELOAD = "5"
+"""Seconds after which a browser loads the page again if the store could not be read."""
 _OWNER = "rag.owner"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _OURS = re.compile(rf"({COOKIE}|{SESSION})=[A-Za-z0-9_-]{{1,100}}".encode())
@@ -117,6 +119,8 @@ class Identify:
                 user = await self._authenticate(request)
             except RagError as error:
                 status, sentence, headers = refusal(error)
+                if isinstance(error, StoreError) and scope["path"] == "/":  # The page comes by itself when it can.
+                    headers = {**headers, "Refresh": RELOAD}
                 await JSONResponse({"error": sentence}, status, headers=headers)(scope, receive, send)
                 return
             if user is None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import Protocol
 
 from rag.errors import BusyError
 
@@ -19,6 +20,22 @@ class OftenError(BusyError):
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class Limit(Protocol):
+    """At most so many times for each key within some seconds. Thread-safe."""
+
+    def check(self, key: str) -> None:
+        """Raises OftenError, with the seconds to wait, if one more for `key` is too many."""
+        ...
+
+    def take(self, key: str) -> None:
+        """Count one for `key`. Raises OftenError as `check` does."""
+        ...
+
+    def give_back(self, key: str) -> None:
+        """Forget the last one for `key`."""
+        ...
 
 
 class RateLimit:
@@ -36,7 +53,7 @@ class RateLimit:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()  # The key that was counted last is the last.
 
     def check(self, key: str) -> None:
-        """Raises OftenError, with the seconds to wait, if one more for `key` is too many."""
+        """Raises OftenError if one more for `key` is too many."""
         with self._lock:
             self._recent(key, self._clock())
 
@@ -69,13 +86,35 @@ class RateLimit:
         if not times:
             self._times.pop(key, None)
         if self._most and len(times) >= self._most:
-            wait = max(1, math.ceil(times[0] + self._seconds - now))
-            raise OftenError(
-                f"{self._most:,} {self._what} within {self._seconds:g} seconds are allowed; "
-                f"try again in {wait} second{'s' * (wait > 1)}.",
-                wait,
-            )
+            raise too_often(self._most, self._what, self._seconds, times[0] + self._seconds - now)
         return times
+
+
+def too_often(most: int, what: str, seconds: float, left: float) -> OftenError:
+    """The error that says what is allowed, and after how many seconds, `left`."""
+    wait = max(1, math.ceil(left))
+    return OftenError(
+        f"{most:,} {what} within {seconds:g} seconds are allowed; try again in {wait} second{'s' * (wait > 1)}.", wait
+    )
+
+
+class Known:
+    """The pairs of two texts that were seen; those unseen for longest are forgotten. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pairs: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def __contains__(self, pair: tuple[str, str]) -> bool:
+        return pair in self._pairs
+
+    def add(self, pair: tuple[str, str]) -> None:
+        """It was seen now."""
+        with self._lock:
+            self._pairs[pair] = None
+            self._pairs.move_to_end(pair)
+            while len(self._pairs) > _REMEMBERED:
+                self._pairs.popitem(last=False)
 
 
 class Visitors:

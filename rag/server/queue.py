@@ -3,6 +3,7 @@
 import itertools
 import threading
 from bisect import insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rag.errors import BusyError
@@ -20,12 +21,37 @@ class Ticket:
     owner: str
 
 
+@dataclass(frozen=True)
+class Rules:
+    """`at_once` tickets are served; `longest` may wait, half of them of one owner."""
+
+    at_once: int
+    longest: int
+
+    def admit(self, owner: str, served: Sequence[Ticket], waiting: Sequence[Ticket]) -> None:
+        """Raises BusyError if the queue or the owner's half is full."""
+        if len(served) < self.at_once:
+            return
+        if len(waiting) >= self.longest:
+            raise BusyError(f"{len(waiting):,} questions are waiting already; ask again in a minute.")
+        if (own := sum(ticket.owner == owner for ticket in waiting)) >= (self.longest + 1) // 2:
+            raise BusyError(f"{own:,} questions of yours are waiting already; wait for their answers.")
+
+    def turn(self, owner: str, number: int, tickets: Iterable[Ticket]) -> int:
+        """The turn of a new ticket, later for each that its owner has among `tickets`.
+
+        Each of those lets as many others pass as there is room for. So everybody's first question is answered before
+        anybody's second, and yet nobody waits for newcomers without end.
+        """
+        own = [ticket.turn for ticket in tickets if ticket.owner == owner]
+        return max(number + len(own) * (self.at_once + self.longest), *(turn + 1 for turn in own), 0)
+
+
 class Queue:
-    """Serves `at_once` tickets; `longest` may wait, half of them of one owner. Thread-safe."""
+    """The queue of one process. Thread-safe."""
 
     def __init__(self, at_once: int, longest: int) -> None:
-        self._at_once = at_once
-        self._longest = longest
+        self._rules = Rules(at_once, longest)
         self._changed = threading.Condition()
         self._numbers = itertools.count()
         self._waiting: list[Ticket] = []  # Sorted.
@@ -44,14 +70,9 @@ class Queue:
     def join(self, owner: str) -> Ticket:
         """A ticket, for `leave`. Raises BusyError if the queue or the owner's half is full."""
         with self._changed:
-            if len(self._served) >= self._at_once:
-                waiting, own = len(self._waiting), sum(ticket.owner == owner for ticket in self._waiting)
-                if waiting >= self._longest:
-                    raise BusyError(f"{waiting:,} questions are waiting already; ask again in a minute.")
-                if own >= (self._longest + 1) // 2:
-                    raise BusyError(f"{own:,} questions of yours are waiting already; wait for their answers.")
+            self._rules.admit(owner, self._served, self._waiting)
             number = next(self._numbers)
-            ticket = Ticket(self._turn(owner, number), number, owner)
+            ticket = Ticket(self._rules.turn(owner, number, (*self._served, *self._waiting)), number, owner)
             insort(self._waiting, ticket)
             self._advance()
             return ticket
@@ -77,16 +98,7 @@ class Queue:
     def _position(self, ticket: Ticket) -> int:
         return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
 
-    def _turn(self, owner: str, number: int) -> int:
-        """The turn of a new ticket: later for each that its owner has already.
-
-        Each of those lets as many others pass as there is room for. So everybody's first question is answered before
-        anybody's second, and yet nobody waits for newcomers without end.
-        """
-        own = [ticket.turn for ticket in (*self._served, *self._waiting) if ticket.owner == owner]
-        return max(number + len(own) * (self._at_once + self._longest), *(turn + 1 for turn in own), 0)
-
     def _advance(self) -> None:
-        while self._waiting and len(self._served) < self._at_once:
+        while self._waiting and len(self._served) < self._rules.at_once:
             self._served.append(self._waiting.pop(0))
         self._changed.notify_all()

@@ -63,6 +63,18 @@ def end(turn: Turn, stopped: bool) -> Turn:
     return replace(turn, state="failed", note=INCOMPLETE["broke off"])
 
 
+@dataclass(frozen=True)
+class Progress:
+    """The turns of a conversation as they are now.
+
+    `warning` is what its reader should know beside them, for example that they could not be kept.
+    """
+
+    turns: tuple[Turn, ...]
+    is_over: bool = False
+    warning: str = ""
+
+
 def history_of(turns: Sequence[Turn]) -> list[tuple[str, str]]:
     """The last (question, answer) pairs, which a further question may point back at."""
     told = [turn for turn in turns if turn.text and turn.state in ("done", "stopped")][-bounds.TURNS :]
@@ -100,9 +112,11 @@ def to_bytes(record: Turn | Rating) -> bytes:
     return json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def read_turn(stored: bytes) -> Turn | None:
-    """The turn, or None if unreadable. One that was left running broke off."""
+def read_turn(stored: bytes, is_under_way: bool = False) -> Turn | None:
+    """The turn, or None if unreadable. One that runs broke off, unless it `is_under_way`."""
     turn = _read(_TURN, stored, "turn")
+    if is_under_way:
+        return turn
     return end(replace(turn, ahead=0), stopped=False) if turn and turn.state == "running" else turn
 
 

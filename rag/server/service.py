@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from rag.chatbot import Chatbot, checked
 from rag.errors import ModelError, RagError
 from rag.langchain_adapter import History
+from rag.server.cluster import Cluster
 from rag.server.limits import RateLimit, Visitors
 from rag.server.log import Monitor, Record, make_request_id, reason
-from rag.server.queue import Queue, Ticket
+from rag.server.queue import Ticket
+from rag.server.shared import queue, rate_limit
 from rag.settings import ServerSettings
 from rag.types import Event, Evidence
 
@@ -37,17 +39,19 @@ ServiceEvent = Event | Waiting
 class Service:
     """Lets each question search at once and reach the model in its turn. Thread-safe."""
 
-    def __init__(self, bot: Chatbot, settings: ServerSettings) -> None:
+    def __init__(self, bot: Chatbot, settings: ServerSettings, cluster: Cluster | None = None) -> None:
+        """Questions are counted for all copies if there is a `cluster`."""
         self.bot = bot
         self.settings = settings
-        self.queue = Queue(settings.at_once, settings.queue)
+        self.cluster = cluster
+        self.queue = queue(cluster, settings.at_once, settings.queue)
         self.visitors = Visitors()
         self.monitor = Monitor(settings)
         self.monitor.gauge("rag_waiting", "Questions that wait for the model.", lambda: self.queue.waiting)
         self.monitor.gauge("rag_running", "Questions that are being answered.", lambda: self.queue.running)
         self.monitor.gauge("rag_documents", "Documents in the index.", lambda: len(bot.documents))
         self.monitor.gauge("rag_passages", "Passages in the index.", lambda: bot.passages)
-        self._rate_limit = RateLimit(settings.per_minute, "questions")
+        self._rate_limit = rate_limit(cluster, "questions", settings.per_minute, "questions")
         self._draft_limit = RateLimit(1, "drafts", DRAFTS)
         self._reading = threading.Lock()
         self._checking = threading.Lock()

@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
@@ -17,8 +18,10 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from rag.errors import RagError
+from rag.server.cluster import Cluster
 from rag.server.identity import SESSION, Proxies, cookie, refusal
-from rag.server.limits import OftenError, RateLimit
+from rag.server.limits import Limit, OftenError
+from rag.server.shared import known, rate_limit
 from rag.server.store import Store
 from rag.server.users import LONGEST_PASSWORD, NAME, Users
 
@@ -40,18 +43,19 @@ FORM = 4_096
 _GIVEN = 1_000
 """Characters of the header that carries a name and a password."""
 _FORM_TYPE = "application/x-www-form-urlencoded"
-_KNOWN, _REMEMBERED = 10_000, 1_000
-_Counted = list[tuple[RateLimit, str]]
+_REMEMBERED = 1_000
+_Counted = list[tuple[Limit, str]]
 
 
 class SignIn:
     """The form at /login, and authentication by its session, by Basic or by a key."""
 
-    def __init__(self, users: Users, store: Store, proxies: Proxies) -> None:
+    def __init__(self, users: Users, store: Store, proxies: Proxies, cluster: Cluster | None = None) -> None:
+        """Wrong passwords are counted for all copies if there is a `cluster`."""
         self._proxies = proxies
         self._users = users
         self._store = store
-        self._passwords = Passwords(users)
+        self._passwords = Passwords(users, Guesses(cluster))
 
     async def authenticate(self, request: Request) -> str | None:
         """The user whose session, or name and password, the request carries.
@@ -60,12 +64,19 @@ class SignIn:
         """
         address = self._proxies.address(request)
         token = request.cookies.get(SESSION, "")
-        user = await to_thread.run_sync(self._store.session_user, token) if token else None
-        if user is not None and user in self._users:
-            self._passwords.guesses.know(address, user)
+        user = await to_thread.run_sync(self._session_user, token, address) if token else None
+        if user is not None:
             return user
         given = _given(request.headers.get("authorization", ""))
         return given[0] if given and await self._passwords.admit(address, *given) else None
+
+    def _session_user(self, token: str, address: str) -> str | None:
+        """Who has signed in at this address, if there still is such a user."""
+        user = self._store.session_user(token)
+        if user is None or user not in self._users:
+            return None
+        self._passwords.guesses.know(address, user)
+        return user
 
     def routes(self) -> list[Route]:
         """GET and POST /login, POST /logout."""
@@ -108,9 +119,10 @@ class SignIn:
 class Passwords:
     """Checks passwords, a few at a time, and remembers for a while which were right."""
 
-    def __init__(self, users: Users) -> None:
-        self.guesses = Guesses()
+    def __init__(self, users: Users, guesses: "Guesses") -> None:
+        self.guesses = guesses
         self._users = users
+        self._counting = ThreadPoolExecutor(CHECKS, "guesses")  # What is counted may be in a database.
         self._pool = ThreadPoolExecutor(CHECKS, "bcrypt")
         self._checks: dict[bytes, Future[bool]] = {}
         self._key = secrets.token_bytes(32)
@@ -124,18 +136,24 @@ class Passwords:
         # With the hash that is stored, so that a changed password counts at once.
         whole = "\0".join((address, name, self._users.stored(name), password))
         digest = hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), key=self._key).digest()
-        self.guesses.check(address, name)
+        await to_thread.run_sync(self.guesses.check, address, name)
         if self._believed.get(digest, 0.0) > time.monotonic():
             return True
         check = self._checks.get(digest) or self._begin(digest, address, name, password)
         return await asyncio.shield(asyncio.wrap_future(check))  # Others may wait for the same one.
 
     def _begin(self, digest: bytes, address: str, name: str, password: str) -> Future[bool]:
-        if len(self._checks) >= WAITING and not self.guesses.knows(address, name):
-            raise OftenError("Many people are signing in; try again in 5 seconds.", 5)
-        counted = self.guesses.take(address, name)  # Now, or else many at once would all pass before one is wrong.
+        is_late = len(self._checks) >= WAITING
+        check = self._checks[digest] = Future[bool]()
+        check.add_done_callback(lambda _: self._checks.pop(digest, None))
 
-        def check() -> bool:
+        def count() -> None:
+            if is_late and not self.guesses.knows(address, name):
+                raise OftenError("Many people are signing in; try again in 5 seconds.", 5)
+            counted = self.guesses.take(address, name)  # Now, or else many at once would all pass before one is wrong.
+            self._pool.submit(_into, check, lambda: compare(counted))
+
+        def compare(counted: _Counted) -> bool:
             if not self._users.admits(name, password):
                 return False
             for limit, key in counted:
@@ -147,9 +165,17 @@ class Passwords:
                     self._believed.popitem(last=False)
             return True
 
-        future = self._checks[digest] = self._pool.submit(check)
-        future.add_done_callback(lambda _: self._checks.pop(digest, None))
-        return future
+        self._counting.submit(_into, check, count)
+        return check
+
+
+def _into(check: Future[bool], work: Callable[[], bool | None]) -> None:
+    """Settle the check with what the work finds, unless that is None, or its error."""
+    try:
+        if (found := work()) is not None:
+            check.set_result(found)
+    except BaseException as error:  # noqa: BLE001 - it is raised where the check is waited for
+        check.set_exception(error)
 
 
 class Guesses:
@@ -163,12 +189,12 @@ class Guesses:
     ago: what is let in would tell which one is right.
     """
 
-    def __init__(self) -> None:
-        self._pairs = RateLimit(TRIES, "wrong passwords")
-        self._addresses = RateLimit(ADDRESS_TRIES, "wrong passwords")
-        self._names = RateLimit(NAME_TRIES, "wrong passwords")
+    def __init__(self, cluster: Cluster | None = None) -> None:
+        self._pairs = rate_limit(cluster, "pair", TRIES, "wrong passwords")
+        self._addresses = rate_limit(cluster, "address", ADDRESS_TRIES, "wrong passwords")
+        self._names = rate_limit(cluster, "name", NAME_TRIES, "wrong passwords")
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known = known(cluster)
 
     def check(self, address: str, name: str) -> None:
         """Raises OftenError if one more would be one too many."""
@@ -189,12 +215,8 @@ class Guesses:
         return (address, name) in self._known
 
     def know(self, address: str, name: str) -> None:
-        """The name has signed in from the address; those unseen for longest are forgotten."""
-        with self._lock:
-            self._known[address, name] = None
-            self._known.move_to_end((address, name))
-            while len(self._known) > _KNOWN:
-                self._known.popitem(last=False)
+        """The name has signed in from the address."""
+        self._known.add((address, name))
 
     def _limits(self, address: str, name: str) -> _Counted:
         pair = self._pairs, f"{address} {name}"

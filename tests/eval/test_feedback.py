@@ -69,6 +69,20 @@ def read(settings: Settings) -> tuple[list[Question], dict[str, Document]]:
 
 
 @pytest.mark.slow
+def test_the_ratings_in_a_database_become_a_set_too(
+    settings: Settings, documents: dict[str, Document], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_DATABASE", address)
+    with pytest.raises(ReportError, match="There are no ratings in the database of RAG_DATABASE; rate answers"):
+        main(Namespace(store=None, out=OUT))
+    cat = answered("When does it eat?", "It eats at night.", documents["cat"], "It eats at night.")
+    with Store(address) as store:
+        store.rate("owner", good(cat))
+    assert main(Namespace(store=None, out=OUT)) == 0
+    assert [one["question"] for one in lines("questions.jsonl")] == ["When does it eat?"]
+
+
+@pytest.mark.slow
 def test_the_ratings_become_a_set_that_the_evaluation_reads(
     settings: Settings, documents: dict[str, Document], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -184,6 +184,14 @@ def test_a_conversation_has_one_answer_under_way_and_owners_are_apart(bot: FakeB
     assert [ended(one).turns[-1].text for one in (running, other)] == ["Q", "other"]
 
 
+def test_what_was_read_while_an_answer_was_under_way_does_not_undo_its_end(answering: Answering, store: Store) -> None:
+    running = begun(answering)
+    before = (Turn(1, "Q", text="Half"),)
+    ended(running)
+    assert answering.begin(*ANN, "And?", before) is None
+    assert [turn.text for turn in store.read(*ANN) or ()] == ["Said Q"]
+
+
 def test_two_who_follow_see_the_same_and_one_who_comes_late_the_end(bot: FakeBot, answering: Answering) -> None:
     bot.script = waiting(bot)
     running = begun(answering)

@@ -24,7 +24,7 @@ from rag.errors import SettingsError, StoreError
 from rag.server import database as database_module
 from rag.server import signin as signin_module
 from rag.server import users as users_module
-from rag.server.identity import Proxies
+from rag.server.identity import RELOAD, Proxies
 from rag.server.limits import OftenError
 from rag.server.signin import ADDRESS_TRIES, CHECKS, FORM, NAME_TRIES, TRIES, Guesses
 from rag.server.store import Store
@@ -248,10 +248,13 @@ def test_the_addresses_of_one_ipv6_household_have_the_tries_of_one(visit: Visit)
     assert sign_in(visit("::ffff:192.0.2.2")).status_code == 303
 
 
-def test_the_rule_for_wrong_passwords() -> None:
-    guesses = Guesses()
+@pytest.mark.parametrize("where", ["here", pytest.param("shared", marks=pytest.mark.slow)])
+def test_the_rule_for_wrong_passwords(where: str, request: pytest.FixtureRequest) -> None:
+    cluster = request.getfixturevalue("cluster") if where == "shared" else None
+    guesses = Guesses(cluster)
     for _ in range(TRIES):
         guesses.take("a", "anna")
+    guesses = Guesses(cluster) if cluster else guesses  # Another copy of the server.
     for again in (guesses.check, guesses.take):
         with pytest.raises(OftenError):
             again("a", "anna")
@@ -267,6 +270,39 @@ def test_the_rule_for_wrong_passwords() -> None:
     with pytest.raises(OftenError):
         guesses.take("b", "anna")
     guesses.take("b", "bert")
+
+
+@pytest.mark.slow
+def test_who_signed_in_at_one_copy_is_signed_in_at_all_and_wrong_passwords_count_at_all(
+    settings: Settings, users: Path, address: str
+) -> None:
+    settings = settings.model_copy(update={"users": users})
+    with Store(address) as one, Store(address) as two:
+        apps = [make_app(FakeBot(), settings, store) for store in (one, two)]  # type: ignore[arg-type]
+        here, there = (TestClient(app, base_url="http://localhost", follow_redirects=False) for app in apps)
+        assert sign_in(here).status_code == 303
+        there.cookies = here.cookies
+        assert [client.get("/").status_code for client in (here, there)] == [200, 200]
+        assert there.post("/logout").status_code == 303
+        assert here.get("/").status_code == 303
+        tried = [wrong(client, 1)[0] for client in [here, there] * (TRIES // 2)]
+        assert tried == [401] * TRIES
+        assert [sign_in(client).status_code for client in (here, there)] == [429, 429]
+
+
+@pytest.mark.slow
+def test_a_reader_whose_session_cannot_be_looked_up_is_told_and_comes_back(
+    settings: Settings, users: Path, address: str
+) -> None:
+    with Store(address) as store:
+        app = make_app(FakeBot(), settings.model_copy(update={"users": users}), store)  # type: ignore[arg-type]
+        client = TestClient(app, base_url="http://localhost", follow_redirects=False)
+        client.cookies.set("rag_session", store.start_session("anna", 60))
+        assert client.get("/").status_code == 200
+    shown = client.get("/")
+    assert shown.status_code == 503 and shown.headers["refresh"] == RELOAD and "try again" in shown.json()["error"]
+    other = client.get("/v1/models")
+    assert other.status_code == 503 and "refresh" not in other.headers
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from rag.server import store as store_module
 from rag.server.export import download_routes
 from rag.server.identity import Identify, Proxies
 from rag.server.limits import Visitors
-from rag.server.records import REASONS, Rating, Turn, read_rating, read_turn, to_bytes
+from rag.server.records import REASONS, Rating, Turn, read_turn, to_bytes
 from rag.server.store import MOST_CONVERSATIONS, MOST_TURNS, TITLE, ConversationSummary, Store, key_of
 from rag.types import Answer, Citation, Hit, Passage, Sentence, Timings
 
@@ -53,8 +53,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+def file(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """A store in a file."""
     with Store(tmp_path / "new" / "folder" / "page.sqlite", clock) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["file", pytest.param("address", marks=pytest.mark.slow)])
+def store(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Store]:
+    """A store in a file, or in PostgreSQL."""
+    place = request.getfixturevalue(request.param)
+    with Store(place, clock) if isinstance(place, str) else nullcontext(place) as opened:
         yield opened
 
 
@@ -75,13 +84,8 @@ def bad(number: int = 1, conversation: str = "c", **changes: str) -> Rating:
 
 
 def rated(store: Store, owner: str, conversation: str) -> dict[int, Rating]:
-    """The ratings of one conversation by the number of their turn, as they lie in the file."""
-    with closing(sqlite3.connect(store.path)) as file:
-        rows = file.execute(
-            "SELECT rating FROM ratings WHERE owner = ? AND conversation = ? ORDER BY number",
-            [key_of(owner), key_of(conversation)],
-        ).fetchall()
-    return {rating.number: rating for (kept,) in rows if (rating := read_rating(kept))}
+    """The ratings of one conversation by the number of their turn."""
+    return {rating.number: rating for rating in store.ratings_of(owner, conversation)}
 
 
 # Conversations
@@ -230,12 +234,12 @@ def test_the_ratings_of_a_conversation_are_read_for_its_owner(store: Store) -> N
     assert store.ratings_of(ANN, "none") == () and store.ratings_of("eve", "c") == ()
 
 
-def test_a_deleted_conversation_leaves_nothing_behind(store: Store) -> None:
-    store.write(ANN, "c", [turn(1, "The zebra question")])
-    store.rate(ANN, bad(comment="The zebra comment"))
-    store.delete(ANN, "c")
-    assert store.read(ANN, "c") is None and rated(store, ANN, "c") == {} and list(store.ratings()) == []
-    assert not any(b"zebra" in path.read_bytes() for path in store.path.parent.iterdir())
+def test_a_deleted_conversation_leaves_nothing_behind(file: Store) -> None:
+    file.write(ANN, "c", [turn(1, "The zebra question")])
+    file.rate(ANN, bad(comment="The zebra comment"))
+    file.delete(ANN, "c")
+    assert file.read(ANN, "c") is None and rated(file, ANN, "c") == {} and list(file.ratings()) == []
+    assert not any(b"zebra" in path.read_bytes() for path in file.path.parent.iterdir())
 
 
 def test_the_least_recent_conversations_go(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,17 +269,17 @@ def test_a_turn_left_while_it_ran_broke_off(store: Store) -> None:
     assert kept and kept[1] == Turn(2, "And?", text="It is", state="failed", note="The answer broke off. Ask again.")
 
 
-def test_what_cannot_be_read_is_left_out_with_a_warning(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    store.write(ANN, "c", [turn(1), turn(2, "The zebra question"), turn(3)])
-    store.rate(ANN, bad(1))
-    store.rate(ANN, bad(3))
-    with sqlite3.connect(store.path) as other:
+def test_what_cannot_be_read_is_left_out_with_a_warning(file: Store, caplog: pytest.LogCaptureFixture) -> None:
+    file.write(ANN, "c", [turn(1), turn(2, "The zebra question"), turn(3)])
+    file.rate(ANN, bad(1))
+    file.rate(ANN, bad(3))
+    with sqlite3.connect(file.path) as other:
         other.execute("UPDATE turns SET turn = CAST(replace(turn, 'question\":', 'asked\":') AS BLOB) WHERE number = 2")
         other.execute("UPDATE turns SET turn = x'7b' WHERE number = 3")
         other.execute("UPDATE ratings SET rating = x'ff' WHERE number = 1")
     other.close()
-    assert store.read(ANN, "c") == (turn(1),)
-    assert list(rated(store, ANN, "c")) == [3] and [one.number for _, one in store.ratings()] == [3]
+    assert file.read(ANN, "c") == (turn(1),)
+    assert list(rated(file, ANN, "c")) == [3] and [one.number for _, one in file.ratings()] == [3]
     assert "A turn in the store cannot be read" in caplog.text and "A rating in the store" in caplog.text
     assert "zebra" not in caplog.text
 
@@ -331,15 +335,15 @@ def test_a_token_names_its_user_until_its_time_is_over_or_it_is_ended(store: Sto
     assert store.session_user(long) is None
 
 
-def test_only_the_hash_of_a_token_is_kept_and_old_ones_are_removed(store: Store, clock: Clock) -> None:
-    token = store.start_session(ANN, 10)
+def test_only_the_hash_of_a_token_is_kept_and_old_ones_are_removed(file: Store, clock: Clock) -> None:
+    token = file.start_session(ANN, 10)
     clock.now += 11
-    other = store.start_session(BOB, 10)
-    with sqlite3.connect(store.path) as database:
+    other = file.start_session(BOB, 10)
+    with sqlite3.connect(file.path) as database:
         rows = database.execute("SELECT token, user FROM sessions").fetchall()
     database.close()
     assert [user for _, user in rows] == [BOB.encode()]
-    kept = b"".join(path.read_bytes() for path in store.path.parent.iterdir())
+    kept = b"".join(path.read_bytes() for path in file.path.parent.iterdir())
     assert token.encode() not in kept and other.encode() not in kept
 
 
@@ -531,10 +535,10 @@ def listed(store: Store) -> list[str]:
     return sorted(one.id for one in store.conversations(ANN))
 
 
-def test_each_write_is_in_the_file_itself_as_soon_as_it_is_done(store: Store) -> None:
+def test_each_write_is_in_the_file_itself_as_soon_as_it_is_done(file: Store) -> None:
     for number in range(3):
-        store.write(ANN, str(number), [turn()])
-        assert held_by(store.path) == [str(each) for each in range(number + 1)]
+        file.write(ANN, str(number), [turn()])
+        assert held_by(file.path) == [str(each) for each in range(number + 1)]
 
 
 @pytest.mark.parametrize("what", ["the file", "the folder"])
