@@ -4,7 +4,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +89,7 @@ class EmbeddingCache:
 
 
 def store_vectors(
-    folder: Path,
+    vectors: Vectors,
     passages: PassageEditor,
     cache: EmbeddingCache,
     load_embedder: Callable[[], Embeddings],
@@ -97,14 +97,14 @@ def store_vectors(
     removed: Sequence[int],
     progress: Progress,
 ) -> int:
-    """Drop the vectors with the numbers `removed` and store those with numbers above `after`.
+    """Drop the `vectors` with the numbers `removed` and store those with numbers above `after`.
 
     Chroma stores a batch while the next one is embedded. Returns how many had to be
     embedded; the embedder is loaded for the first of them.
     """
     total, done, embedded = passages.count_after(after), 0, 0
     embedder: Embeddings | None = None
-    with closing(Vectors.edit(folder)) as vectors, ThreadPoolExecutor(1) as side:
+    with ThreadPoolExecutor(1) as side:
         vectors.remove(removed)
         storing: Future[None] | None = None
         progress("Embedding passages", done, total)

@@ -35,6 +35,7 @@ class Corpus:
 class Manifest:
     """What a snapshot holds.
 
+    `collection` names that of the Chroma server which has the vectors; without one they are among the files.
     `files` has the size in bytes and the SHA-256 of each file by its relative path. `stale` counts the
     vectors that were removed but still take up room.
     """
@@ -48,6 +49,7 @@ class Manifest:
     words: int
     stale: int
     corpus: Corpus
+    collection: str = ""
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
     def summary(self) -> str:

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, cast
 
@@ -12,6 +12,7 @@ import chromadb
 import numpy as np
 import numpy.typing as npt
 from chromadb.api.client import Client
+from chromadb.api.collection_configuration import CreateHNSWConfiguration
 from chromadb.config import Settings as ChromaSettings
 
 Floats = npt.NDArray[np.float32]
@@ -23,6 +24,8 @@ _EF_SEARCH = 1000
 """Candidates weighed in a search; with fewer, vectors are lost after many updates (docs/results.md)."""
 _MAX_NEIGHBORS = 32
 """Of each vector in the search graph; with fewer, thousands that are alike hide others (docs/results.md)."""
+HNSW: CreateHNSWConfiguration = {"space": "cosine", "ef_search": _EF_SEARCH, "max_neighbors": _MAX_NEIGHBORS}
+"""How Chroma searches, here and in a server."""
 _BRUTE_FORCE = 250
 """Up to so many chosen vectors are compared one by one, which is faster than Chroma's search (docs/results.md)."""
 _NOISE = 1e-4
@@ -36,13 +39,13 @@ class Vectors:
         self.folder = folder
         settings = ChromaSettings(anonymized_telemetry=False)
         client = cast(Client, chromadb.PersistentClient(str(folder), settings=settings))
-        self.close = weakref.finalize(self, _close, client, copy)
+        self.close: Callable[[], object] = weakref.finalize(self, _close, client, copy)
         """Let go of the files; happens by itself when nobody holds the collection any more."""
         if copy is None:
             client.get_or_create_collection(
                 _COLLECTION,
                 embedding_function=None,
-                configuration={"hnsw": {"space": "cosine", "ef_search": _EF_SEARCH, "max_neighbors": _MAX_NEIGHBORS}},
+                configuration={"hnsw": HNSW},
             )
         self._rows = client.get_collection(_COLLECTION, embedding_function=None)
 
@@ -76,8 +79,9 @@ class Vectors:
         """
         for first in range(0, len(ids), _BATCH):
             part = slice(first, first + _BATCH)
-            noise = np.random.default_rng(ids[first]).normal(scale=_NOISE, size=vectors[part].shape)
-            self._rows.add([str(i) for i in ids[part]], embeddings=(vectors[part] + noise).astype(np.float32))
+            # Each has its own by its number, so that it is the same wherever and whenever it is stored.
+            noise = [np.random.default_rng(i).normal(scale=_NOISE, size=vectors.shape[1]) for i in ids[part]]
+            self._rows.add([str(i) for i in ids[part]], embeddings=(vectors[part] + np.stack(noise)).astype(np.float32))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Drop these rows."""
