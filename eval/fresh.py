@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from rag.errors import RagError
-from rag.settings import Settings, read_settings
+from rag.settings import ALONE, Settings, read_settings
 from rag.types import Answer
 
 INGEST, START, PEER = "ingest", "start", "peer"
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do what is named, saying each step; returns the exit code."""
     what, folder, index, question = arguments
     try:
-        settings = read_settings(index=Path(index))
+        settings = read_settings(index=Path(index), **ALONE)
         if what == INGEST:
             _ingest(settings, Path(folder))
         else:

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     )
 
 
+ALONE = {"shared": "", "chroma_url": ""}
+"""The settings of an index that is for nobody else, such as one that is measured."""
+
+
 class ServerSettings(Settings):
     """The settings of the chatbot with those of the page and its server."""
 

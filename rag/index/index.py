@@ -16,7 +16,7 @@ from rag.errors import DamagedError, NoIndexError, StoreError, UnreachableError
 from rag.index.manifest import Manifest, read_manifest
 from rag.index.passages import Passages
 from rag.index.shared import LOCAL, Remote
-from rag.index.snapshot import REPAIR, current_name, newest_sound, snapshots
+from rag.index.snapshot import REPAIR, SoundSnapshot, current_name, newest_sound, snapshots
 from rag.index.vectors import Floats, Vectors
 from rag.types import Listed, Passage
 
@@ -93,12 +93,8 @@ def open_index(folder: Path, embedder_name: str, remote: Remote = LOCAL) -> Inde
     is here is opened. Raises StoreError when there is none, when another embedder built it, or when nothing is
     sound; UnreachableError when its vectors are out of reach.
     """
-    _bring(folder, remote)
+    sound = _newest_sound(folder, remote)
     current = current_name(folder)
-    sound = newest_sound(folder)
-    if sound.notice and remote.shared:
-        _bring(folder, remote, repair=True)
-        sound = newest_sound(folder)
     if sound.manifest.embedder != embedder_name:
         raise StoreError(
             f"The index in {str(folder)!r} was built with the embedder {sound.manifest.embedder!r}, "
@@ -110,6 +106,22 @@ def open_index(folder: Path, embedder_name: str, remote: Remote = LOCAL) -> Inde
     if sound.notice:
         logging.getLogger(__name__).warning(sound.notice)
     return Index(sound.path, current, sound.manifest, sound.notice, documents, vectors, remote)
+
+
+def _newest_sound(folder: Path, remote: Remote) -> SoundSnapshot:
+    """That of the folder. A shared one is fetched first, and fetched anew if it was damaged here."""
+    _bring(folder, remote)
+    try:
+        sound = newest_sound(folder)
+        is_damaged = sound.notice is not None
+    except DamagedError:
+        if not remote.shared:
+            raise
+        is_damaged = True
+    if is_damaged and remote.shared:
+        _bring(folder, remote, repair=True)
+        sound = newest_sound(folder)
+    return sound
 
 
 def _bring(folder: Path, remote: Remote, repair: bool = False) -> None:
@@ -187,9 +199,8 @@ def is_sound(folder: Path, remote: Remote = LOCAL) -> bool:
 
     Raises UnreachableError if that is out of reach.
     """
-    _bring(folder, remote)
     try:
-        newest_sound(folder)
+        _newest_sound(folder, remote)
     except (NoIndexError, DamagedError):
         return False
     return True
