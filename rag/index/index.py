@@ -93,8 +93,9 @@ def open_index(folder: Path, embedder_name: str, remote: Remote = LOCAL) -> Inde
     is here is opened. Raises StoreError when there is none, when another embedder built it, or when nothing is
     sound; UnreachableError when its vectors are out of reach.
     """
-    sound = _newest_sound(folder, remote)
+    _bring(folder, remote)
     current = current_name(folder)
+    sound = _newest_sound(folder, remote)
     if sound.manifest.embedder != embedder_name:
         raise StoreError(
             f"The index in {str(folder)!r} was built with the embedder {sound.manifest.embedder!r}, "
@@ -109,8 +110,7 @@ def open_index(folder: Path, embedder_name: str, remote: Remote = LOCAL) -> Inde
 
 
 def _newest_sound(folder: Path, remote: Remote) -> SoundSnapshot:
-    """That of the folder. A shared one is fetched first, and fetched anew if it was damaged here."""
-    _bring(folder, remote)
+    """That of the folder. A shared one that was damaged here is fetched anew."""
     try:
         sound = newest_sound(folder)
         is_damaged = sound.notice is not None
@@ -199,6 +199,7 @@ def is_sound(folder: Path, remote: Remote = LOCAL) -> bool:
 
     Raises UnreachableError if that is out of reach.
     """
+    _bring(folder, remote)
     try:
         _newest_sound(folder, remote)
     except (NoIndexError, DamagedError):

@@ -109,7 +109,7 @@ class Vectors:
             return self._compared(np.asarray(vector, dtype=np.float32), among)[:k]
         found = self._rows.query(
             query_embeddings=np.asarray([vector], dtype=np.float32),
-            n_results=min(k, len(self) if among is None else len(among)),
+            n_results=k if among is None else min(k, len(among)),
             ids=None if among is None else [str(i) for i in among],
             include=["distances"],
         )

@@ -18,7 +18,6 @@ from rag.index.shared import Remote, Shared
 from rag.index.snapshot import current_name, newest_sound, snapshots, write_lock
 from rag.settings import Settings
 
-
 pytestmark = pytest.mark.slow
 FOLDER, STORE = "a folder", "an object store"
 EACH = pytest.mark.parametrize("shared", [FOLDER, STORE], indirect=True)
