@@ -124,7 +124,7 @@ def verify(snapshot: Path, full: bool = False) -> list[str]:
     `full` reads every passage and looks for 1,000.
     """
     try:
-        manifest = check_files(snapshot)
+        manifest = check_files(snapshot, full)
         passages, vectors = open_files(snapshot)
         return [
             *(passages.problems() if full else ()),
