@@ -41,7 +41,7 @@ def build(folder: Path, index: Path) -> dict[str, object]:
     with Loader(False) as loader:
         outcome = update(index, Corpus(paths=(str(folder / CORPUS),)), options, loader, progress=progress)
     seconds = perf_counter() - began
-    size = sum(size for size, _ in outcome.manifest.files.values())
+    size = sum(size for size, _ in newest_sound(index).manifest.files.values())
     return {
         "passages": outcome.manifest.passages,
         "build_s": seconds,
