@@ -40,6 +40,10 @@ def main(options: argparse.Namespace) -> int:
     settings = read_settings()
     sets = _sets(options, settings)
     make_folder(options.out)
+    if options.scale:
+        from eval.scale import measure_sizes  # It needs the extra "eval".
+
+        return measure_sizes(sets, settings, options)
     if options.typed:
         with browser():
             pass  # It is there: better to know now than at the end.

@@ -2,8 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +30,8 @@ from rag.index.snapshot import (
     newest_sound,
     publish,
     published_name,
-    remove_others,
     remove_unfinished,
     snapshots,
-    unfinished,
     unwritable,
     write_lock,
 )
@@ -99,12 +97,11 @@ def update(
     is given as a function, which is called under the lock. With `rebuild` every document is read and
     split anew. Readers see nothing until the end, and if it fails the index stays as it was. Raises
     DocumentError when there is nothing to read, StoreError when another process is writing, the folder
-    cannot be written, or the result does not pass its check, UnreachableError when a server or a shared place is
-    out of reach; ModelError from the embedder.
+    cannot be written, or the result does not pass its check, UnreachableError, ModelError from the embedder.
     """
     remote = options.remote
-    with remote.shared.lock() if remote.shared else nullcontext(), write_lock(folder):
-        shared = _fetched(folder, remote)
+    with remote.lock(), write_lock(folder):
+        shared = remote.fetch(folder)
         corpus = corpus() if callable(corpus) else corpus
         try:
             remove_unfinished(folder)
@@ -112,39 +109,12 @@ def update(
             with suppress(NoIndexError, DamagedError):
                 before = newest_sound(folder)
             # An update that was killed while it removed old ones may have left more.
-            _remove_others(folder, remote, [*snapshots(folder)[:2], *([before.path] if before else [])])
+            remote.remove_others(folder, [*snapshots(folder)[:2], *([before.path] if before else [])])
             made = before and (before.manifest.embedder, before.manifest.passage_words)
             base = None if rebuild or made != (options.embedder, options.passage_words) else before
             return _Update(folder, corpus, options, loader, before, base, progress, verify, shared).run()
         except (OSError, sqlite3.Error, ChromaError) as error:
             raise unwritable(folder, error) from error
-
-
-def _fetched(folder: Path, remote: Remote) -> str | None:
-    """Build upon what is shared; its name.
-
-    The collections that interrupted builds left are dropped, but not one that was already shared.
-    """
-    shared = remote.shared.names() if remote.shared else []
-    _drop(remote, [name for name in map(published_name, unfinished(folder)) if name not in shared])
-    if not remote.shared:
-        return None
-    remote.shared.fetch(folder)
-    return remote.shared.current_name()
-
-
-def _remove_others(folder: Path, remote: Remote, keep: Iterable[Path]) -> None:
-    """Remove all snapshots but these, with their collections."""
-    names = {path.name for path in keep}
-    _drop(remote, [path.name for path in snapshots(folder) if path.name not in names])
-    remove_others(folder, names)
-
-
-def _drop(remote: Remote, names: Iterable[str]) -> None:
-    """Drop the collections of these snapshots, as far as there are any."""
-    for name in names:
-        if remote.chroma:
-            remote.chroma.drop(name)
 
 
 @dataclass
@@ -187,24 +157,18 @@ class _Update:
         finally:
             if snapshot.exists():
                 with suppress(StoreError):  # If not now, then the next run drops it.
-                    _drop(self.options.remote, [published_name(snapshot)])
+                    self.options.remote.drop([published_name(snapshot)])
                     shutil.rmtree(snapshot, ignore_errors=True)
 
     def _unchanged(self) -> Outcome | None:
-        """The outcome if the files are those of the base and nothing else has changed."""
-        if self.base and not self.base.notice and self.base.manifest.corpus == self.corpus and self._is_in_place():
-            return self._outcome(self.base.path, self.base.manifest, False, 0)
-        return None
-
-    def _is_in_place(self) -> bool:
-        """Whether the base is where the settings want it: its vectors, and itself."""
-        assert self.base
-        remote, name = self.options.remote, self.base.path.name
-        if remote.shared and self.shared != name:
-            return False
-        if not remote.chroma:
-            return not self.base.manifest.collection
-        return bool(self.base.manifest.collection) and not served_problems(self.base.path, remote)
+        """The outcome if the files are those of the base, nothing else has changed, and all of it is in its place."""
+        remote, base = self.options.remote, self.base
+        if not base or base.notice or base.manifest.corpus != self.corpus:
+            return None
+        is_shared = not remote.shared or self.shared == base.path.name
+        if not is_shared or bool(base.manifest.collection) != bool(remote.chroma) or served_problems(base.path, remote):
+            return None
+        return self._outcome(base.path, base.manifest, False, 0)
 
     def _outcome(self, snapshot: Path, manifest: Manifest, changed: bool, embedded: int) -> Outcome:
         with closing(Passages.read(snapshot / PASSAGES_FILE)) as passages:
@@ -277,10 +241,7 @@ class _Update:
             remote.shared.push(snapshot, self.corpus, self.shared)
         published = publish(snapshot, self.corpus)
         with suppress(OSError, sqlite3.Error, StoreError):  # The new index is there; the next run tidies up.
-            # A reader whose collection is gone opens the current one: only one that missed two publications.
-            if remote.shared:
-                _drop(remote, remote.shared.remove_others({published.name, self.shared}))
-            _remove_others(self.folder, remote, [published, *([self.before.path] if self.before else [])])
+            remote.remove_others(self.folder, [published, *([self.before.path] if self.before else [])], self.shared)
             self._forget_vectors()
         return self._outcome(published, manifest, True, embedded)
 
@@ -321,7 +282,8 @@ class _Update:
         if not folder.exists() or stale > _MOST_STALE * passages.vector_count():
             shutil.rmtree(folder, ignore_errors=True)
             last, stale, removed = 0, 0, []
-        vectors = chroma.make(published_name(snapshot)) if chroma else Vectors.edit(folder)
+        rows = passages.count_after(last)
+        vectors = chroma.make(published_name(snapshot), rows) if chroma else Vectors.edit(folder, rows)
         with closing(EmbeddingCache(self.folder / EMBEDDINGS_FILE, self.options.embedder)) as cache, closing(vectors):
             load = self.options.load_embedder
             return stale, store_vectors(vectors, passages, cache, load, last, removed, self.progress)

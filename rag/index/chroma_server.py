@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 
 from rag.errors import DamagedError, StoreError, UnreachableError
-from rag.index.vectors import HNSW, Floats, Vectors
+from rag.index.vectors import Floats, Vectors, search_graph
 from rag.settings import Settings
 
 _COLLECTIONS = "api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -42,11 +42,12 @@ class ChromaServer:
         token = settings.chroma_token.get_secret_value()
         return cls(settings.chroma_url, token) if settings.chroma_url else None
 
-    def make(self, name: str) -> "ServedVectors":
-        """A new collection, that nobody reads yet. Raises StoreError."""
+    def make(self, name: str, rows: int = 0) -> "ServedVectors":
+        """A new collection for about so many rows, that nobody reads yet. Raises StoreError."""
         asking = _Asking(self, _WRITE, _WRITER)
-        made = asking.ask("POST", "", {"name": name, "get_or_create": True, "configuration": {"hnsw": HNSW}})
-        return ServedVectors(ServedCollection(asking, made["id"]))
+        configuration = {"hnsw": search_graph(rows)}
+        made = asking.ask("POST", "", {"name": name, "get_or_create": True, "configuration": configuration})
+        return ServedVectors(ServedCollection(asking, made))
 
     def read(self, name: str) -> "ServedVectors":
         """A published collection; threads may share it.
@@ -54,7 +55,7 @@ class ChromaServer:
         Raises UnreachableError, DamagedError if it is not there, StoreError.
         """
         asking = _Asking(self, _READ, _READER)
-        return ServedVectors(ServedCollection(asking, asking.ask("GET", f"/{name}")["id"]))
+        return ServedVectors(ServedCollection(asking, asking.ask("GET", f"/{name}")))
 
     def drop(self, name: str) -> None:
         """Remove a collection, if it is there. Raises StoreError."""
@@ -137,9 +138,11 @@ class _Asking:
 class ServedCollection:
     """A collection in a server, with those methods of chromadb's Collection that Vectors uses."""
 
-    def __init__(self, asking: _Asking, collection_id: str) -> None:
+    def __init__(self, asking: _Asking, described: dict[str, Any]) -> None:
+        """`described` is what the server says of it."""
         self._asking = asking
-        self._path = f"/{collection_id}"
+        self._path = f"/{described['id']}"
+        self.configuration_json = described["configuration_json"]
         self.close = asking.close
 
     def count(self) -> int:
@@ -193,3 +196,7 @@ class ServedVectors(Vectors):
     def __init__(self, collection: ServedCollection) -> None:
         self._rows = cast(chromadb.Collection, collection)
         self.close = weakref.finalize(self, collection.close)
+
+    def settle(self) -> None:
+        """Have the server take its log into the search graph, or else it would whenever it is started."""
+        self._empty_log()

@@ -131,7 +131,7 @@ def verify(snapshot: Path, full: bool = False) -> list[str]:
     `full` reads every passage and looks for 1,000. Vectors in a server are left to `served_problems`.
     """
     try:
-        manifest = check_files(snapshot)
+        manifest = check_files(snapshot, full)
         passages = Passages.read(snapshot / PASSAGES_FILE)
         vectors = None if manifest.collection else Vectors.read(snapshot / VECTORS_FOLDER)
         return [

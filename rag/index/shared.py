@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from rag.errors import DamagedError, RagError, SettingsError, StoreError, UnreachableError
 from rag.index.chroma_server import ChromaServer
-from rag.index.manifest import MANIFEST, Corpus, Manifest, check_files, read_manifest
+from rag.index.manifest import MANIFEST, Corpus, Manifest, check_files, read_manifest, seal_copy
 from rag.index.snapshot import (
     CURRENT,
     PATIENCE,
@@ -34,6 +34,7 @@ from rag.index.snapshot import (
     remove_unfinished,
     roll_back,
     snapshots,
+    unfinished,
     unwritable,
     write_lock,
 )
@@ -137,7 +138,7 @@ class Shared:
             self.make_current(name, manifest.corpus)
         return manifest
 
-    def remove_others(self, keep: Collection[str | None]) -> list[str]:
+    def remove_others(self, keep: Collection[str]) -> list[str]:
         """Remove all snapshots but these; their names."""
         gone = [name for name in self.names() if name not in keep]
         for name in gone:
@@ -177,11 +178,12 @@ class Shared:
         try:
             for file in read_manifest(fresh).files:
                 self._get(name, file, fresh)
-            check_files(fresh)
+            check_files(fresh, full=True)
         except DamagedError as error:
             raise UnreachableError(
                 f"The snapshot {name} was not fetched as it was published ({error}); it is tried again."
             ) from error
+        seal_copy(fresh)
         shutil.rmtree(folder / name, ignore_errors=True)
         os.replace(fresh, folder / name)
 
@@ -223,6 +225,39 @@ class Remote:
         if shared and shared.folder and shared.folder.resolve() == settings.index.resolve():
             raise SettingsError("RAG_SHARED and RAG_INDEX cannot be the same folder; choose another RAG_INDEX.")
         return cls(ChromaServer.of(settings), shared)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Held by who publishes. Raises StoreError if another one holds it."""
+        return self.shared.lock() if self.shared else nullcontext()
+
+    def fetch(self, folder: Path) -> str | None:
+        """Have in `folder` what is shared, to build upon that; its name. By the holder of both locks.
+
+        The collections that interrupted builds left are dropped, but not one that was already shared.
+        """
+        names = self.shared.names() if self.shared else []
+        self.drop([name for name in map(published_name, unfinished(folder)) if name not in names])
+        if not self.shared:
+            return None
+        self.shared.fetch(folder)
+        return self.shared.current_name()
+
+    def remove_others(self, folder: Path, keep: Collection[Path], shared: str | None = None) -> None:
+        """Remove all snapshots but these, with their collections; with `shared`, the one before, there too.
+
+        A reader whose collection is gone opens the current one: that is one who missed two publications.
+        """
+        names = {path.name for path in keep}
+        if self.shared and shared:
+            self.drop(self.shared.remove_others({*names, shared}))
+        self.drop([path.name for path in snapshots(folder) if path.name not in names])
+        remove_others(folder, names)
+
+    def drop(self, names: Collection[str]) -> None:
+        """Drop the collections of these snapshots, as far as there are any."""
+        for name in names:
+            if self.chroma:
+                self.chroma.drop(name)
 
     @contextmanager
     def following(self, folder: Path) -> Iterator[None]:

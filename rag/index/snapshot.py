@@ -64,9 +64,8 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what interrupted builds left. Only the holder of the lock may do this."""
     for path in unfinished(folder):
         shutil.rmtree(path)
-    for path in folder.iterdir():
-        if _FRESH_CURRENT.fullmatch(path.name):
-            path.unlink()
+    for path in filter(lambda path: _FRESH_CURRENT.fullmatch(path.name), folder.iterdir()):
+        path.unlink()
 
 
 def publish(snapshot: Path, corpus: Corpus) -> Path:
