@@ -19,7 +19,7 @@ from rag.settings import Settings
 _COLLECTIONS = "api/v2/tenants/default_tenant/databases/default_database/collections"
 _CONNECT, _READ, _WRITE = 2.0, 10.0, 60.0
 """Seconds to wait for a connection, for what is read, and until something is written."""
-_READER, _WRITER = 2.0, 20.0
+_READER, _WRITER = 5.0, 20.0
 """Seconds for which a server that is out of reach is tried again, so that its restart is hardly noticed."""
 _PAUSE = 0.1
 _AWAY = {502, 503, 504}
