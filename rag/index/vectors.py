@@ -51,9 +51,17 @@ class Vectors:
         if copy is None:
             (folder / _SETTLED).unlink(missing_ok=True)
             part = min(max(rows // _PARTS, _LEAST_PART), _LARGEST_PART)
-            graph = {"ef_search": _EF_SEARCH, "max_neighbors": _MAX_NEIGHBORS, "sync_threshold": part}
             client.get_or_create_collection(
-                _COLLECTION, embedding_function=None, configuration={"hnsw": {"space": "cosine", **graph}}
+                _COLLECTION,
+                embedding_function=None,
+                configuration={
+                    "hnsw": {
+                        "space": "cosine",
+                        "ef_search": _EF_SEARCH,
+                        "max_neighbors": _MAX_NEIGHBORS,
+                        "sync_threshold": part,
+                    }
+                },
             )
         self._rows = client.get_collection(_COLLECTION, embedding_function=None)
 
@@ -131,7 +139,7 @@ class Vectors:
             return self._compared(np.asarray(vector, dtype=np.float32), among)[:k]
         found = self._rows.query(
             query_embeddings=np.asarray([vector], dtype=np.float32),
-            n_results=min(k, len(self) if among is None else len(among)),
+            n_results=k if among is None else min(k, len(among)),
             ids=None if among is None else [str(i) for i in among],
             include=["distances"],
         )
