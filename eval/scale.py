@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,13 +98,9 @@ def _remembered(path: Path, sentences: Sequence[str], embed: Callable[[list[str]
 
 
 def measure(
-    scratch: Path,
-    passages: int,
-    sentences: Sequence[str],
-    vectors: Floats,
-    questions: dict[str, list[float]],
+    scratch: Path, passages: int, sentences: Sequence[str], vectors: Floats, questions: Mapping[str, list[float]],
     seed: int,
-) -> Size:
+) -> Size:  # fmt: skip
     """Build and search an index of about so many passages in processes of their own. Raises BenchError."""
     write_corpus(scratch / CORPUS, sentences, passages, seed)
     np.save(scratch / SENTENCES, vectors)

@@ -24,7 +24,7 @@ PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS vectors (
     embedder TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (embedder, hash)
-) WITHOUT ROWID;
+);
 """
 
 

@@ -15,6 +15,10 @@ from rag.index.passages import COMMON, FIRST_SOURCE, Passages, searched_text, te
 from rag.index.tokenizer import tokenize
 from rag.types import Loaded, Passage
 
+_PRAGMAS = """
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON; PRAGMA cache_size = -64000;
+"""
+"""The cache has 64 MB."""
 _SCHEMA = """
 CREATE TABLE files (file BLOB PRIMARY KEY, digest TEXT NOT NULL, problems TEXT NOT NULL);
 CREATE TABLE sources (
@@ -69,7 +73,7 @@ class PassageEditor(Passages):
         new = not path.exists()
         database = sqlite3.connect(path)
         # A crash throws the whole unpublished snapshot away, so there is nothing to journal.
-        database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;")
+        database.executescript(_PRAGMAS)
         if new:
             database.executescript(_SCHEMA)
         return cls(path, database)

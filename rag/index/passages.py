@@ -28,16 +28,17 @@ FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 _LANGUAGES = """
 WITH RECURSIVE next (language) AS (
     SELECT min(language) FROM documents
-    UNION ALL SELECT (SELECT min(language) FROM documents WHERE language > next.language) FROM next WHERE next.language NOT NULL
+    UNION ALL SELECT (SELECT min(language) FROM documents WHERE language > next.language)
+        FROM next WHERE next.language NOT NULL
 )
 SELECT language FROM next WHERE language NOT NULL
 """
 """Each language once, without looking at every document."""
 COMMON = 1000
 """A term in more passages than this is counted when the file is written, others when they are searched."""
-_MOST_MATCHES = 30_000
+_MOST_MATCHES = 10_000
 """In so many passages the terms of a question are looked up at most, the rarest first (docs/results.md)."""
-_CANDIDATES = 5
+_CANDIDATES = 6
 """How many times more passages are scored then than are wanted."""
 _K1, _B = 1.2, 0.75
 """BM25's parameters in SQLite."""
