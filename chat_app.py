@@ -13,6 +13,7 @@ from ingest import main as ingest_main
 from rag import Chatbot, RagError
 from rag.errors import SettingsError, with_detail
 from rag.index.index import is_sound
+from rag.index.shared import Remote
 from rag.models.progress import terminal_progress
 from rag.page.build import build_page, head
 from rag.server.app import build_app
@@ -61,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         start_logging(settings)
         with listen(settings) as listener:
-            if not is_sound(settings.index) and (code := ingest_main([])) and not is_sound(settings.index):
+            remote = Remote.of(settings)
+            if not is_sound(settings.index, remote) and (code := ingest_main([])) and not is_sound(settings.index):
                 return code
             with (
                 open_store(settings) as store,

@@ -12,6 +12,7 @@ from rag.index.builder import BuildOptions, update
 from rag.index.corpus import next_corpus
 from rag.index.health import check, list_lines, some, status_lines
 from rag.index.manifest import Corpus
+from rag.index.shared import Remote
 from rag.index.snapshot import roll_back
 from rag.models.progress import terminal_progress
 from rag.settings import Settings, read_settings
@@ -38,16 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings, arguments: argparse.Namespace) -> int:
+    remote = Remote.of(settings)
     if arguments.status:
-        lines, sound = status_lines(settings.index)
+        lines, sound = status_lines(settings.index, remote)
         print("\n".join(lines))
         return 0 if sound else 1
     if arguments.list:
         print("\n".join(list_lines(settings.index)), flush=True)
     elif arguments.check:
-        print(check(settings.index))
+        print(check(settings.index, remote))
     elif arguments.rollback:
-        manifest = roll_back(settings.index)
+        manifest = remote.shared.go_back(settings.index) if remote.shared else roll_back(settings.index)
         print(f"The index is the one of {manifest.created} again: {manifest.summary()}.")
     else:
         named = {name: getattr(arguments, name) for name in ("paths", "add", "remove", "include", "exclude")}

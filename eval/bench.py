@@ -24,6 +24,7 @@ from eval.timing import Calls, Speed, Spread, Timed, counted, reading_speed, tim
 from eval.typed import Typed, browser, typed
 from rag import Chatbot, Settings, read_settings
 from rag.errors import RagError
+from rag.settings import ALONE
 
 WARM_UP = Question("warm-up", "", "Who wrote this?", ())
 """Put to every chain before it is measured."""
@@ -39,6 +40,10 @@ def main(options: argparse.Namespace) -> int:
     settings = read_settings()
     sets = _sets(options, settings)
     make_folder(options.out)
+    if options.scale:
+        from eval.scale import measure_sizes  # It needs the extra "eval".
+
+        return measure_sizes(sets, settings, options)
     if options.typed:
         with browser():
             pass  # It is there: better to know now than at the end.
@@ -81,7 +86,7 @@ def measure(
             starts.append(measured(START, folder, index, first))
         if options.peer and number < options.ingests:
             peers.append(measured(PEER, folder, index, first))
-    settings = settings.model_copy(update={"index": index})
+    settings = settings.model_copy(update={"index": index, **ALONE})
     speed, chains, memory = answers(name, questions, settings, options.peer)
     pages: Sequence[Typed] = ()
     if options.typed:

@@ -17,7 +17,7 @@ from rag.errors import RagError
 from rag.index.builder import BuildOptions, update
 from rag.index.manifest import Corpus
 from rag.models.progress import terminal_progress
-from rag.settings import Settings
+from rag.settings import ALONE, Settings
 from rag.types import Document, Loaded
 
 CORPUS = "corpus.jsonl"
@@ -174,7 +174,7 @@ def build(folder: Path, settings: Settings, out: Path) -> Settings:
     What cannot be read is named on stderr and left out. Raises RagError as
     `rag.index.builder.update` does.
     """
-    settings = settings.model_copy(update={"index": out / folder.resolve().name / "index"})
+    settings = settings.model_copy(update={"index": out / folder.resolve().name / "index", **ALONE})
     with Loader(settings.online) as loader, terminal_progress("") as progress:
         outcome = update(settings.index, corpus_of(folder), BuildOptions.of(settings), loader, progress=progress)
     for problem in outcome.problems:

@@ -15,10 +15,10 @@ from time import perf_counter
 from typing import Any
 
 from rag.errors import RagError
-from rag.settings import Settings, read_settings
+from rag.settings import ALONE, Settings, read_settings
 from rag.types import Answer
 
-INGEST, START, PEER = "ingest", "start", "peer"
+INGEST, START, PEER, BUILD, SEARCH = "ingest", "start", "peer", "build", "search"
 _EVERY = 0.05
 """Seconds between two looks at the memory."""
 
@@ -43,7 +43,7 @@ class Fresh:
 
 
 def measured(what: str, folder: Path, index: Path, question: str = "") -> Fresh:
-    """Run INGEST, START or PEER in a fresh process. Raises BenchError if it fails."""
+    """Run INGEST, START, PEER, BUILD or SEARCH in a fresh process. Raises BenchError if it fails."""
     began = perf_counter()
     command = [sys.executable, "-m", "eval.fresh", what, str(folder), str(index), question]
     seconds: dict[str, float] = {}
@@ -65,7 +65,10 @@ def measured(what: str, folder: Path, index: Path, question: str = "") -> Fresh:
     return Fresh(seconds, memory.peak_mb, said)
 
 
-_DOES = {INGEST: "build the index", START: "start the chatbot", PEER: "start the tutorial's chain"}
+_DOES = {
+    INGEST: "build the index", START: "start the chatbot", PEER: "start the tutorial's chain",
+    BUILD: "build the made index", SEARCH: "search the made index",
+}  # fmt: skip
 
 
 def _step(line: str) -> dict[str, Any]:
@@ -143,9 +146,14 @@ def main(arguments: Sequence[str]) -> int:
     """Do what is named, saying each step; returns the exit code."""
     what, folder, index, question = arguments
     try:
-        settings = read_settings(index=Path(index))
+        settings = read_settings(index=Path(index), **ALONE)
         if what == INGEST:
             _ingest(settings, Path(folder))
+        elif what in {BUILD, SEARCH}:
+            from eval import scale_steps
+
+            step = scale_steps.build if what == BUILD else scale_steps.search
+            _say(what, **step(Path(folder), settings.index))
         else:
             (_start if what == START else _peer)(settings, question)
     except RagError as error:

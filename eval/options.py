@@ -105,6 +105,9 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     add("--typed", action="store_true", help="also type each question in the page, in headless Chromium")
     add("--starts", type=_count, default=3, metavar="N", help="fresh processes to start (default: 3)")
     add("--ingests", type=_count, default=1, metavar="N", help="fresh processes to ingest in (default: 1)")
+    add("--scale", action="store_true", help="instead, build and search made indexes of these texts' sentences")
+    sizes = "passages of the made indexes (default: 1000 10000 100000)"
+    add("--sizes", nargs="+", type=_count, default=[1000, 10_000, 100_000], metavar="N", help=sizes)
 
 
 def _draft(parser: argparse.ArgumentParser) -> None:

@@ -30,6 +30,7 @@ from rag.documents.language import DEFAULT, language_of
 from rag.documents.text import clean
 from rag.errors import QuestionError
 from rag.index.index import Index, open_index
+from rag.index.shared import Remote
 from rag.langchain_adapter import Asked, ChatbotRunnable, History, retrieval_tool
 from rag.models.chat_model import is_embedded, open_model, streamed
 from rag.models.embedder import embedder_name, make_embedder
@@ -90,10 +91,13 @@ class Chatbot:
         StoreError when there is no usable index, ModelError when a model is missing or damaged.
         """
         with ExitStack() as stack, ThreadPoolExecutor(1) as side:
-            source = retriever or open_index(settings.index, embedder_name(settings))
+            remote = Remote.of(settings)
+            source = retriever or open_index(settings.index, embedder_name(settings), remote)
             loading = side.submit(lambda: (embedder or make_embedder(settings), reranker or make_reranker()))
             chat_model = model or stack.enter_context(open_model(settings, progress))
             bot = cls(settings, source, chat_model, *loading.result())
+            if not retriever:
+                stack.enter_context(remote.following(settings.index))
             bot._resources = stack.pop_all()
         bot._reads_ahead = settings.read_ahead and model is None and is_embedded(settings)
         return bot

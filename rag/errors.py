@@ -32,6 +32,10 @@ class DamagedError(StoreError):
     """Files of the index are not as they were written."""
 
 
+class UnreachableError(StoreError):
+    """A server or a shared place that holds a part of the index cannot be reached at the moment."""
+
+
 class ModelError(RagError):
     """The chat model or the embedder is missing, damaged, down or silent."""
 

@@ -32,6 +32,17 @@ class Settings(BaseSettings):
         description="Allow going online: for documents that are web addresses, and a model that is not installed.",
     )
     index: Path = Field(Path("index"), description="The folder that holds the published index.")
+    shared: str = Field(
+        "",
+        description="Where the index is shared with other machines: a folder, or an address that fsspec knows, "
+        "such as s3://bucket/index. Empty: nowhere.",
+    )
+    chroma_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="The address of a Chroma server that holds the vectors. Empty: they are in the index.",
+    )
+    chroma_token: SecretStr = Field(SecretStr(""), description="The token that a proxy before that server asks for.")
     embedder: str = Field("", description="A sentence-transformers folder; empty: the installed all-MiniLM-L6-v2.")
     passage_words: int = Field(110, ge=20, le=400, description="Words in a passage, about.")
 
@@ -62,6 +73,10 @@ class Settings(BaseSettings):
     unsupported: Literal["mark", "drop"] = Field(
         "mark", description="Sentences of an answer that the documents do not say: mark or drop."
     )
+
+
+ALONE = {"shared": "", "chroma_url": ""}
+"""The settings of an index that is for nobody else, such as one that is measured."""
 
 
 class ServerSettings(Settings):

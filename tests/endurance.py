@@ -22,6 +22,7 @@ from trials.finding import Finding
 from trials.kills import kills, two_writers
 from trials.loading import fuzzed, mixed
 from trials.scale import incremental, memory
+from trials.served import served
 from trials.serving import hostile, republished
 from trials.speed import throughput
 
@@ -37,6 +38,7 @@ TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
     "memory": memory,
     "fuzz": fuzzed,
     "republished": republished,
+    "served": served,
     "hostile": hostile,
 }
 _LONGEST = 1800

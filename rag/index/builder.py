@@ -18,22 +18,24 @@ from rag.documents.sources import file_of, survey
 from rag.documents.splitter import passage_spans
 from rag.errors import DamagedError, DocumentError, NoIndexError, StoreError
 from rag.index.embedding import EmbeddingCache, store_vectors
-from rag.index.health import verify_apart
+from rag.index.health import served_problems, verify_apart
 from rag.index.index import EMBEDDINGS_FILE, PASSAGES_FILE, VECTORS_FOLDER
 from rag.index.manifest import FORMAT, MANIFEST, Corpus, Manifest, seal
 from rag.index.passage_editor import PassageEditor
 from rag.index.passages import Passages
+from rag.index.shared import LOCAL, Remote
 from rag.index.snapshot import (
     SoundSnapshot,
     new_snapshot,
     newest_sound,
     publish,
-    remove_others,
+    published_name,
     remove_unfinished,
     snapshots,
     unwritable,
     write_lock,
 )
+from rag.index.vectors import Vectors
 from rag.models.embedder import embedder_name, make_embedder
 from rag.models.progress import Progress, silent
 from rag.settings import Settings
@@ -45,16 +47,18 @@ _MOST_STALE = 0.2
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How an index is made: words in a passage, the embedder and its name."""
+    """How an index is made: words in a passage, the embedder and its name, and where else it is kept."""
 
     passage_words: int
     embedder: str
     load_embedder: Callable[[], Embeddings]
+    remote: Remote = LOCAL
 
     @classmethod
     def of(cls, settings: Settings, load_embedder: Callable[[], Embeddings] | None = None) -> Self:
         """Those of the settings, whose embedder is loaded unless `load_embedder` is given."""
-        return cls(settings.passage_words, embedder_name(settings), load_embedder or (lambda: make_embedder(settings)))
+        load_embedder = load_embedder or (lambda: make_embedder(settings))
+        return cls(settings.passage_words, embedder_name(settings), load_embedder, Remote.of(settings))
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,11 @@ def update(
     is given as a function, which is called under the lock. With `rebuild` every document is read and
     split anew. Readers see nothing until the end, and if it fails the index stays as it was. Raises
     DocumentError when there is nothing to read, StoreError when another process is writing, the folder
-    cannot be written, or the result does not pass its check; ModelError from the embedder.
+    cannot be written, or the result does not pass its check, UnreachableError, ModelError from the embedder.
     """
-    with write_lock(folder):
+    remote = options.remote
+    with remote.lock(), write_lock(folder):
+        shared = remote.fetch(folder)
         corpus = corpus() if callable(corpus) else corpus
         try:
             remove_unfinished(folder)
@@ -103,10 +109,10 @@ def update(
             with suppress(NoIndexError, DamagedError):
                 before = newest_sound(folder)
             # An update that was killed while it removed old ones may have left more.
-            remove_others(folder, {path.name for path in [*snapshots(folder)[:2], *([before.path] if before else [])]})
+            remote.remove_others(folder, [*snapshots(folder)[:2], *([before.path] if before else [])])
             made = before and (before.manifest.embedder, before.manifest.passage_words)
             base = None if rebuild or made != (options.embedder, options.passage_words) else before
-            return _Update(folder, corpus, options, loader, before, base, progress, verify).run()
+            return _Update(folder, corpus, options, loader, before, base, progress, verify, shared).run()
         except (OSError, sqlite3.Error, ChromaError) as error:
             raise unwritable(folder, error) from error
 
@@ -115,7 +121,8 @@ def update(
 class _Update:
     """One run of `update`, under the lock.
 
-    `before` is the snapshot that readers have now, `base` the same if the new one starts from it.
+    `before` is the snapshot that readers have now, `base` the same if the new one starts from it. `shared` names
+    the one that other machines have.
     """
 
     folder: Path
@@ -126,6 +133,7 @@ class _Update:
     base: SoundSnapshot | None
     progress: Progress
     verify: Callable[[Path], list[str]]
+    shared: str | None
     problems: list[str] = field(default_factory=list)
     unreachable: list[str] = field(default_factory=list)
     no_documents: tuple[str, ...] = ()
@@ -147,13 +155,20 @@ class _Update:
         try:
             return self._build(snapshot, known, fresh, gone)
         finally:
-            shutil.rmtree(snapshot, ignore_errors=True)
+            if snapshot.exists():
+                with suppress(StoreError):  # If not now, then the next run drops it.
+                    self.options.remote.drop([published_name(snapshot)])
+                    shutil.rmtree(snapshot, ignore_errors=True)
 
     def _unchanged(self) -> Outcome | None:
-        """The outcome if the files are those of the base and nothing else has changed."""
-        if self.base and not self.base.notice and self.base.manifest.corpus == self.corpus:
-            return self._outcome(self.base.path, self.base.manifest, False, 0)
-        return None
+        """The outcome if the files are those of the base, nothing else has changed, and all of it is in its place."""
+        remote, base = self.options.remote, self.base
+        if not base or base.notice or base.manifest.corpus != self.corpus:
+            return None
+        is_shared = not remote.shared or self.shared == base.path.name
+        if not is_shared or bool(base.manifest.collection) != bool(remote.chroma) or served_problems(base.path, remote):
+            return None
+        return self._outcome(base.path, base.manifest, False, 0)
 
     def _outcome(self, snapshot: Path, manifest: Manifest, changed: bool, embedded: int) -> Outcome:
         with closing(Passages.read(snapshot / PASSAGES_FILE)) as passages:
@@ -196,8 +211,10 @@ class _Update:
         return f"{digest} without {', '.join(parts)}" if parts else digest
 
     def _build(self, snapshot: Path, known: dict[str, str], fresh: dict[str, str], gone: set[str]) -> Outcome:
+        remote = self.options.remote
         if self.base:
-            shutil.copytree(self.base.path, snapshot, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+            left = shutil.ignore_patterns(MANIFEST, *([VECTORS_FOLDER] if remote.chroma else []))
+            shutil.copytree(self.base.path, snapshot, dirs_exist_ok=True, ignore=left)
         with closing(PassageEditor.edit(snapshot / PASSAGES_FILE)) as passages:
             last_vector = passages.last_vector()
             self._read(passages, fresh, gone)
@@ -211,17 +228,20 @@ class _Update:
                     "No document could be read, so the index stays as it was "
                     f"(to be without one, delete {str(self.folder)!r}); {reason}"
                 )
-            stale, embedded = self._store_vectors(snapshot / VECTORS_FOLDER, passages, last_vector, removed)
+            stale, embedded = self._store_vectors(snapshot, passages, last_vector, removed)
         manifest = Manifest(
             FORMAT, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", self.options.embedder, self.options.passage_words,
             counts.documents, counts.passages, counts.words, stale, self.corpus,
+            published_name(snapshot) if remote.chroma else "",
         )  # fmt: skip
         seal(snapshot, manifest)
-        if wrong := self.verify(snapshot):
+        if wrong := [*self.verify(snapshot), *served_problems(snapshot, remote)]:
             raise StoreError(f"The new index did not pass its check ({wrong[0]}), so the old one stays; try again.")
+        if remote.shared:
+            remote.shared.push(snapshot, self.corpus, self.shared)
         published = publish(snapshot, self.corpus)
         with suppress(OSError, sqlite3.Error, StoreError):  # The new index is there; the next run tidies up.
-            remove_others(self.folder, {published.name, *([self.before.path.name] if self.before else [])})
+            remote.remove_others(self.folder, [published, *([self.before.path] if self.before else [])], self.shared)
             self._forget_vectors()
         return self._outcome(published, manifest, True, embedded)
 
@@ -251,19 +271,22 @@ class _Update:
                 yield found
 
     def _store_vectors(
-        self, folder: Path, passages: PassageEditor, last: int, removed: Sequence[int]
+        self, snapshot: Path, passages: PassageEditor, last: int, removed: Sequence[int]
     ) -> tuple[int, int]:
         """Store the vectors that are missing, and drop those `removed`.
 
         `last` is the highest number of a stored one. Returns how many are stale, and how many had to be embedded.
         """
+        folder, chroma = snapshot / VECTORS_FOLDER, self.options.remote.chroma
         stale = self.base.manifest.stale + len(removed) if self.base else 0
-        if stale > _MOST_STALE * passages.vector_count():
-            shutil.rmtree(folder)
+        if not folder.exists() or stale > _MOST_STALE * passages.vector_count():
+            shutil.rmtree(folder, ignore_errors=True)
             last, stale, removed = 0, 0, []
-        with closing(EmbeddingCache(self.folder / EMBEDDINGS_FILE, self.options.embedder)) as cache:
+        rows = passages.count_after(last)
+        vectors = chroma.make(published_name(snapshot), rows) if chroma else Vectors.edit(folder, rows)
+        with closing(EmbeddingCache(self.folder / EMBEDDINGS_FILE, self.options.embedder)) as cache, closing(vectors):
             load = self.options.load_embedder
-            return stale, store_vectors(folder, passages, cache, load, last, removed, self.progress)
+            return stale, store_vectors(vectors, passages, cache, load, last, removed, self.progress)
 
     def _forget_vectors(self) -> None:
         """Keep in the cache what the kept snapshots hold."""

@@ -4,7 +4,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,16 @@ from rag.index.vectors import Floats, Vectors
 from rag.models.progress import Progress
 
 BATCH = 512
-"""Passages embedded and stored at once."""
+"""Passages embedded at once."""
+_STORED = 10 * BATCH
+"""Vectors that are given to Chroma at once: for each part it reads again what it has in its log."""
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS vectors (
     embedder TEXT NOT NULL, hash BLOB NOT NULL, vector BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (embedder, hash)
-) WITHOUT ROWID;
+);
 """
 
 
@@ -89,7 +91,7 @@ class EmbeddingCache:
 
 
 def store_vectors(
-    folder: Path,
+    vectors: Vectors,
     passages: PassageEditor,
     cache: EmbeddingCache,
     load_embedder: Callable[[], Embeddings],
@@ -97,32 +99,38 @@ def store_vectors(
     removed: Sequence[int],
     progress: Progress,
 ) -> int:
-    """Drop the vectors with the numbers `removed` and store those with numbers above `after`.
+    """Drop the `vectors` with the numbers `removed` and store those with numbers above `after`.
 
     Chroma stores a batch while the next one is embedded. Returns how many had to be
     embedded; the embedder is loaded for the first of them.
     """
     total, done, embedded = passages.count_after(after), 0, 0
     embedder: Embeddings | None = None
-    with closing(Vectors.edit(folder)) as vectors, ThreadPoolExecutor(1) as side:
+    with ThreadPoolExecutor(1) as side:
         vectors.remove(removed)
+        numbers: list[int] = []
+        rows: list[Floats] = []
         storing: Future[None] | None = None
         progress("Embedding passages", done, total)
         for batch in passages.pending(after, BATCH):
             found = cache.get([text.hash for text in batch])
             if missing := {text.hash: text.text for text in batch if text.hash not in found}:
                 embedder = embedder or load_embedder()
-                rows = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
-                made = dict(zip(missing, rows, strict=True))
+                new = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
+                made = dict(zip(missing, new, strict=True))
                 cache.put(made)
                 found |= made
                 embedded += len(made)
-            if storing:
-                storing.result()
-            numbers = [text.vector_id for text in batch]
-            storing = side.submit(vectors.add, numbers, np.stack([found[text.hash] for text in batch]))
+            numbers += [text.vector_id for text in batch]
+            rows += [found[text.hash] for text in batch]
             done += len(batch)
+            if len(rows) >= _STORED or done >= total:
+                if storing:
+                    storing.result()
+                storing = side.submit(vectors.add, numbers, np.stack(rows))
+                numbers, rows = [], []
             progress("Embedding passages", done, total)
         if storing:
             storing.result()
+        vectors.settle()
     return embedded

@@ -18,10 +18,11 @@ from chromadb.errors import ChromaError
 
 from rag.documents.fetch import is_address
 from rag.documents.sources import survey
-from rag.errors import DamagedError, DocumentError
-from rag.index.index import EMBEDDINGS_FILE, PASSAGES_FILE, list_documents, open_files
+from rag.errors import DamagedError, DocumentError, StoreError, with_detail
+from rag.index.index import EMBEDDINGS_FILE, PASSAGES_FILE, VECTORS_FOLDER, list_documents, open_files
 from rag.index.manifest import Corpus, Manifest, check_files, count, read_manifest
 from rag.index.passages import Counts, Passages, searched_text
+from rag.index.shared import LOCAL, Remote
 from rag.index.snapshot import REPAIR, current_name, newest_sound, others, some_snapshots, writer
 from rag.index.vectors import Floats, Vectors
 
@@ -37,13 +38,17 @@ _MISSED = 0.1
 damaged files most."""
 
 
-def status_lines(folder: Path) -> tuple[list[str], bool]:
+def status_lines(folder: Path, remote: Remote = LOCAL) -> tuple[list[str], bool]:
     """What the index holds, a fact a line, and whether the current snapshot is sound.
 
     Raises NoIndexError if there is none, DamagedError if nothing is sound.
     """
     sound = newest_sound(folder)
     manifest = sound.manifest
+    try:
+        notice = sound.notice or "; ".join(some(served_problems(sound.path, remote)))
+    except StoreError as error:
+        notice = with_detail(error)
     back = sum(path.name != sound.path.name for path, _ in others(folder))
     size = sum(size for size, _ in manifest.files.values())
     cached = (folder / EMBEDDINGS_FILE).stat().st_size if (folder / EMBEDDINGS_FILE).exists() else 0
@@ -55,13 +60,14 @@ def status_lines(folder: Path) -> tuple[list[str], bool]:
         "Documents": f"{manifest.documents:,}",
         "Passages": f"{manifest.passages:,} of about {manifest.passage_words} words",
         "Embedder": manifest.embedder,
+        "Vectors": manifest.collection and "in a Chroma server",
         "Size": f"{size / 1e6:,.1f} MB, and {cached / 1e6:,.1f} MB of cached vectors",
-        "Health": sound.notice or "sound",
+        "Health": notice or "sound",
         "Written by": writer(folder) or "nobody now",
     }
     lines = [f"{name:<11} {_one_line(fact)}" for name, fact in facts.items() if fact]
     left_out = zip(chain(["Left out"], repeat("")), some(_left_out(sound.path, manifest.corpus)), strict=False)
-    return [*lines, *(f"{name:<11} {_one_line(line)}" for name, line in left_out)], sound.notice is None
+    return [*lines, *(f"{name:<11} {_one_line(line)}" for name, line in left_out)], not notice
 
 
 def _left_out(snapshot: Path, corpus: Corpus) -> list[str]:
@@ -80,14 +86,15 @@ def some(lines: Sequence[str]) -> list[str]:
     return [*lines[:LINES], f"and {more:,} more"] if more > 1 else list(lines)
 
 
-def check(folder: Path) -> str:
+def check(folder: Path, remote: Remote = LOCAL) -> str:
     """Check every file, passage and vector of the current snapshot.
 
-    Raises DamagedError with all that is wrong.
+    Raises DamagedError with all that is wrong, UnreachableError if the server of the vectors is out of reach.
     """
     current = some_snapshots(folder)[0]
     wrong = [] if current_name(folder) == current.name else ["CURRENT does not name a snapshot"]
-    if wrong := wrong + verify_apart(current, full=True):
+    wrong += verify_apart(current, full=True)
+    if wrong := wrong or served_problems(current, remote, full=True):
         raise DamagedError(f"The index {current.name} is damaged ({'; '.join(wrong)}); {REPAIR}")
     return f"The index {current.name} is sound: {read_manifest(current).summary()}."
 
@@ -121,11 +128,12 @@ def verify_apart(snapshot: Path, full: bool = False) -> list[str]:
 def verify(snapshot: Path, full: bool = False) -> list[str]:
     """What is wrong with a snapshot; empty if it is sound.
 
-    `full` reads every passage and looks for 1,000.
+    `full` reads every passage and looks for 1,000. Vectors in a server are left to `served_problems`.
     """
     try:
-        manifest = check_files(snapshot)
-        passages, vectors = open_files(snapshot)
+        manifest = check_files(snapshot, full)
+        passages = Passages.read(snapshot / PASSAGES_FILE)
+        vectors = None if manifest.collection else Vectors.read(snapshot / VECTORS_FOLDER)
         return [
             *(passages.problems() if full else ()),
             *_counts(manifest, passages, vectors),
@@ -135,24 +143,45 @@ def verify(snapshot: Path, full: bool = False) -> list[str]:
         return [str(error)]
 
 
-def _counts(manifest: Manifest, passages: Passages, vectors: Vectors) -> Iterator[str]:
+def served_problems(snapshot: Path, remote: Remote, full: bool = False) -> list[str]:
+    """What is wrong with the vectors of a snapshot that are in a server.
+
+    Raises UnreachableError while that is out of reach.
+    """
+    manifest = read_manifest(snapshot)
+    if not manifest.collection:
+        return []
+    try:
+        passages, vectors = open_files(snapshot, remote)
+        with closing(passages), closing(vectors):
+            return [
+                *_counts(manifest, passages, vectors),
+                *_canaries(passages, vectors, 1000 if full else CANARIES),
+            ]
+    except DamagedError as error:
+        return [str(error)]
+
+
+def _counts(manifest: Manifest, passages: Passages, vectors: Vectors | None) -> Iterator[str]:
     counts = passages.counts()
     if counts != Counts(manifest.documents, manifest.passages, manifest.words):
         yield f"{counts} were counted, but the manifest has {manifest.documents:,} and {manifest.passages:,}"
-    if len(vectors) != passages.vector_count():
+    if vectors is not None and len(vectors) != passages.vector_count():
         yield f"there are {len(vectors):,} vectors for {passages.vector_count():,} different passages"
 
 
-def _canaries(passages: Passages, vectors: Vectors, count: int) -> Iterator[str]:
+def _canaries(passages: Passages, vectors: Vectors | None, count: int) -> Iterator[str]:
     every = passages.passage_ids()
     ids = sorted({*every[:: max(1, len(every) // count)], *every[-5:]})
     vector_of = passages.vector_ids(ids)
-    stored = vectors.get(sorted(set(vector_of.values())))
+    stored = vectors.get(sorted(set(vector_of.values()))) if vectors is not None else {}
     missed: list[str] = []
     for passage in passages.passages(ids):
         if not passages.has_words(passage.passage_id, searched_text(passage), passage.language):
             yield f"the words of a passage of {passage.source!r} do not find it"
         vector_id = vector_of[passage.passage_id]
+        if vectors is None:
+            continue
         if vector_id not in stored:
             yield f"a passage of {passage.source!r} has no vector"
         elif not _finds_itself(vectors, vector_id, stored[vector_id]):

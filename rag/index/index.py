@@ -12,10 +12,11 @@ from typing import Generic, TypeVar
 import numpy as np
 from chromadb.errors import ChromaError
 
-from rag.errors import DamagedError, NoIndexError, StoreError
-from rag.index.manifest import Manifest
+from rag.errors import DamagedError, NoIndexError, StoreError, UnreachableError
+from rag.index.manifest import Manifest, read_manifest
 from rag.index.passages import Passages
-from rag.index.snapshot import REPAIR, current_name, newest_sound
+from rag.index.shared import LOCAL, Remote
+from rag.index.snapshot import REPAIR, SoundSnapshot, current_name, newest_sound, snapshots
 from rag.index.vectors import Floats, Vectors
 from rag.types import Listed, Passage
 
@@ -42,6 +43,7 @@ class Index:
     notice: str | None
     documents: Passages
     _vectors: Vectors
+    remote: Remote = LOCAL
 
     def passages(self, passage_ids: Sequence[int]) -> list[Passage]:
         """The passages with these ids, in this order."""
@@ -77,32 +79,71 @@ class Index:
         Of all documents, or of those with these ids. Of equal ones there is only one: a `preferred`
         one, or else the first.
         """
+        return self.passages_at(self.nearest(vector, k, doc_ids), doc_ids, preferred)
+
+    def nearest(self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = ()) -> list[tuple[int, float]]:
+        """The numbers of the at most `k` nearest vectors, with their cosine: the longer part of `by_meaning`."""
         with damage_reported(self.path.parent):
             among = self.documents.vectors_of(doc_ids) if doc_ids else None
-            near = self._vectors.nearest(vector, k, among)
+            return self._vectors.nearest(vector, k, among)
+
+    def passages_at(
+        self, near: Sequence[tuple[int, float]], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
+    ) -> list[tuple[int, float]]:
+        """A passage for each of the vectors that `nearest` found."""
+        with damage_reported(self.path.parent):
             passage_of = self.documents.by_vectors([vector_id for vector_id, _ in near], doc_ids, preferred)
             return [(passage_of[vector_id], cosine) for vector_id, cosine in near]
 
 
-def open_index(folder: Path, embedder_name: str) -> Index:
+def open_index(folder: Path, embedder_name: str, remote: Remote = LOCAL) -> Index:
     """Open the current snapshot, or if it is damaged the newest sound one.
 
-    That is said by a warning in the log. Raises StoreError when there is none, when another embedder
-    built it, or when nothing is sound.
+    That is said by a warning in the log. A shared one is fetched first; while it is out of reach, the one that
+    is here is opened. Raises StoreError when there is none, when another embedder built it, or when nothing is
+    sound; UnreachableError when its vectors are out of reach.
     """
+    _bring(folder, remote)
     current = current_name(folder)
-    sound = newest_sound(folder)
+    sound = _newest_sound(folder, remote)
     if sound.manifest.embedder != embedder_name:
         raise StoreError(
             f"The index in {str(folder)!r} was built with the embedder {sound.manifest.embedder!r}, "
             f"not {embedder_name!r}; build it anew with: python ingest.py"
         )
     with damage_reported(folder):
-        documents, vectors = open_files(sound.path)
+        documents, vectors = open_files(sound.path, remote)
         vectors.warm()
     if sound.notice:
         logging.getLogger(__name__).warning(sound.notice)
-    return Index(sound.path, current, sound.manifest, sound.notice, documents, vectors)
+    return Index(sound.path, current, sound.manifest, sound.notice, documents, vectors, remote)
+
+
+def _newest_sound(folder: Path, remote: Remote) -> SoundSnapshot:
+    """That of the folder. A shared one that was damaged here is fetched anew."""
+    try:
+        sound = newest_sound(folder)
+        is_damaged = sound.notice is not None
+    except DamagedError:
+        if not remote.shared:
+            raise
+        is_damaged = True
+    if is_damaged and remote.shared:
+        _bring(folder, remote, repair=True)
+        sound = newest_sound(folder)
+    return sound
+
+
+def _bring(folder: Path, remote: Remote, repair: bool = False) -> None:
+    """Fetch the shared snapshot. If that fails, the one that is here will do."""
+    if not remote.shared:
+        return
+    try:
+        remote.shared.bring(folder, repair)
+    except StoreError as error:
+        if not snapshots(folder):
+            raise
+        logging.getLogger(__name__).warning("The index is opened as it is here: %s", error)
 
 
 class Reader(Generic[Prepared]):
@@ -113,7 +154,7 @@ class Reader(Generic[Prepared]):
 
     def __init__(self, index: Index, prepare: Callable[[Index], Prepared]) -> None:
         """`prepare` makes what is needed of an index."""
-        self._folder, self._embedder_name = index.path.parent, index.manifest.embedder
+        self._folder, self._embedder_name, self._remote = index.path.parent, index.manifest.embedder, index.remote
         self._prepare = prepare
         self._opening = threading.Lock()
         self._seen = index.current
@@ -153,17 +194,24 @@ class Reader(Generic[Prepared]):
 
     def _open(self) -> None:
         """Under the lock `_opening`."""
-        self._seen = current_name(self._folder)
+        before, self._seen = self._seen, current_name(self._folder)
         try:
-            self.now = self._prepare(open_index(self._folder, self._embedder_name))
+            index = open_index(self._folder, self._embedder_name, self._remote)
+            self._seen, self.now = index.current, self._prepare(index)
         except StoreError as error:
+            if isinstance(error, UnreachableError):  # The next question tries again.
+                self._seen = before
             logging.getLogger(__name__).warning("The index stays as it was opened: %s", error)
 
 
-def is_sound(folder: Path) -> bool:
-    """Whether there is a snapshot in `folder` that can be opened."""
+def is_sound(folder: Path, remote: Remote = LOCAL) -> bool:
+    """Whether there is a snapshot in `folder` that can be opened; a shared one is fetched first.
+
+    Raises UnreachableError if that is out of reach.
+    """
+    _bring(folder, remote)
     try:
-        newest_sound(folder)
+        _newest_sound(folder, remote)
     except (NoIndexError, DamagedError):
         return False
     return True
@@ -174,9 +222,17 @@ def list_documents(folder: Path) -> list[Listed]:
     return Passages.read(newest_sound(folder).path / PASSAGES_FILE).listed()
 
 
-def open_files(snapshot: Path) -> tuple[Passages, Vectors]:
-    """The two stores of a snapshot. Raises OSError, sqlite3.Error, ChromaError."""
-    return Passages.read(snapshot / PASSAGES_FILE), Vectors.read(snapshot / VECTORS_FOLDER)
+def open_files(snapshot: Path, remote: Remote = LOCAL) -> tuple[Passages, Vectors]:
+    """The two stores of a snapshot. Raises OSError, sqlite3.Error, ChromaError, StoreError."""
+    passages = Passages.read(snapshot / PASSAGES_FILE)
+    if not (collection := read_manifest(snapshot).collection):
+        return passages, Vectors.read(snapshot / VECTORS_FOLDER)
+    if not remote.chroma:
+        raise StoreError(
+            "The vectors of the index are in a Chroma server; set RAG_CHROMA_URL to its address, "
+            "or bring them into the index with: python ingest.py"
+        )
+    return passages, remote.chroma.read(collection)
 
 
 @contextmanager

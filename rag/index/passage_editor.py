@@ -11,10 +11,14 @@ from typing import Any, Self
 
 from rag.documents.headings import described
 from rag.documents.splitter import cut
-from rag.index.passages import FIRST_SOURCE, Passages, searched_text, term
+from rag.index.passages import COMMON, FIRST_SOURCE, Passages, searched_text, term
 from rag.index.tokenizer import tokenize
 from rag.types import Loaded, Passage
 
+_PRAGMAS = """
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON; PRAGMA cache_size = -64000;
+"""
+"""The cache has 64 MB."""
 _SCHEMA = """
 CREATE TABLE files (file BLOB PRIMARY KEY, digest TEXT NOT NULL, problems TEXT NOT NULL);
 CREATE TABLE sources (
@@ -34,9 +38,11 @@ CREATE TABLE passages (
     text TEXT NOT NULL, page INTEGER, page_breaks TEXT NOT NULL, headings TEXT NOT NULL, vector_id INTEGER NOT NULL,
     words INTEGER NOT NULL
 );
-CREATE INDEX passages_by_document ON passages (doc_id);
+CREATE INDEX passages_by_document ON passages (doc_id, words);
 CREATE INDEX passages_by_vector ON passages (vector_id);
 CREATE VIRTUAL TABLE words USING fts5 (stems, tokenize = "ascii");
+CREATE TABLE common (term TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE statistics (passages INTEGER NOT NULL, terms INTEGER NOT NULL);
 """
 
 
@@ -67,7 +73,7 @@ class PassageEditor(Passages):
         new = not path.exists()
         database = sqlite3.connect(path)
         # A crash throws the whole unpublished snapshot away, so there is nothing to journal.
-        database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;")
+        database.executescript(_PRAGMAS)
         if new:
             database.executescript(_SCHEMA)
         return cls(path, database)
@@ -184,9 +190,20 @@ class PassageEditor(Passages):
         gone = self.column(f"SELECT vector_id FROM embedded WHERE {unused}")
         self.database.execute(f"DELETE FROM embedded WHERE {unused}")
         self.database.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self._count_terms()
         self.database.commit()
         self.database.execute("VACUUM")
         return gone
+
+    def _count_terms(self) -> None:
+        """Note how many passages and terms there are, and which terms are common."""
+        self.database.executescript("DELETE FROM common; DELETE FROM statistics;")
+        self.database.execute("CREATE VIRTUAL TABLE temp.counted USING fts5vocab (main, words, row)")
+        self.database.execute("INSERT INTO common SELECT term, doc FROM counted WHERE doc > ?", [COMMON])
+        self.database.execute(
+            "INSERT INTO statistics VALUES ((SELECT count(*) FROM passages), (SELECT total(cnt) FROM counted))"
+        )
+        self.database.execute("DROP TABLE temp.counted")
 
     def _drop(self, where: str, *values: str) -> None:
         words = f"DELETE FROM words WHERE rowid IN (SELECT passage_id FROM passages WHERE {where})"

@@ -3,8 +3,12 @@
 import json
 import os
 import sqlite3
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from math import log
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -21,6 +25,23 @@ SELECT passage_id, passages.doc_id, {FIRST_SOURCE.format(column="source")}, titl
 FROM passages JOIN documents ON documents.doc_id = passages.doc_id
 """
 
+_LANGUAGES = """
+WITH RECURSIVE next (language) AS (
+    SELECT min(language) FROM documents
+    UNION ALL SELECT (SELECT min(language) FROM documents WHERE language > next.language)
+        FROM next WHERE next.language NOT NULL
+)
+SELECT language FROM next WHERE language NOT NULL
+"""
+"""Each language once, without looking at every document."""
+COMMON = 1000
+"""A term in more passages than this is counted when the file is written, others when they are searched."""
+_MOST_MATCHES = 10_000
+"""In so many passages the terms of a question are looked up at most, the rarest first (docs/results.md)."""
+_CANDIDATES = 6
+"""How many times more passages are scored then than are wanted."""
+_K1, _B = 1.2, 0.75
+"""BM25's parameters in SQLite."""
 _VALUES = "(SELECT value FROM json_each(?))"
 """A `_list` of any length in a query; SQLite takes at most 32,766 values."""
 
@@ -138,15 +159,10 @@ class Passages(Documents):
         The best is first. Of equal passages there is only the best, or they would leave no room for others. With
         `doc_ids` only passages of these documents are looked at; word rarity is taken over all passages.
         """
-        stems = dict.fromkeys(tokenize(question, *self.languages()))
-        query = " OR ".join(f'"{term(stem)}"' for stem in stems)
-        # The plus keeps SQLite from searching the words once for each passage of the documents.
-        among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_VALUES})" if doc_ids else ""
-        values = [query, *([_list(doc_ids)] if doc_ids else [])]
-        found = f"SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
+        terms = list(dict.fromkeys(map(term, tokenize(question, *self.languages()))))
         limit = k
-        while query:
-            scores: dict[int, float] = dict(self.rows(found, [*values, limit]))
+        while terms:
+            scores = self._best(terms, limit, doc_ids)
             vector_of = self.vector_ids(list(scores))
             first = {vector_of[passage_id]: passage_id for passage_id in reversed(scores)}
             best = [passage_id for passage_id in scores if first[vector_of[passage_id]] == passage_id]
@@ -154,6 +170,44 @@ class Passages(Documents):
                 return {passage_id: scores[passage_id] for passage_id in best[:k]}
             limit *= 10
         return {}
+
+    def _best(self, terms: Sequence[str], limit: int, doc_ids: Sequence[str]) -> dict[int, float]:
+        """The best passages by BM25, which share a term with `terms`.
+
+        If together the terms stand in very many passages, only those that share one of the rarest are looked at.
+        """
+        passages = dict(self.rows(f"SELECT term, passages FROM common WHERE term IN {_VALUES}", [_list(terms)]))
+        rarest = sorted(terms, key=lambda one: passages.get(one, 0))
+        together = list(accumulate(passages.get(one, 0) for one in rarest))
+        looked_up = rarest[: max(1, bisect_right(together, _MOST_MATCHES))]
+        is_all = len(looked_up) == len(terms)
+        # The plus keeps SQLite from searching the words once for each passage of the documents.
+        among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_VALUES})" if doc_ids else ""
+        found = f"SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
+        query = " OR ".join(f'"{one}"' for one in looked_up)
+        values = [query, *([_list(doc_ids)] if doc_ids else []), limit if is_all else _CANDIDATES * limit]
+        scores: dict[int, float] = dict(self.rows(found, values))
+        return scores if is_all else dict(self._bm25(terms, list(scores))[:limit])
+
+    def _bm25(self, terms: Sequence[str], passage_ids: Sequence[int]) -> list[tuple[int, float]]:
+        """These passages with their BM25 for all of `terms`, the best first, as SQLite computes it."""
+        ((total, length),) = self.rows("SELECT passages, terms FROM statistics")
+        idf = {}
+        for one in terms:
+            held_by = self._passages_with(one)
+            idf[one] = max(log((total - held_by + 0.5) / (held_by + 0.5)), 1e-6)
+        scores: dict[int, float] = {}
+        rows = self.rows(f"SELECT rowid, stems FROM words WHERE rowid IN {_VALUES}", [_list(passage_ids)])
+        for passage_id, stems in rows:
+            held = stems.split()
+            norm = _K1 * (1 - _B + _B * len(held) * total / length)
+            counts = Counter(held)
+            scores[passage_id] = sum(idf[one] * counts[one] * (_K1 + 1) / (counts[one] + norm) for one in terms)
+        return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+
+    def _passages_with(self, one: str) -> int:
+        common = self.column("SELECT passages FROM common WHERE term = ?", [one])
+        return int((common or self.column("SELECT count(*) FROM words WHERE words MATCH ?", [f'"{one}"']))[0])
 
     def vector_ids(self, passage_ids: Sequence[int]) -> dict[int, int]:
         """The number of the vector of each of these passages; equal ones have it together."""
@@ -183,7 +237,7 @@ class Passages(Documents):
 
     def languages(self) -> list[str]:
         """The languages of the documents."""
-        return self.column("SELECT DISTINCT language FROM documents ORDER BY language")
+        return self.column(_LANGUAGES)
 
     def has_words(self, passage_id: int, text: str, language: str = "en") -> bool:
         """Whether the longest words of `text` find this passage."""

@@ -23,14 +23,14 @@ from rag.errors import DamagedError, NoIndexError, StoreError
 from rag.index.manifest import Corpus, Manifest, check_files, corpus_of, read_manifest, to_disk
 
 REPAIR = "repair it with: python ingest.py"
-_CURRENT = "CURRENT"
+CURRENT = "CURRENT"
 _BUILDING = ".building"
 _NAME = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 _FRESH_CURRENT = re.compile(r"CURRENT\.[0-9a-f]{8}")
 _LOCK = "LOCK"
 """The system lets go of it when its process ends, however it ends."""
 _OWNER = "LOCK.owner"
-_PATIENCE = 0.3
+PATIENCE = 0.3
 """Seconds for which a writer waits for the lock: `writer` holds it for a moment, too."""
 _TRIES, _PAUSE = 20, 0.05
 """How often, and with how many seconds between, the owner is looked up."""
@@ -38,23 +38,39 @@ _TRIES, _PAUSE = 20, 0.05
 
 def new_snapshot(folder: Path) -> Path:
     """An empty folder to build in, named so that the newest sorts last. Raises OSError."""
-    snapshot = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}{_BUILDING}"
+    snapshot = building(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}")
     snapshot.mkdir()
     return snapshot
 
 
+def building(folder: Path, name: str) -> Path:
+    """The folder in which the snapshot of this name is made."""
+    return folder / f"{name}{_BUILDING}"
+
+
+def published_name(snapshot: Path) -> str:
+    """The name that a snapshot which is being made will have."""
+    return snapshot.name.removesuffix(_BUILDING)
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """What interrupted builds left, if nobody is writing."""
+    return [
+        path for path in folder.iterdir() if path.name != published_name(path) and is_snapshot(published_name(path))
+    ]
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what interrupted builds left. Only the holder of the lock may do this."""
-    for path in folder.iterdir():
-        if path.name.endswith(_BUILDING) and _NAME.fullmatch(path.name.removesuffix(_BUILDING)):
-            shutil.rmtree(path)
-        elif _FRESH_CURRENT.fullmatch(path.name):
-            path.unlink()
+    for path in unfinished(folder):
+        shutil.rmtree(path)
+    for path in filter(lambda path: _FRESH_CURRENT.fullmatch(path.name), folder.iterdir()):
+        path.unlink()
 
 
 def publish(snapshot: Path, corpus: Corpus) -> Path:
     """Rename a sealed snapshot and make it the current one. Raises OSError."""
-    published = snapshot.with_name(snapshot.name.removesuffix(_BUILDING))
+    published = snapshot.with_name(published_name(snapshot))
     os.replace(snapshot, published)
     make_current(published, corpus)
     return published
@@ -63,10 +79,10 @@ def publish(snapshot: Path, corpus: Corpus) -> Path:
 def make_current(snapshot: Path, corpus: Corpus) -> None:
     """Let readers open this snapshot from now on. Raises OSError."""
     folder = snapshot.parent
-    fresh = folder / f"{_CURRENT}.{secrets.token_hex(4)}"
-    fresh.write_text(f"{snapshot.name}\n{json.dumps(asdict(corpus))}\n", encoding="utf-8")
+    fresh = folder / f"{CURRENT}.{secrets.token_hex(4)}"
+    fresh.write_text(current_text(snapshot.name, corpus), encoding="utf-8")
     to_disk(fresh)
-    os.replace(fresh, folder / _CURRENT)
+    os.replace(fresh, folder / CURRENT)
     to_disk(folder)
 
 
@@ -78,10 +94,28 @@ def current_name(folder: Path) -> str | None:
 
 def _read_current(folder: Path) -> tuple[str, Corpus] | None:
     try:
-        name, fields = (folder / _CURRENT).read_text(encoding="utf-8").splitlines()
-        return name, corpus_of(json.loads(fields))
-    except (OSError, ValueError, TypeError, AttributeError):
+        return parsed_current((folder / CURRENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
+
+
+def current_text(name: str, corpus: Corpus) -> str:
+    """What CURRENT says of a snapshot."""
+    return f"{name}\n{json.dumps(asdict(corpus))}\n"
+
+
+def parsed_current(text: str) -> tuple[str, Corpus] | None:
+    """The name of the snapshot that CURRENT tells, and what it is made of; None if it was cut short."""
+    try:
+        name, fields = text.splitlines()
+        return name, corpus_of(json.loads(fields))
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def is_snapshot(name: str) -> bool:
+    """Whether a folder of this name is a published snapshot."""
+    return bool(_NAME.fullmatch(name))
 
 
 def last_corpus(folder: Path) -> Corpus | None:
@@ -110,7 +144,7 @@ def snapshots(folder: Path, current: str | None = None) -> list[Path]:
     """
     current = current or current_name(folder)
     try:
-        complete = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+        complete = [path for path in folder.iterdir() if is_snapshot(path.name) and path.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -192,12 +226,12 @@ def others(folder: Path) -> list[tuple[Path, Manifest]]:
 
 
 @contextmanager
-def write_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of the index in `folder`.
+def write_lock(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the lock of the index in `folder`, for which it waits so many seconds.
 
     Raises StoreError, naming the process, when another one holds it, or when the folder cannot be written.
     """
-    lock = FileLock(folder / _LOCK, timeout=_PATIENCE, thread_local=False)
+    lock = FileLock(folder / _LOCK, timeout=patience, thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 import Stemmer
@@ -46,6 +47,8 @@ _TOO_MANY_MARKS = re.compile(f"([{_MARKS}]{{8}})[{_MARKS}]+")
 """To sort a run of them takes the square of its length."""
 _LONGEST = 64
 """Characters of an identifier that is found as a whole."""
+_REMEMBERED = 50_000
+"""Words whose stems are kept in memory: most of a text are among them."""
 
 
 def tokenize(text: str, *languages: str) -> list[str]:
@@ -58,29 +61,30 @@ def tokenize(text: str, *languages: str) -> list[str]:
     hyphens, and by its parts ("E-4012" by e4012 and 4012); scripts without blanks are cut
     into pairs of letters, as in Lucene's CJKBigramFilter.
     """
-    stemmers = [Stemmer.Stemmer(STEMMERS[code]) for code in languages or ("en",) if code in STEMMERS]
+    languages = languages or ("en",)
     plain = unicodedata.normalize("NFKC", _TOO_MANY_MARKS.sub(r"\1", _GROUPED.sub(",", text.translate(_PLAIN))))
     terms: list[str] = []
     for match in _TOKEN.finditer(plain):
         token = match[0]
         if token.isalpha() and token.isascii() and len(token) > 1:
-            terms += _word(token, stemmers)
+            terms += _word(token, languages)
         elif _NUMBER.fullmatch(token):
             terms += _number(token)
         elif _NOT_DIVIDED.match(token):
             terms += _pairs(token)
         else:
-            terms += _compound(token, stemmers, _opens(plain, match.start()))
+            terms += _compound(token, languages, _opens(plain, match.start()))
     return terms
 
 
-def _word(word: str, stemmers: list[Stemmer.Stemmer]) -> list[str]:
+@lru_cache(_REMEMBERED)
+def _word(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
     """Its stems, without accents; none of a stop word, unless it is an acronym ("IT")."""
     lowered = word.casefold()
     if lowered in _STOP_WORDS:
-        return [lowered] if word.isupper() and len(word) > 1 else []
-    stems = dict.fromkeys(stemmer.stemWord(lowered) for stemmer in stemmers) or [lowered]
-    return list(dict.fromkeys(map(_unaccented, stems)))
+        return (lowered,) if word.isupper() and len(word) > 1 else ()
+    stems = [Stemmer.Stemmer(STEMMERS[code]).stemWord(lowered) for code in languages if code in STEMMERS] or [lowered]
+    return tuple(dict.fromkeys(map(_unaccented, stems)))
 
 
 def _unaccented(word: str) -> str:
@@ -109,12 +113,12 @@ def _pairs(run: str) -> list[str]:
     return [run] if len(run) == 1 else [first + second for first, second in pairwise(run)]
 
 
-def _compound(token: str, stemmers: list[Stemmer.Stemmer], opens: bool) -> Iterator[str]:
+def _compound(token: str, languages: tuple[str, ...], opens: bool) -> Iterator[str]:
     """An identifier, or several words that are joined by hyphens, or a single letter."""
     parts = _PART.findall(token)
     for part in parts:
         if len(part) > 1 and part.isalpha():
-            yield from _word(part, stemmers)
+            yield from _word(part, languages)
         elif part.isdigit():
             yield from _number(part)
         elif len(part) > 1:

@@ -265,7 +265,7 @@ def test_an_index_that_is_published_counts_whatever_then_cannot_be_removed(
         if newest_sound(index).path.name in keep and "Changed." in texts(index):
             raise StoreError("The index cannot be read.")
 
-    monkeypatch.setattr("rag.index.builder.remove_others", fails)
+    monkeypatch.setattr("rag.index.shared.remove_others", fails)
     write(folder, {"cat.txt": "Changed."})
     assert publish(index, folder).changed
 

@@ -14,6 +14,7 @@ from fakes import ANIMALS, EMBEDDER, TopicEmbedder, all_passages, publish, write
 from rag.errors import DamagedError, StoreError
 from rag.index import index as index_module
 from rag.index.index import Index, Reader, is_sound, open_index
+from rag.index.shared import Remote
 from rag.index.snapshot import newest_sound, roll_back, snapshots
 
 
@@ -187,10 +188,10 @@ def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Ev
     """Opening a further index says that it has begun, and waits for the second event."""
     begun, released = threading.Event(), threading.Event()
 
-    def slowly(folder: Path, embedder_name: str) -> Index:
+    def slowly(folder: Path, embedder_name: str, remote: Remote) -> Index:
         begun.set()
         assert released.wait(WAIT)
-        return open_index(folder, embedder_name)
+        return open_index(folder, embedder_name, remote)
 
     monkeypatch.setattr(index_module, "open_index", slowly)
     return begun, released

@@ -57,6 +57,47 @@ def test_words_find_the_best_passage_first(path: Path) -> None:
     assert passages.has_words(1, "black cat") and not passages.has_words(2, "black cat")
 
 
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Passages:
+    """400 passages with the terms "common" in all and "often" in half of them, once or more, and a rare one in few."""
+    monkeypatch.setattr("rag.index.passage_editor.COMMON", 20)
+    rare = ["zebra" if number % 40 == 0 else "lion" for number in range(400)]
+    texts = [
+        f"Common {'often ' * (number % 4 % 3)}{word} word{number}{' more' * (number % 7)}."
+        for number, word in enumerate(rare)
+    ]
+    editor = PassageEditor.edit(tmp_path / "many")
+    editor.add("many.jsonl", "d", loaded(*documents_of(texts)))
+    editor.tidy()
+    editor.close()
+    return Passages.read(tmp_path / "many")
+
+
+def test_of_many_matches_only_those_with_a_rare_term_are_looked_at(
+    many: Passages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = many.by_words("common often zebra", 5)
+    monkeypatch.setattr("rag.index.passages._MOST_MATCHES", 100)
+    found = many.by_words("common often zebra", 5)
+    assert list(found) == list(whole)
+    assert list(found.values()) == pytest.approx(list(whole.values()), rel=1e-9)
+    assert len(many.by_words("common often zebra", 50)) == 10
+    assert len(many.by_words("common", 5)) == 5  # A question of common terms alone is put as it is.
+
+
+def test_bm25_is_computed_as_by_sqlite(many: Passages) -> None:
+    whole = many.by_words("common often zebra lion", 300)
+    assert dict(many._bm25(["common", "often", "zebra", "lion"], list(whole))) == pytest.approx(whole, rel=1e-9)
+
+
+def test_of_the_same_documents_only_those_chosen_are_looked_at(many: Passages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.index.passages._MOST_MATCHES", 100)
+    chosen = [one.doc_id for one in many.listed()[:200]]
+    ids = set(many.passage_ids(*chosen))
+    found = many.by_words("common often zebra", 50, chosen)
+    assert found and found.keys() <= ids
+
+
 def test_a_passage_is_found_by_its_headings_and_in_its_language(tmp_path: Path) -> None:
     text = "# Werkzeug\n\n## Falke 200\n\nBohrt.\n\n### Garantie\n\nSie gilt zwölf Monate."
     tools = Document("tools", "tools.md", "Werkzeug", text, language="de")

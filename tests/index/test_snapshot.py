@@ -76,6 +76,31 @@ def test_every_overwritten_cut_or_lost_file_is_named_and_the_one_before_is_used(
 
 
 @pytest.mark.slow
+def test_a_large_file_is_read_again_only_if_it_was_written_to_or_is_another(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.index.manifest._READ_WHOLE", 0)
+    snapshot = snapshots(index)[0]
+    path = snapshot / "passages.sqlite"
+    whole, sealed = path.read_bytes(), path.stat()
+    path.write_bytes(bytes(len(whole)))
+    with pytest.raises(DamagedError, match="overwritten"):
+        check_files(snapshot)
+    os.utime(path, ns=(sealed.st_atime_ns, sealed.st_mtime_ns))
+    check_files(snapshot)  # As a disk that forgets would leave it.
+    with pytest.raises(DamagedError, match="overwritten"):
+        check_files(snapshot, full=True)
+    other = path.with_name("other")
+    other.write_bytes(bytes(len(whole)))
+    os.utime(other, ns=(sealed.st_atime_ns, sealed.st_mtime_ns))
+    os.replace(other, path)
+    with pytest.raises(DamagedError, match="overwritten"):
+        check_files(snapshot)
+    path.write_bytes(whole)
+    assert check_files(snapshot).passages == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"20200101T000000000000-abcd", "cut"])
 def test_without_a_readable_current_the_newest_is_used(index: Path, content: bytes | str | None) -> None:
     newest = snapshots(index)[0]

@@ -1,4 +1,6 @@
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,8 +19,14 @@ def folder(tmp_path: Path) -> Path:
     vectors = Vectors.edit(tmp_path / "vectors")
     vectors.add([1, 2, 3, 4], ROWS)
     vectors.remove([2])
+    vectors.settle()
     vectors.close()
     return tmp_path / "vectors"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_the_nearest_come_first_with_their_cosine_and_the_removed_not_at_all(folder: Path) -> None:
@@ -44,7 +52,7 @@ def test_among_a_choice_the_nearest_come_first_and_no_other(folder: Path) -> Non
 
 @pytest.mark.parametrize("size", [_BRUTE_FORCE, _BRUTE_FORCE + 1, 550])
 def test_a_small_and_a_large_choice_find_the_same_as_comparing_all(tmp_path: Path, size: int) -> None:
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(6)
     rows = random.standard_normal((600, 8)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     vectors = Vectors.edit(tmp_path / "vectors")
@@ -86,6 +94,63 @@ def test_a_reader_has_a_copy_that_goes_with_it(folder: Path) -> None:
     copy = another.folder
     del another
     assert not copy.exists()
+
+
+def test_a_reader_copies_the_database_and_links_to_the_search_graph(folder: Path) -> None:
+    vectors = Vectors.read(folder)
+    copied = {path.name for path in vectors.folder.rglob("*") if path.is_file() and not path.is_symlink()}
+    assert copied == {"chroma.sqlite3", "settled"}
+    vectors.close()
+    assert (folder / "settled").exists() and len(digests(folder)) > 5
+
+
+def test_where_links_are_not_allowed_all_is_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("A required privilege is not held by the client")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    vectors = Vectors.read(folder)
+    assert not any(path.is_symlink() for path in vectors.folder.rglob("*"))
+    assert vectors.nearest(ROWS[0], 1)[0][0] == 1
+    vectors.close()
+
+
+@pytest.mark.slow
+def test_no_reader_changes_a_byte_be_it_killed_or_beside_an_update(folder: Path, tmp_path: Path) -> None:
+    """Without `settle` the removal that is left in the log is written into the graph by whoever reads."""
+    before = digests(folder)
+    code = (
+        "import os, sys; from pathlib import Path; from rag.index.vectors import Vectors\n"
+        f"v = Vectors.read(Path({str(folder)!r})); v.warm(); v.nearest([1.0, 0, 0, 0], 3)\n"
+        "os.kill(os.getpid(), 9) if sys.argv[1] == 'killed' else v.close()"
+    )
+    readers = [subprocess.Popen([sys.executable, "-c", code, how]) for how in ("killed", "closed", "killed")]
+    shutil.copytree(folder, tmp_path / "next")
+    update = Vectors.edit(tmp_path / "next")
+    update.add([7], ROWS[1:2])
+    update.remove([1])
+    update.settle()
+    update.close()
+    here = Vectors.read(folder)
+    here.warm()
+    assert [reader.wait() for reader in readers] == [-9, 0, -9]
+    here.close()
+    assert digests(folder) == before
+
+
+def test_what_is_not_settled_is_copied_whole(tmp_path: Path) -> None:
+    vectors = Vectors.edit(tmp_path / "vectors")
+    vectors.add([1, 2, 3], ROWS[:3])
+    vectors.settle()
+    vectors.close()
+    vectors = Vectors.edit(tmp_path / "vectors")
+    vectors.remove([2])
+    vectors.close()
+    before = digests(tmp_path / "vectors")
+    vectors = Vectors.read(tmp_path / "vectors")
+    assert len(vectors) == 2
+    vectors.close()
+    assert digests(tmp_path / "vectors") == before
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 import ingest
 import rag.index.builder
+import rag.index.shared
 from chat_app import make_app
 from rag.answer.evidence import content_words
 from rag.chatbot import Chatbot
@@ -40,10 +41,11 @@ from rag.settings import ServerSettings
 from trials.library import EMBEDDER, WORDS, HashEmbedder
 
 _STEPS = {
-    "survey": "looking", "new_snapshot": "copying", "store_vectors": "storing", "seal": "sealing",
-    "publish": "publishing", "remove_others": "removing", "snapshots": "forgetting",
+    "builder.survey": "looking", "builder.new_snapshot": "copying", "builder.store_vectors": "storing",
+    "builder.seal": "sealing", "builder.publish": "publishing", "shared.remove_others": "removing",
+    "builder.snapshots": "forgetting",
 }  # fmt: skip
-"""The functions of rag.index.builder with which a step begins."""
+"""The functions, by the modules of rag.index that call them, with which a step begins."""
 
 
 def say(**event: object) -> None:
@@ -52,8 +54,10 @@ def say(**event: object) -> None:
 
 
 def _announce_steps() -> None:
-    for name, step in _STEPS.items():
-        setattr(rag.index.builder, name, _announced(getattr(rag.index.builder, name), step))
+    for place, step in _STEPS.items():
+        module, _, name = place.partition(".")
+        calling = getattr(rag.index, module)
+        setattr(calling, name, _announced(getattr(calling, name), step))
 
 
 def _announced(function: Callable[..., Any], step: str) -> Callable[..., Any]:

@@ -23,14 +23,14 @@ from trials.finding import Finding
 from trials.library import EMBEDDER, HashEmbedder
 
 _ROOT = Path(__file__).parents[2]
-_WORDS = 110
+WORDS = 110
 _TARGET = 0.9
 
 
 def throughput(folder: Path, short: bool) -> Finding:
     """Embed passages alone and within an update, by turns, with an embedder that is loaded and warm."""
     count, times = (20, 1) if short else (1500, 3)
-    _write(folder / "texts", count)
+    write(folder / "texts", count)
     _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
     with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES_FILE)) as passages:
         texts = [one.text for batch in passages.pending(0, 1000) for one in batch]
@@ -47,14 +47,14 @@ def throughput(folder: Path, short: bool) -> Finding:
         ratios.append(alone[-1] / whole[-1])
     wrong = [] if short or median(ratios) >= _TARGET else [f"{median(ratios):.3f} is less than {_TARGET}"]
     return Finding(
-        f"{len(texts):,} passages of about {_WORDS} words embedded alone and in an update, {times} times by turns",
+        f"{len(texts):,} passages of about {WORDS} words embedded alone and in an update, {times} times by turns",
         f"alone {median(alone):.1f} s, in an update {median(whole):.1f} s: {median(ratios):.3f} of its throughput "
         f"({min(ratios):.3f} to {max(ratios):.3f})",
         tuple(wrong),
     )
 
 
-def _write(folder: Path, count: int) -> None:
+def write(folder: Path, count: int) -> None:
     """Documents of ten passages or so each, made of the sentences of this project's own texts."""
     rng = random.Random(4)
     sources = [(_ROOT / name).read_text(encoding="utf-8") for name in ("data/article.txt", "README.md", "LICENSE")]
@@ -63,12 +63,12 @@ def _write(folder: Path, count: int) -> None:
     folder.mkdir()
     for number in range(count // 10):
         paragraphs: list[str] = []
-        while sum(len(one.split()) for one in paragraphs) < 10 * _WORDS:
+        while sum(len(one.split()) for one in paragraphs) < 10 * WORDS:
             paragraphs.append(" ".join(rng.sample(sentences, 5)))
         (folder / f"text-{number}.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
 
 
 def _update(index: Path, texts: Path, embedder: Embeddings, verify: Callable[[Path], list[str]] = verify_apart) -> None:
     with Loader() as loader:
-        build_options = BuildOptions(_WORDS, EMBEDDER, lambda: embedder)
+        build_options = BuildOptions(WORDS, EMBEDDER, lambda: embedder)
         update(index, Corpus((str(texts),)), build_options, loader, verify=verify)
