@@ -24,6 +24,7 @@ from trials.loading import fuzzed, mixed
 from trials.scale import incremental, memory
 from trials.serving import hostile, republished
 from trials.speed import throughput
+from trials.workers import lost_workers, two_workers
 
 TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
     "kills": kills,
@@ -34,6 +35,8 @@ TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
     "mixed": mixed,
     "incremental": incremental,
     "throughput": throughput,
+    "lost-workers": lost_workers,
+    "two-workers": two_workers,
     "memory": memory,
     "fuzz": fuzzed,
     "republished": republished,

@@ -62,7 +62,10 @@ class Loader:
             raise _unreadable(source, error) from error
 
     def expect(self, sources: Mapping[str, str], words: int) -> None:
-        """What will be loaded, in this order, with the digests: a loader may begin with all of it."""
+        """Tell what will be loaded, in this order, by its digests.
+
+        A loader that reads on several machines begins with all of it.
+        """
 
     def load(self, source: str, words: int, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
         """The documents of `source`, in passages of about `words` words.

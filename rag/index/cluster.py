@@ -3,9 +3,11 @@
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import RagError, SettingsError, StoreError
@@ -19,6 +21,8 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_LOG_LEVEL": "ERROR", "RAY_BA
 """Ray reports nothing to its makers, and leaves the terminal to the progress. It can be told only in this way."""
 _BLOCKS = 1000
 """The most tasks that rows are divided into: each costs Ray some milliseconds."""
+_PATIENCE = 5
+"""Seconds to wait for a cluster to answer."""
 _BLOCK_BYTES = 8_000_000
 """About as much of a worker's results comes at once."""
 
@@ -45,11 +49,15 @@ def connected(address: str) -> Iterator[None]:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "_temp_dir": folder}
         stack.callback(ray.shutdown)
+        stack.enter_context(redirect_stdout(StringIO()))  # Ray prints there what became of its workers.
         try:
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
+            _reach(address)
+            with _silenced():
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
             raise SettingsError(
-                f"No Ray cluster answers at {address!r} ({_first_line(error)}); "
+                f"No Ray cluster answers at {address!r} ({reason}); "
                 "start one with: ray start --head (or leave the address out, to use this machine alone)."
             ) from error
         context = ray.data.DataContext.get_current()
@@ -70,7 +78,8 @@ def spread(rows: Sequence[Mapping[str, object]], worker: type, *arguments: objec
     from ray.exceptions import RayError
 
     blocks = min(len(rows), _BLOCKS)
-    size = max(1, min(blocks, int(ray.cluster_resources().get("CPU", 1))))
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    size = max(1, min(blocks, int(resources.get("CPU", 1))))
     made = from_items(list(rows), override_num_blocks=blocks).map_batches(
         worker,
         batch_size=None,
@@ -87,14 +96,31 @@ def spread(rows: Sequence[Mapping[str, object]], worker: type, *arguments: objec
             cause = getattr(cause, "cause", None) or cause.__cause__
         if cause:
             raise cause from error
+        reason = ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]
         raise StoreError(
-            f"The Ray cluster did not do its work ({_first_line(error)}); "
+            f"The Ray cluster did not do its work ({reason.rstrip('.')}); "
             "see its logs and run the same again: what was done is kept."
         ) from error
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")
+def _reach(address: str) -> None:
+    """Raises OSError if nothing answers, for which Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep from the terminal what Ray's own code, which is no Python, says when it starts."""
+    terminal = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ _TARGET = 0.9
 def throughput(folder: Path, short: bool) -> Finding:
     """Embed passages alone and within an update, by turns, with an embedder that is loaded and warm."""
     count, times = (20, 1) if short else (1500, 3)
-    _write(folder / "texts", count)
+    write_texts(folder / "texts", count)
     _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
     with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES_FILE)) as passages:
         texts = [one.text for batch in passages.pending(0, 1000) for one in batch]
@@ -54,7 +54,7 @@ def throughput(folder: Path, short: bool) -> Finding:
     )
 
 
-def _write(folder: Path, count: int) -> None:
+def write_texts(folder: Path, count: int) -> None:
     """Documents of ten passages or so each, made of the sentences of this project's own texts."""
     rng = random.Random(4)
     sources = [(_ROOT / name).read_text(encoding="utf-8") for name in ("data/article.txt", "README.md", "LICENSE")]
