@@ -112,7 +112,7 @@ def _reach(address: str) -> None:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep from the terminal what Ray's own code, which is no Python, says when it starts."""
+    """Keep from the terminal what Ray's compiled code says when it starts."""
     terminal = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
