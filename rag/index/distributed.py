@@ -42,7 +42,7 @@ _PIECE = 1_000_000
 def workers(
     settings: Settings, address: str, load_embedder: Callable[[], Embeddings] | None = None
 ) -> Iterator[tuple[Loader, BuildOptions]]:
-    """The loader and the options of an update whose work is spread over the cluster at `address`.
+    """What an update needs to spread its work over the cluster at `address`.
 
     The workers need this program, and the documents and the embedder at the same paths as here. What they have done
     is kept until an update succeeds. Raises SettingsError as `connected` does.
@@ -105,7 +105,7 @@ class WorkersLoader(Loader):
 
 
 class WorkersEmbedder(AheadEmbedder):
-    """Has batches of texts embedded by the workers, each by one of them, with one embedder each."""
+    """Has batches of texts embedded by the workers, each by one of them."""
 
     def __init__(self, load: Callable[[], Embeddings]) -> None:
         self._load = load
