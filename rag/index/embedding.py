@@ -112,7 +112,7 @@ class AheadEmbedder(Embeddings):
 def _with_vectors(
     batches: Iterable[list[Pending]], cache: EmbeddingCache, load_embedder: Callable[[], Embeddings]
 ) -> Iterator[tuple[list[Pending], dict[bytes, Floats], int]]:
-    """Each batch with its vectors by hash, and how many of these had to be embedded."""
+    """Each batch, its vectors by hash, and how many of these had to be embedded."""
     waiting: deque[tuple[list[Pending], list[bytes]]] = deque()
 
     def missing() -> Iterator[list[str]]:
