@@ -2,13 +2,16 @@
 
 import argparse
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rag.documents.loader import Loader
 from rag.errors import RagError, with_detail
 from rag.index.builder import BuildOptions, update
+from rag.index.cluster import LOCAL
 from rag.index.corpus import next_corpus
 from rag.index.health import check, list_lines, some, status_lines
 from rag.index.manifest import Corpus
@@ -16,6 +19,9 @@ from rag.index.shared import Remote
 from rag.index.snapshot import roll_back
 from rag.models.progress import terminal_progress
 from rag.settings import Settings, read_settings
+
+_ADDRESS = re.compile(r"auto|[\w.-]+:\d+")
+"""Of a Ray cluster."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,25 +59,40 @@ def _run(settings: Settings, arguments: argparse.Namespace) -> int:
         print(f"The index is the one of {manifest.created} again: {manifest.summary()}.")
     else:
         named = {name: getattr(arguments, name) for name in ("paths", "add", "remove", "include", "exclude")}
-        return ingest(settings, lambda: next_corpus(settings, **named), arguments.rebuild)
+        return ingest(settings, lambda: next_corpus(settings, **named), arguments.rebuild, arguments.ray)
     return 0
 
 
-def ingest(settings: Settings, corpus: Corpus | Callable[[], Corpus], rebuild: bool = False) -> int:
+def ingest(
+    settings: Settings, corpus: Corpus | Callable[[], Corpus], rebuild: bool = False, ray: str | None = None
+) -> int:
     """Bring the index to what `corpus` holds now, and say what was done.
 
-    Returns the exit code, which is 1 if a document had to be skipped, but not if a part of one was left
-    out. Raises RagError if nothing could be indexed.
+    `ray` is the address of a cluster that does the work, if any. Returns the exit code, which is 1 if a document had
+    to be skipped, but not if a part of one was left out. Raises RagError if nothing could be indexed.
     """
     began = time.perf_counter()
-    with Loader(settings.online) as loader, terminal_progress("") as progress:
-        outcome = update(settings.index, corpus, BuildOptions.of(settings), loader, rebuild=rebuild, progress=progress)
+    with _means(settings, ray) as (loader, options), terminal_progress("") as progress:
+        outcome = update(settings.index, corpus, options, loader, rebuild=rebuild, progress=progress)
     for problem in outcome.problems:
         print(f"Skipped: {problem}", file=sys.stderr)
     for line in some(outcome.left_out):
         print(f"Left out: {line}")
     print(outcome.line(time.perf_counter() - began))
     return 1 if outcome.problems else 0
+
+
+@contextmanager
+def _means(settings: Settings, ray: str | None) -> Iterator[tuple[Loader, BuildOptions]]:
+    """What reads and embeds: this process, or the workers of the Ray cluster at that address."""
+    if ray is None:
+        with Loader(settings.online) as loader:
+            yield loader, BuildOptions.of(settings)
+    else:
+        from rag.index.distributed import workers
+
+        with workers(settings, ray) as means:
+            yield means
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -83,12 +104,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--exclude", action="append", metavar="PATTERN", help="leave this out, as in .gitignore")
     parser.add_argument("--online", action="store_true", help="allow fetching web addresses")
     parser.add_argument("--rebuild", action="store_true", help="read every document anew")
+    parser.add_argument("--ray", nargs="?", const=LOCAL, metavar="ADDRESS", help="read and embed on a Ray cluster")
     doing = parser.add_mutually_exclusive_group()
     doing.add_argument("--status", action="store_true", help="say what the index holds and whether it is sound")
     doing.add_argument("--check", action="store_true", help="check all of the index")
     doing.add_argument("--list", action="store_true", help="list the documents")
     doing.add_argument("--rollback", action="store_true", help="go back to the index before this one")
     arguments = parser.parse_args(argv)
+    if arguments.ray and not (arguments.ray == LOCAL or _ADDRESS.fullmatch(arguments.ray)):
+        arguments.paths.insert(0, arguments.ray)  # "--ray notes": no address, but the first path.
+        arguments.ray = LOCAL
     asks = arguments.status or arguments.check or arguments.list or arguments.rollback
     if asks and sum(map(bool, vars(arguments).values())) > 1:
         parser.error("--status, --check, --list and --rollback go with nothing else")

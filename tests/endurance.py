@@ -25,6 +25,7 @@ from trials.scale import incremental, memory
 from trials.served import served
 from trials.serving import hostile, republished
 from trials.speed import throughput
+from trials.workers import lost_workers, two_workers
 
 TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
     "kills": kills,
@@ -35,6 +36,8 @@ TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
     "mixed": mixed,
     "incremental": incremental,
     "throughput": throughput,
+    "lost-workers": lost_workers,
+    "two-workers": two_workers,
     "memory": memory,
     "fuzz": fuzzed,
     "republished": republished,

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -6,7 +8,8 @@ from fakes import EMBEDDER, TopicEmbedder, all_passages, write
 
 import ingest
 from rag.documents.fetch import Page
-from rag.index.builder import update
+from rag.documents.loader import Loader
+from rag.index.builder import BuildOptions, update
 from rag.index.health import verify
 from rag.index.index import open_index
 from rag.index.snapshot import snapshots
@@ -67,6 +70,33 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(
         printed = capsys.readouterr()
         assert "picture.txt" in printed.err
         assert line in printed.out
+    assert texts(settings) == ["The black cat sleeps."]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [
+        (["--ray"], "local"),
+        (["--ray", "data"], "local"),
+        (["--ray", "10.0.0.5:6379", "data"], "10.0.0.5:6379"),
+        (["data", "--ray", "auto"], "auto"),
+    ],
+)
+def test_what_follows_ray_is_an_address_or_a_path(
+    settings: Settings, data: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], address: str
+) -> None:
+    asked = []
+
+    @contextmanager
+    def workers(settings: Settings, address: str) -> Iterator[tuple[Loader, BuildOptions]]:
+        asked.append(address)
+        with Loader() as loader:
+            yield loader, BuildOptions.of(settings)
+
+    monkeypatch.setattr("rag.index.distributed.workers", workers)
+    assert run(*arguments) == 0
+    assert asked == [address]
     assert texts(settings) == ["The black cat sleeps."]
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import BufferedReader
@@ -60,6 +60,12 @@ class Loader:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise _unreadable(source, error) from error
+
+    def expect(self, sources: Mapping[str, str], words: int) -> None:
+        """Tell what will be loaded, in this order, by its digests.
+
+        A loader that reads on several machines begins with all of it.
+        """
 
     def load(self, source: str, words: int, coming: Sequence[str] = ()) -> Iterator[Loaded | DocumentError]:
         """The documents of `source`, in passages of about `words` words.

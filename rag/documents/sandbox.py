@@ -77,7 +77,7 @@ class Sandbox:
         try:
             process = self._ask([request, *coming])
             while "end" not in (reply := process.reply()):
-                yield reply["line"], _found(reply)
+                yield reply["line"], found_of(reply)
             self._asked.pop(0)
             self._parsed += request.kind not in PLAIN
             whole = self._parsed < LIFETIME
@@ -158,7 +158,8 @@ class _Process:
                 pipe.close()
 
 
-def _found(reply: dict[str, Any]) -> Loaded | Refusal:
+def found_of(reply: dict[str, Any]) -> Loaded | Refusal:
+    """What the process found, from the fields of its reply."""
     if "reason" in reply:
         return Refusal(reply["reason"], reply["detail"])
     fields = reply["document"]

@@ -84,13 +84,15 @@ def serve(memory: int, seconds: float) -> None:
         sys.setrecursionlimit(1_000 if request.kind == "jsonl" else 100_000)
         _end_after(seconds)
         for number, found in parse(request):
-            if isinstance(found, Loaded):
-                spans = [(span.start, span.end) for span in found.spans]
-                reply({"line": number, "document": vars(found.document), "spans": spans, "left_out": found.left_out})
-            else:
-                reply({"line": number, **vars(found)})
+            reply({"line": number, **(fields_of(found) if isinstance(found, Loaded) else vars(found))})
             _end_after(seconds)
         reply({"end": True})
+
+
+def fields_of(loaded: Loaded) -> dict[str, Any]:
+    """A document as JSON holds it, of which sandbox.py makes it again."""
+    spans = [(span.start, span.end) for span in loaded.spans]
+    return {"document": vars(loaded.document), "spans": spans, "left_out": loaded.left_out}
 
 
 def _end_after(seconds: float) -> None:

@@ -249,6 +249,7 @@ class _Update:
         for file in gone:
             passages.remove(file)
         files = list(fresh)
+        self.loader.expect(fresh, self.options.passage_words)
         for number, (file, digest) in enumerate(fresh.items(), 1):
             wrong: list[str] = []
             passages.add(file, digest, self._documents(file, files[number : number + AHEAD], wrong), wrong)

@@ -2,15 +2,18 @@
 
 import sqlite3
 import zlib
+from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from rag.index.passage_editor import PassageEditor
+from rag.index.passage_editor import PassageEditor, Pending
 from rag.index.vectors import Floats, Vectors
 from rag.models.progress import Progress
 
@@ -90,6 +93,57 @@ class EmbeddingCache:
             self._database.executescript(_SCHEMA)
 
 
+class AheadEmbedder(Embeddings):
+    """An embedder that takes batches ahead and works on several at once."""
+
+    @abstractmethod
+    def embed_batches(self, batches: Iterable[list[str]]) -> Iterator[Floats]:
+        """The vectors of each batch, which may be empty, in order."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors of shape (len(texts), dimensions)."""
+        (vectors,) = self.embed_batches([texts])
+        rows: list[list[float]] = vectors.tolist()
+        return rows
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of one question."""
+        return self.embed_documents([text])[0]
+
+
+def _with_vectors(
+    batches: Iterable[list[Pending]], cache: EmbeddingCache, load_embedder: Callable[[], Embeddings]
+) -> Iterator[tuple[list[Pending], dict[bytes, Floats], int]]:
+    """Each batch, its vectors by hash, and how many of these had to be embedded."""
+    waiting: deque[tuple[list[Pending], list[bytes]]] = deque()
+
+    def missing() -> Iterator[list[str]]:
+        for batch in batches:
+            known = cache.get([text.hash for text in batch])
+            lacking = {text.hash: text.text for text in batch if text.hash not in known}
+            waiting.append((batch, list(lacking)))
+            yield list(lacking.values())
+
+    for vectors in _embedded(missing(), load_embedder):
+        batch, hashes = waiting.popleft()
+        made = dict(zip(hashes, vectors, strict=True))
+        if made:
+            cache.put(made)
+        yield batch, cache.get([text.hash for text in batch if text.hash not in made]) | made, len(made)
+
+
+def _embedded(batches: Iterator[list[str]], load_embedder: Callable[[], Embeddings]) -> Iterator[Floats]:
+    """The vectors of each batch; the embedder is loaded for the first text."""
+    embedder: Embeddings | None = None
+    for texts in batches:
+        if texts and embedder is None:
+            embedder = load_embedder()
+            if isinstance(embedder, AheadEmbedder):
+                yield from embedder.embed_batches(chain([texts], batches))
+                return
+        yield np.asarray(embedder.embed_documents(texts) if embedder and texts else [], dtype=np.float32)
+
+
 def store_vectors(
     vectors: Vectors,
     passages: PassageEditor,
@@ -105,22 +159,14 @@ def store_vectors(
     embedded; the embedder is loaded for the first of them.
     """
     total, done, embedded = passages.count_after(after), 0, 0
-    embedder: Embeddings | None = None
     with ThreadPoolExecutor(1) as side:
         vectors.remove(removed)
         numbers: list[int] = []
         rows: list[Floats] = []
         storing: Future[None] | None = None
         progress("Embedding passages", done, total)
-        for batch in passages.pending(after, BATCH):
-            found = cache.get([text.hash for text in batch])
-            if missing := {text.hash: text.text for text in batch if text.hash not in found}:
-                embedder = embedder or load_embedder()
-                new = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
-                made = dict(zip(missing, new, strict=True))
-                cache.put(made)
-                found |= made
-                embedded += len(made)
+        for batch, found, made in _with_vectors(passages.pending(after, BATCH), cache, load_embedder):
+            embedded += made
             numbers += [text.vector_id for text in batch]
             rows += [found[text.hash] for text in batch]
             done += len(batch)

