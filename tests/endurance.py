@@ -21,6 +21,7 @@ from trials.disk import full_disk, read_only
 from trials.finding import Finding
 from trials.kills import kills, two_writers
 from trials.loading import fuzzed, mixed
+from trials.machines import killed, machines
 from trials.scale import incremental, memory
 from trials.served import served
 from trials.serving import hostile, republished
@@ -43,6 +44,8 @@ TRIALS: dict[str, Callable[[Path, bool], Finding]] = {
     "republished": republished,
     "served": served,
     "hostile": hostile,
+    "machines": machines,
+    "killed": killed,
 }
 _LONGEST = 1800
 """Seconds that a trial may take."""
