@@ -21,7 +21,7 @@ from trials.library import Library, make_library
 
 _ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(_ROOT / "deploy"))
-from serve_all import Cluster, Program, answers, free_ports  # noqa: E402
+from serve_all import Cluster, Program, StartError, answers, free_ports  # noqa: E402, F401
 
 USERS = 50
 _PATIENCE = 90.0
