@@ -52,18 +52,29 @@ def open_model(settings: Settings, progress: Progress = silent) -> Iterator[Base
         yield _remote(settings)
         return
     key = secrets.token_urlsafe(24)
+    with serve_model(settings, key, progress=progress) as address:
+        plain = () if settings.model else (PLAIN,)
+        yield _openai(settings, address, key, "embedded", *plain)
+
+
+@contextmanager
+def serve_model(settings: Settings, key: str, port: int = 0, progress: Progress = silent) -> Iterator[str]:
+    """The embedded model as an OpenAI-compatible server on loopback; gives its address.
+
+    It asks for `key`. Port 0 takes any free one. Raises ModelError when the file is missing or damaged, or the engine
+    is not installed.
+    """
     # The adapter was trained for the default model.
     adapter = None if settings.model else str(files("rag.models").joinpath(ADAPTER))
-    server = _engine(settings, find_weights(settings, progress), adapter, key)
+    server = _engine(settings, find_weights(settings, progress), adapter, key, port)
     try:
-        plain = () if settings.model else (PLAIN,)
-        yield _openai(settings, f"{server.listening_address}/v1", key, "embedded", *plain)
+        yield f"{server.listening_address}/v1"
     finally:
         del server  # Ends its threads and frees the weights.
 
 
-def _engine(settings: Settings, weights: Path, adapter: str | None, key: str) -> Any:
-    """An OpenAI-compatible server inside this process, which asks for `key`."""
+def _engine(settings: Settings, weights: Path, adapter: str | None, key: str, port: int) -> Any:
+    """An OpenAI-compatible server inside this process."""
     try:
         import xllamacpp
     except ImportError as error:
@@ -73,7 +84,7 @@ def _engine(settings: Settings, weights: Path, adapter: str | None, key: str) ->
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
     params.hostnames = ["127.0.0.1"]
-    params.port = 0
+    params.port = port
     params.api_keys = [key]
     params.n_ctx = settings.context * SLOTS
     params.n_parallel = SLOTS

@@ -8,7 +8,7 @@
   const PAUSE = 400, BETWEEN = 800, LONG = 1500, WORDS = 3;  // milliseconds, and the words of a draft at least
   const WAITS = 300;  // pauses until dropped files are let go
   let trigger = () => {}, drafts = false, draft = "", sent = -LONG, pause, typing = false, lost = false;
-  let wanted = null, opener = null, begun = 0, shown = "", fresh = false;
+  let wanted = null, opener = null, begun = 0, shown = "", fresh = false, back = false;
 
   const byId = (id) => document.getElementById(id);
   const box = () => document.querySelector("#question textarea");
@@ -109,10 +109,14 @@
     if (from) opener = from;
     const open = document.body.hasAttribute("data-sheet");
     if (from && !open) history.pushState("sheet", "");  // The way back closes it.
-    if (!from && open && history.state === "sheet") return history.back();
+    if (from) opener = from;
     document.body.toggleAttribute("data-sheet", Boolean(from));
     byId("left").inert = Boolean(from);
-    if (!from) opener?.focus();
+    if (from) return;
+    opener?.focus();
+    if (!open || history.state !== "sheet") return;
+    back = true;
+    history.back();
   }
 
   function aside() {
@@ -202,6 +206,7 @@
   }
   addEventListener("popstate", () => {
     if (document.body.hasAttribute("data-sheet")) return sheet(null);
+    if (back) return back = false;  // The sheet was closed by its button.
     send({ action: "open", conversation: new URLSearchParams(location.search).get("c") ?? "" });
   });
 

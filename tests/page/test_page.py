@@ -219,7 +219,7 @@ def test_on_a_phone_the_way_back_closes_the_sheet(open_page: Opener) -> None:
         if closing == "back":
             page.go_back()
         elif closing == "button":
-            tool(page, "Back to the conversation").click()
+            page.get_by_role("button", name="Back to the conversation").click()
         else:
             page.keyboard.press("Escape")
         expect(page.locator("#right")).to_be_hidden()
