@@ -33,7 +33,7 @@ class Copy:
         def script(question: str) -> Iterator[Event]:
             yield [HIT]
             yield "Half"
-            self.bot.waits()
+            self.bot.gate.wait()
             yield answered(f"Said {question}")
 
         self.bot = FakeBot(script)
