@@ -10,41 +10,43 @@ from browser import HITS, STOP, answer, ask, chromium, done, draft, is_ready, qu
 from fakes import Event, FakeBot
 from playwright.sync_api import Browser, expect
 from serving import Line
+from sqlalchemy import make_url
 
 from rag.page.chat import DRAFT
 from rag.types import Sentence
 
 pytestmark = pytest.mark.browser
 fixtures = (chromium,)
-Serve = Callable[[], tuple[ExitStack, FakeBot, str]]
+Serve = Callable[[str], tuple[FakeBot, str]]
 
 
 @pytest.fixture
-def serve(tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Serves a copy of the page, whose bot is silent after half of its answer; it is gone when the stack is closed."""
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Serves a copy of the page on a database; its bot is silent after half of its answer."""
     monkeypatch.setattr("rag.server.cluster.BEAT", 0.1)
     monkeypatch.setattr("rag.server.cluster.DEAD", 3.0)
-    with ExitStack() as every:
+    with ExitStack() as stack:
 
-        def serve_one() -> tuple[ExitStack, FakeBot, str]:
-            stack = every.enter_context(ExitStack())
-            bot, at = stack.enter_context(serving_page(tmp_path, address))
+        def serve_one(place: str) -> tuple[FakeBot, str]:
+            bot, at = stack.enter_context(serving_page(tmp_path, place))
 
             def script(question: str) -> Iterator[Event]:
                 yield HITS
                 yield "Half"
-                bot.waits()
+                bot.gate.wait()
                 yield answer(Sentence(f"Answer to {question}.", (), True))
 
             bot.script = script
-            every.callback(bot.gate.set)
-            return stack, bot, at
+            stack.callback(bot.gate.set)
+            return bot, at
 
         yield serve_one
 
 
-def test_an_answer_is_followed_and_stopped_in_the_page_of_another_copy(serve: Serve, chromium: Browser) -> None:
-    (_, _, here), (_, bot, there) = serve(), serve()
+def test_an_answer_is_followed_and_stopped_in_the_page_of_another_copy(
+    serve: Serve, address: str, chromium: Browser
+) -> None:
+    (_, here), (bot, there) = serve(address), serve(address)
     with chromium.new_context() as context:
         page, other = context.new_page(), context.new_page()
         page.goto(here)
@@ -63,17 +65,21 @@ def test_an_answer_is_followed_and_stopped_in_the_page_of_another_copy(serve: Se
         expect(reply(other)).to_contain_text("Answer to And then?.")
 
 
-def test_when_its_copy_is_gone_a_page_goes_on_with_another(serve: Serve, chromium: Browser) -> None:
-    (gone, _, here), (_, bot, there) = serve(), serve()
-    first, second = urlsplit(here), urlsplit(there)
-    with closing(Line(str(first.hostname), first.port or 0)) as line, chromium.new_context() as context:
-        page = context.new_page()
+def test_when_its_copy_is_gone_a_page_goes_on_with_another(serve: Serve, address: str, chromium: Browser) -> None:
+    database = make_url(address)
+    with ExitStack() as stack:
+        to_database = stack.enter_context(closing(Line("127.0.0.1", database.port or 0)))
+        _, here = serve(database.set(port=to_database.port).render_as_string(hide_password=False))
+        bot, there = serve(address)
+        first, second = urlsplit(here), urlsplit(there)
+        line = stack.enter_context(closing(Line(str(first.hostname), first.port or 0)))
+        page = stack.enter_context(chromium.new_context()).new_page()
         page.goto(f"http://127.0.0.1:{line.port}/")
         is_ready(page)
         ask(page, "What?")
         expect(draft(page)).to_have_text(f"{DRAFT}Half")
         line.cut()
-        gone.close()
+        to_database.cut()
         page.evaluate("window.dispatchEvent(new Event('offline'))")
         line.lead_to(str(second.hostname), second.port or 0)
         line.mend()
