@@ -25,7 +25,7 @@ _FUSED = "com.microsoft"
 
 
 class MiniLM(Embeddings):
-    """Embeds in fp32: unit vectors, the same whatever else is embedded beside them. Threads may share it."""
+    """Embeds in fp32, each text by itself: unit vectors. Threads may share it."""
 
     def __init__(self, session: "InferenceSession", tokenizer: "Tokenizer", threads: int) -> None:
         self._session = session
