@@ -71,7 +71,7 @@ def make_minilm(folder: Path) -> MiniLM:
 
 
 def graph(weights: dict[str, npt.NDArray[Any]]) -> bytes:
-    """The model as the content of an ONNX file: from `ids` of one text to its unit vector."""
+    """The content of an ONNX file: from `ids` of a text to its unit vector."""
     from onnx import TensorProto, helper, numpy_helper
 
     held: dict[str, npt.NDArray[Any]] = {"tokens": np.array([1])}
