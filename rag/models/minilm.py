@@ -25,7 +25,7 @@ _FUSED = "com.microsoft"
 
 
 class MiniLM(Embeddings):
-    """Embeds in fp32: unit vectors, the same whatever else is embedded beside them. Threads may share it."""
+    """Embeds in fp32, each text by itself: unit vectors. Threads may share it."""
 
     def __init__(self, session: "InferenceSession", tokenizer: "Tokenizer", threads: int) -> None:
         self._session = session
@@ -71,7 +71,7 @@ def make_minilm(folder: Path) -> MiniLM:
 
 
 def graph(weights: dict[str, npt.NDArray[Any]]) -> bytes:
-    """The model as the content of an ONNX file: from `ids` of one text to its unit vector."""
+    """The content of an ONNX file: from `ids` of a text to its unit vector."""
     from onnx import TensorProto, helper, numpy_helper
 
     held: dict[str, npt.NDArray[Any]] = {"tokens": np.array([1])}
