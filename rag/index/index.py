@@ -205,9 +205,9 @@ class Reader(Generic[Prepared]):
 
 
 def is_sound(folder: Path, remote: Remote = LOCAL) -> bool:
-    """Whether there is a snapshot in `folder` that can be opened; a shared one is fetched first.
+    """Whether there is a snapshot in `folder` that can be opened.
 
-    Raises UnreachableError if that is out of reach.
+    A shared one is fetched first. Raises UnreachableError if that is out of reach.
     """
     _bring(folder, remote)
     try:

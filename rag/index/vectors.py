@@ -80,7 +80,7 @@ class Vectors:
         (self.folder / _SETTLED).touch()
 
     def _empty_log(self) -> None:
-        """Chroma does so when enough is in the log, so that is filled with removals of nothing."""
+        """Chroma does so when enough is in it: it is filled with removals of nothing."""
         needed = self._rows.configuration_json["hnsw"]["sync_threshold"]
         for first in range(0, needed, _BATCH):
             self._rows.delete([f"nothing {i}" for i in range(first, min(first + _BATCH, needed))])
