@@ -67,18 +67,20 @@ class Vectors:
 
     @classmethod
     def edit(cls, folder: Path, rows: int = 0) -> Self:
-        """Open a collection that nobody reads yet, or make one for about so many rows; `settle` it at the end."""
+        """Open or make a collection that nobody reads yet; `settle` it at the end.
+
+        `rows` tells how many a new one will hold, about.
+        """
         return cls(folder, rows=rows)
 
     def settle(self) -> None:
-        """Have Chroma take its log into the search graph, or else each reader would, and would write to its files.
+        """Have Chroma take its log into the search graph.
 
-        It does so when enough is in the log, so that is filled with removals of nothing. The room that it took up
-        is given back, for readers copy that file.
+        Or else each reader would, and would write to its files. Chroma does so when enough is in the log, so that
+        is filled with removals of nothing. The room that it took up is given back, for readers copy that file.
         """
         needed = self._rows.configuration_json["hnsw"]["sync_threshold"]
-        for first in range(0, needed, _BATCH):
-            self._rows.delete([f"nothing {i}" for i in range(first, min(first + _BATCH, needed))])
+        self._rows.delete([f"nothing {i}" for i in range(needed)])
         with closing(sqlite3.connect(self.folder / _DATABASE)) as database:
             database.execute("VACUUM")
         (self.folder / _SETTLED).touch()
@@ -156,7 +158,7 @@ class Vectors:
 
 
 def _copy_or_link(source: str, target: str) -> None:
-    """Copy what Chroma's readers write to, its database; link to the rest where the system lets us."""
+    """Link to the search graph where the system lets us, and copy the rest."""
     try:
         if Path(source).suffix in _GRAPH:
             os.symlink(source, target)
