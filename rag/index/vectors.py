@@ -32,8 +32,8 @@ _MAX_NEIGHBORS = 32
 """Of each vector in the search graph; with fewer, thousands that are alike hide others (docs/results.md)."""
 _BRUTE_FORCE = 250
 """Up to so many chosen vectors are compared one by one, which is faster than Chroma's search (docs/results.md)."""
-_PARTS, _LEAST_PART, _LARGEST_PART = 20, 100, 50_000
-"""Chroma writes the search graph whenever so many rows are in its log: a 20th of all, for it takes time in proportion
+_PARTS, _LEAST_PART, _LARGEST_PART = 20, 100, 20_000
+"""Chroma writes the search graph whenever so many rows are in its log: a 20th of all, for that takes time in proportion
 to all that are there."""
 _NOISE = 1e-4
 """Its standard deviation in each component; it changes a cosine by about as much."""
