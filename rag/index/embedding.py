@@ -15,9 +15,7 @@ from rag.index.vectors import Floats, Vectors
 from rag.models.progress import Progress
 
 BATCH = 512
-"""Passages embedded at once."""
-_STORED = 10 * BATCH
-"""Vectors that are given to Chroma at once: for each part it reads again what it has in its log."""
+"""Passages embedded and stored at once."""
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -108,27 +106,22 @@ def store_vectors(
     embedder: Embeddings | None = None
     with ThreadPoolExecutor(1) as side:
         vectors.remove(removed)
-        numbers: list[int] = []
-        rows: list[Floats] = []
         storing: Future[None] | None = None
         progress("Embedding passages", done, total)
         for batch in passages.pending(after, BATCH):
             found = cache.get([text.hash for text in batch])
             if missing := {text.hash: text.text for text in batch if text.hash not in found}:
                 embedder = embedder or load_embedder()
-                new = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
-                made = dict(zip(missing, new, strict=True))
+                rows = np.asarray(embedder.embed_documents(list(missing.values())), dtype=np.float32)
+                made = dict(zip(missing, rows, strict=True))
                 cache.put(made)
                 found |= made
                 embedded += len(made)
-            numbers += [text.vector_id for text in batch]
-            rows += [found[text.hash] for text in batch]
+            if storing:
+                storing.result()
+            numbers = [text.vector_id for text in batch]
+            storing = side.submit(vectors.add, numbers, np.stack([found[text.hash] for text in batch]))
             done += len(batch)
-            if len(rows) >= _STORED or done >= total:
-                if storing:
-                    storing.result()
-                storing = side.submit(vectors.add, numbers, np.stack(rows))
-                numbers, rows = [], []
             progress("Embedding passages", done, total)
         if storing:
             storing.result()

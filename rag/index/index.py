@@ -82,7 +82,7 @@ class Index:
         return self.passages_at(self.nearest(vector, k, doc_ids), doc_ids, preferred)
 
     def nearest(self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = ()) -> list[tuple[int, float]]:
-        """The numbers of the at most `k` nearest vectors, with their cosine: the longer part of `by_meaning`."""
+        """The numbers of the at most `k` nearest vectors, with their cosine."""
         with damage_reported(self.path.parent):
             among = self.documents.vectors_of(doc_ids) if doc_ids else None
             return self._vectors.nearest(vector, k, among)
