@@ -54,7 +54,7 @@ class Size:
 def measure_sizes(
     sets: Sequence[tuple[str, Path, list[Question]]], settings: Settings, options: argparse.Namespace
 ) -> int:
-    """Measure each size, print the table as it grows, write figures and plot to --out. Raises RagError."""
+    """Measure each size, print the table, write figures and plot. Raises RagError."""
     embedder = make_embedder(settings)
     texts = [text for _, folder, _ in sets for text in _texts(folder)]
     sentences = sentences_of(texts, SENTENCES_USED)
@@ -75,7 +75,7 @@ def measure_sizes(
 
 
 def _texts(folder: Path) -> list[str]:
-    """The texts of the documents in a folder, or of a set; what cannot be read is left out."""
+    """The texts of the documents in a folder, without what cannot be read."""
     corpus = corpus_of(folder)
     with Loader() as loader:
         sources = survey(corpus.paths, corpus.include, corpus.exclude).documents
@@ -84,7 +84,7 @@ def _texts(folder: Path) -> list[str]:
 
 
 def _remembered(path: Path, sentences: Sequence[str], embed: Callable[[list[str]], list[list[float]]]) -> Floats:
-    """The vectors of the sentences, from the file if it is theirs: they take minutes to make."""
+    """The vectors of the sentences, from the file if it is theirs."""
     digest = hashlib.sha256("\n".join(sentences).encode()).hexdigest()
     if path.exists():
         with np.load(path) as kept:
@@ -101,7 +101,7 @@ def measure(
     scratch: Path, passages: int, sentences: Sequence[str], vectors: Floats, questions: Mapping[str, list[float]],
     seed: int,
 ) -> Size:  # fmt: skip
-    """Build and search an index of about so many passages in processes of their own. Raises BenchError."""
+    """Build and search an index of about so many passages. Raises BenchError."""
     write_corpus(scratch / CORPUS, sentences, passages, seed)
     np.save(scratch / SENTENCES, vectors)
     (scratch / QUESTIONS).write_text(json.dumps(questions), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A made corpus of any size: real sentences in new order, in several worlds, and vectors mixed of theirs.
+"""A made corpus of any size: real sentences in new order, vectors mixed of theirs.
 
 The same sentences, seed and size give the same corpus. Each document belongs to a world; in all worlds but the
 first the words that are not general have an ending of their own, so that the vocabulary grows with the corpus as
@@ -42,7 +42,7 @@ _SYLLABLES = [consonant + vowel for consonant in "bcdfghjklmnpqrstvwxz" for vowe
 
 
 def sentences_of(texts: Iterable[str], most: int) -> list[str]:
-    """The sentences of these texts that can be used, each once, `most` of them, spread evenly."""
+    """At most so many sentences of these texts, each once, spread evenly."""
     found: dict[str, None] = {}
     for text in texts:
         for span in sentence_spans(text):
@@ -86,7 +86,7 @@ def _general(sentences: Sequence[str]) -> frozenset[str]:
 
 
 def _in_world(sentence: str, world: int, general: Collection[str]) -> str:
-    """The sentence in the words of a world; in the first one they are as they were."""
+    """The sentence in the words of a world; in the first it is unchanged."""
     ending = "".join(_SYLLABLES[digit] for digit in divmod(world, len(_SYLLABLES)))
     if not world:
         return sentence

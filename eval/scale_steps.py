@@ -1,4 +1,4 @@
-"""The two steps of `python -m eval bench --scale` that run in processes of their own: build, search."""
+"""What `python -m eval bench --scale` does in processes of their own: build, search."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -94,7 +94,7 @@ class _Known(Embeddings):
 
 
 def _recall(vectors: Vectors, queries: Floats, ids: Sequence[int]) -> float:
-    """The share of the ten nearest by comparing all that the search finds among its ten nearest."""
+    """The share of the ten nearest, found by comparing all, that the search finds."""
     near_ids = np.zeros((len(queries), 0), dtype=np.int64)
     cosines = np.zeros((len(queries), 0), dtype=np.float32)
     for first in range(0, len(ids), _ROWS):
@@ -110,7 +110,7 @@ def _recall(vectors: Vectors, queries: Floats, ids: Sequence[int]) -> float:
 
 
 def _anonymous_mb() -> float:
-    """What this process holds in memory that is no mapped file, in MB; 0 where /proc does not tell."""
+    """The memory of this process beyond mapped files, in MB; 0 where unknown."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("RssAnon:"):

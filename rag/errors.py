@@ -33,7 +33,7 @@ class DamagedError(StoreError):
 
 
 class UnreachableError(StoreError):
-    """A server or a shared place that holds a part of the index cannot be reached at the moment."""
+    """A server or a shared place of the index cannot be reached at the moment."""
 
 
 class ModelError(RagError):

@@ -39,7 +39,7 @@ def test_a_failing_start_is_one_sentence(
         raise ModelError("There is no model; install it.")
 
     monkeypatch.setenv("RAG_PORT", "0")
-    monkeypatch.setattr(chat_app, "is_sound", lambda _: True)
+    monkeypatch.setattr(chat_app, "is_sound", lambda *_: True)
     monkeypatch.setattr(Chatbot, "open", fail)
     assert main([]) == 1
     assert capsys.readouterr().err == "There is no model; install it.\n"
@@ -55,7 +55,7 @@ def test_a_missing_index_is_built_first_and_a_failed_build_ends_the_start(
         return 1
 
     monkeypatch.setenv("RAG_PORT", "0")
-    monkeypatch.setattr(chat_app, "is_sound", lambda _: False)
+    monkeypatch.setattr(chat_app, "is_sound", lambda *_: False)
     monkeypatch.setattr(chat_app, "ingest_main", build)
     assert main([]) == 1
     assert built == [[]]
@@ -110,7 +110,7 @@ def opened(*_, **__):
         print("closed")
 
 chat_app.Chatbot.open = opened
-chat_app.is_sound = lambda settings: True
+chat_app.is_sound = lambda *_: True
 sys.exit(chat_app.main([]))
 """
 

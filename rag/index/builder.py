@@ -47,7 +47,7 @@ _MOST_STALE = 0.2
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How an index is made: words in a passage, the embedder and its name, and where else it is kept."""
+    """How an index is made: words in a passage, the embedder, where else it is."""
 
     passage_words: int
     embedder: str
@@ -161,7 +161,7 @@ class _Update:
                     shutil.rmtree(snapshot, ignore_errors=True)
 
     def _unchanged(self) -> Outcome | None:
-        """The outcome if the files are those of the base, nothing else has changed, and all of it is in its place."""
+        """The outcome if nothing has changed since the base, which is in its place."""
         remote, base = self.options.remote, self.base
         if not base or base.notice or base.manifest.corpus != self.corpus:
             return None

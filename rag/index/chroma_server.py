@@ -198,5 +198,5 @@ class ServedVectors(Vectors):
         self.close = weakref.finalize(self, collection.close)
 
     def settle(self) -> None:
-        """Have the server take its log into the search graph, or else it would whenever it is started."""
+        """Have the server empty its log, or else it would whenever it is started."""
         self._empty_log()

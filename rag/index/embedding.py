@@ -18,9 +18,7 @@ from rag.index.vectors import Floats, Vectors
 from rag.models.progress import Progress
 
 BATCH = 512
-"""Passages embedded at once."""
-_STORED = 10 * BATCH
-"""Vectors that are given to Chroma at once: for each part it reads again what it has in its log."""
+"""Passages embedded and stored at once."""
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -161,20 +159,15 @@ def store_vectors(
     total, done, embedded = passages.count_after(after), 0, 0
     with ThreadPoolExecutor(1) as side:
         vectors.remove(removed)
-        numbers: list[int] = []
-        rows: list[Floats] = []
         storing: Future[None] | None = None
         progress("Embedding passages", done, total)
         for batch, found, made in _with_vectors(passages.pending(after, BATCH), cache, load_embedder):
             embedded += made
-            numbers += [text.vector_id for text in batch]
-            rows += [found[text.hash] for text in batch]
+            if storing:
+                storing.result()
+            numbers = [text.vector_id for text in batch]
+            storing = side.submit(vectors.add, numbers, np.stack([found[text.hash] for text in batch]))
             done += len(batch)
-            if len(rows) >= _STORED or done >= total:
-                if storing:
-                    storing.result()
-                storing = side.submit(vectors.add, numbers, np.stack(rows))
-                numbers, rows = [], []
             progress("Embedding passages", done, total)
         if storing:
             storing.result()

@@ -82,7 +82,7 @@ class Index:
         return self.passages_at(self.nearest(vector, k, doc_ids), doc_ids, preferred)
 
     def nearest(self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = ()) -> list[tuple[int, float]]:
-        """The numbers of the at most `k` nearest vectors, with their cosine: the longer part of `by_meaning`."""
+        """The numbers of the at most `k` nearest vectors, with their cosine."""
         with damage_reported(self.path.parent):
             among = self.documents.vectors_of(doc_ids) if doc_ids else None
             return self._vectors.nearest(vector, k, among)
@@ -205,9 +205,9 @@ class Reader(Generic[Prepared]):
 
 
 def is_sound(folder: Path, remote: Remote = LOCAL) -> bool:
-    """Whether there is a snapshot in `folder` that can be opened; a shared one is fetched first.
+    """Whether there is a snapshot in `folder` that can be opened.
 
-    Raises UnreachableError if that is out of reach.
+    A shared one is fetched first. Raises UnreachableError if that is out of reach.
     """
     _bring(folder, remote)
     try:

@@ -73,7 +73,10 @@ def seal(snapshot: Path, manifest: Manifest) -> None:
 
 
 def seal_copy(snapshot: Path) -> None:
-    """Write the manifest of a copy that was checked, so that its large files need not be read again. Raises OSError."""
+    """Write the manifest of a copy that was checked.
+
+    Its large files need not be read again then. Raises OSError.
+    """
     manifest = read_manifest(snapshot)
     _write(snapshot, manifest, manifest.files)
 

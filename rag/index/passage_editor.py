@@ -16,9 +16,9 @@ from rag.index.tokenizer import tokenize
 from rag.types import Loaded, Passage
 
 _PRAGMAS = """
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON; PRAGMA cache_size = -64000;
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON; PRAGMA cache_size = -16000;
 """
-"""The cache has 64 MB."""
+"""The cache has 16 MB."""
 _SCHEMA = """
 CREATE TABLE files (file BLOB PRIMARY KEY, digest TEXT NOT NULL, problems TEXT NOT NULL);
 CREATE TABLE sources (

@@ -4,8 +4,7 @@ import json
 import os
 import sqlite3
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import log
@@ -35,7 +34,7 @@ SELECT language FROM next WHERE language NOT NULL
 """
 """Each language once, without looking at every document."""
 COMMON = 1000
-"""A term in more passages than this is counted when the file is written, others when they are searched."""
+"""A term in more passages than this is counted when the file is written; others are rare."""
 _MOST_MATCHES = 10_000
 """In so many passages the terms of a question are looked up at most, the rarest first (docs/results.md)."""
 _CANDIDATES = 6
@@ -172,7 +171,7 @@ class Passages(Documents):
         return {}
 
     def _best(self, terms: Sequence[str], limit: int, doc_ids: Sequence[str]) -> dict[int, float]:
-        """The best passages by BM25, which share a term with `terms`.
+        """The best passages by BM25.
 
         If together the terms stand in very many passages, only those that share one of the rarest are looked at.
         """
@@ -180,34 +179,32 @@ class Passages(Documents):
         rarest = sorted(terms, key=lambda one: passages.get(one, 0))
         together = list(accumulate(passages.get(one, 0) for one in rarest))
         looked_up = rarest[: max(1, bisect_right(together, _MOST_MATCHES))]
-        is_all = len(looked_up) == len(terms)
+        rest = rarest[len(looked_up) :]
         # The plus keeps SQLite from searching the words once for each passage of the documents.
         among = f"AND +rowid IN (SELECT passage_id FROM passages WHERE doc_id IN {_VALUES})" if doc_ids else ""
         found = f"SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? {among} ORDER BY bm25(words), rowid LIMIT ?"
         query = " OR ".join(f'"{one}"' for one in looked_up)
-        values = [query, *([_list(doc_ids)] if doc_ids else []), limit if is_all else _CANDIDATES * limit]
+        values = [query, *([_list(doc_ids)] if doc_ids else []), _CANDIDATES * limit if rest else limit]
         scores: dict[int, float] = dict(self.rows(found, values))
-        return scores if is_all else dict(self._bm25(terms, list(scores))[:limit])
+        return self._scored_further(scores, rest, limit) if rest else scores
 
-    def _bm25(self, terms: Sequence[str], passage_ids: Sequence[int]) -> list[tuple[int, float]]:
-        """These passages with their BM25 for all of `terms`, the best first, as SQLite computes it."""
+    def _scored_further(self, scores: Mapping[int, float], terms: Sequence[str], limit: int) -> dict[int, float]:
+        """The best of some passages when the BM25 for further, common terms is added.
+
+        It is that which SQLite computes.
+        """
         ((total, length),) = self.rows("SELECT passages, terms FROM statistics")
-        idf = {}
-        for one in terms:
-            held_by = self._passages_with(one)
-            idf[one] = max(log((total - held_by + 0.5) / (held_by + 0.5)), 1e-6)
-        scores: dict[int, float] = {}
-        rows = self.rows(f"SELECT rowid, stems FROM words WHERE rowid IN {_VALUES}", [_list(passage_ids)])
+        common = self.rows(f"SELECT term, passages FROM common WHERE term IN {_VALUES}", [_list(terms)])
+        weight = {one: max(log((total - held + 0.5) / (held + 0.5)), 1e-6) * (_K1 + 1) for one, held in common}
+        further = dict(scores)
+        rows = self.rows(f"SELECT rowid, stems FROM words WHERE rowid IN {_VALUES}", [_list(list(scores))])
         for passage_id, stems in rows:
             held = stems.split()
             norm = _K1 * (1 - _B + _B * len(held) * total / length)
-            counts = Counter(held)
-            scores[passage_id] = sum(idf[one] * counts[one] * (_K1 + 1) / (counts[one] + norm) for one in terms)
-        return sorted(scores.items(), key=lambda one: (-one[1], one[0]))
-
-    def _passages_with(self, one: str) -> int:
-        common = self.column("SELECT passages FROM common WHERE term = ?", [one])
-        return int((common or self.column("SELECT count(*) FROM words WHERE words MATCH ?", [f'"{one}"']))[0])
+            for one, factor in weight.items():
+                if count := held.count(one):
+                    further[passage_id] += factor * count / (count + norm)
+        return dict(sorted(further.items(), key=lambda one: (-one[1], one[0]))[:limit])
 
     def vector_ids(self, passage_ids: Sequence[int]) -> dict[int, int]:
         """The number of the vector of each of these passages; equal ones have it together."""

@@ -63,7 +63,7 @@ class HybridRetriever(BaseRetriever):
         ]
 
     def _lists(self, text: str, pool: int) -> tuple[dict[int, float], dict[int, float]]:
-        """The passages nearest by meaning with their cosine, and the best by words with their BM25."""
+        """The nearest passages with their cosine, and the best by words with their BM25."""
         with ThreadPoolExecutor(1) as side:  # SQLite finds the words while the embedder and Chroma are at work.
             finding = side.submit(self.index.by_words, text, pool, self.doc_ids)
             near = self.index.nearest(self.embedder.embed_query(text), pool, self.doc_ids)

@@ -75,7 +75,7 @@ class Shared:
         return write_lock(self.folder) if self.folder else nullcontext()
 
     def current(self) -> tuple[str, Corpus] | None:
-        """The name of the current snapshot and what it is made of; None if nothing was published."""
+        """The current snapshot's name, and what it is made of; None without one."""
         with self._reached():
             try:
                 return parsed_current(self.files.cat_file(self._path(CURRENT)).decode("utf-8"))
@@ -123,7 +123,7 @@ class Shared:
         self.make_current(published_name(snapshot), corpus)
 
     def go_back(self, folder: Path) -> Manifest:
-        """Make the snapshot before the current one current, here and for all. Raises StoreError like `roll_back`."""
+        """Go back to the snapshot before, here and for all. Raises StoreError like `roll_back`."""
         with self.lock():
             names = self.names()
             with write_lock(folder):
@@ -231,9 +231,10 @@ class Remote:
         return self.shared.lock() if self.shared else nullcontext()
 
     def fetch(self, folder: Path) -> str | None:
-        """Have in `folder` what is shared, to build upon that; its name. By the holder of both locks.
+        """Have in `folder` what is shared, to build upon that; its name.
 
-        The collections that interrupted builds left are dropped, but not one that was already shared.
+        For the holder of both locks. The collections that interrupted builds left are dropped, but not one that
+        was already shared.
         """
         names = self.shared.names() if self.shared else []
         self.drop([name for name in map(published_name, unfinished(folder)) if name not in names])

@@ -105,7 +105,7 @@ def current_text(name: str, corpus: Corpus) -> str:
 
 
 def parsed_current(text: str) -> tuple[str, Corpus] | None:
-    """The name of the snapshot that CURRENT tells, and what it is made of; None if it was cut short."""
+    """The name that CURRENT tells, and what it is of; None if cut short."""
     try:
         name, fields = text.splitlines()
         return name, corpus_of(json.loads(fields))

@@ -33,8 +33,8 @@ _MAX_NEIGHBORS = 32
 """Of each vector in the search graph; with fewer, thousands that are alike hide others (docs/results.md)."""
 _BRUTE_FORCE = 250
 """Up to so many chosen vectors are compared one by one, which is faster than Chroma's search (docs/results.md)."""
-_PARTS, _LEAST_PART, _LARGEST_PART = 20, 100, 50_000
-"""Chroma writes the search graph whenever so many rows are in its log: a 20th of all, for it takes time in proportion
+_PARTS, _LEAST_PART, _LARGEST_PART = 20, 100, 20_000
+"""Chroma writes the search graph whenever so many rows are in its log: a 20th of all, for that takes time in proportion
 to all that are there."""
 _NOISE = 1e-4
 """Its standard deviation in each component; it changes a cosine by about as much."""
@@ -66,13 +66,17 @@ class Vectors:
 
     @classmethod
     def edit(cls, folder: Path, rows: int = 0) -> Self:
-        """Open a collection that nobody reads yet, or make one for about so many rows; `settle` it at the end."""
+        """Open or make a collection that nobody reads yet; `settle` it at the end.
+
+        `rows` tells how many a new one will hold, about.
+        """
         return cls(folder, rows=rows)
 
     def settle(self) -> None:
-        """Have Chroma take its log into the search graph, or else each reader would, and would write to its files.
+        """Have Chroma take its log into the search graph.
 
-        The room that the log took up is given back, for readers copy that file.
+        Or else each reader would, and would write to its files. The room that the log took up is given back, for
+        readers copy that file.
         """
         self._empty_log()
         with closing(sqlite3.connect(self.folder / _DATABASE)) as database:
@@ -80,7 +84,7 @@ class Vectors:
         (self.folder / _SETTLED).touch()
 
     def _empty_log(self) -> None:
-        """Chroma does so when enough is in the log, so that is filled with removals of nothing."""
+        """Chroma does so when enough is in it: it is filled with removals of nothing."""
         needed = self._rows.configuration_json["hnsw"]["sync_threshold"]
         for first in range(0, needed, _BATCH):
             self._rows.delete([f"nothing {i}" for i in range(first, min(first + _BATCH, needed))])
@@ -159,7 +163,7 @@ class Vectors:
 
 
 def _copy_or_link(source: str, target: str) -> None:
-    """Copy what Chroma's readers write to, its database; link to the rest where the system lets us."""
+    """Link to the search graph where the system lets us, and copy the rest."""
     try:
         if Path(source).suffix in _GRAPH:
             os.symlink(source, target)

@@ -120,7 +120,7 @@ class IndexLife(RuleBasedStateMachine):
         for passage in all_passages(index):
             assert index.documents[passage.doc_id].text[passage.start : passage.end] == passage.text
             assert passage.text in "\n".join(expected.values())
-            assert index.documents.has_words(passage.passage_id, passage.text)
+            assert index.documents.has_words(passage.passage_id, passage.text, passage.language)
             assert self.is_near(index, passage)
         gone = {word for text in self.texts_of_others(expected) for word in tokenize(text)}
         for word in gone - set(tokenize(" ".join(expected.values()))):

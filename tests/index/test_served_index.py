@@ -236,36 +236,34 @@ def test_a_restart_under_load_fails_no_question_and_a_server_that_is_down_is_tol
     served: Served, chroma: ChromaProcess, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served.publish(*ANIMALS)
-    bot = chatbot(settings, served.open(), answering("It eats."))
-    expected = bot.search("Where do the fish swim?")
+    monkeypatch.setattr("rag.index.chroma_server._READER", 60.0)
+    patient = chatbot(settings, served.open(), answering("It eats."))
+    monkeypatch.setattr("rag.index.chroma_server._READER", 0.0)
+    monkeypatch.setattr("rag.index.chroma_server._WRITER", 0.0)
+    impatient = chatbot(settings, served.open(), answering("It eats."))
+    expected = patient.search("Where do the fish swim?")
     ended = threading.Event()
 
     def ask() -> int:
         asked = 0
         while not ended.is_set():
-            assert bot.search("Where do the fish swim?") == expected
+            assert patient.search("Where do the fish swim?") == expected
             asked += 1
         return asked
 
-    monkeypatch.setattr("rag.index.chroma_server._READER", float(WAIT))
-    patient = chatbot(settings, served.open(), answering("It eats."))
-    monkeypatch.undo()
     with ThreadPoolExecutor(4) as people:
-        impatient, bot = bot, patient
         asking = [people.submit(ask) for _ in range(4)]
         try:
-            time.sleep(0.2)
             chroma.kill()
             with pytest.raises(UnreachableError, match="cannot be reached; see that it runs"):
                 impatient.search("Where do the fish swim?")
-            monkeypatch.setattr("rag.index.chroma_server._WRITER", 0.0)
             with pytest.raises(UnreachableError):
                 served.publish(ANIMALS[0])
         finally:
             chroma.start()
             assert impatient.search("Where do the fish swim?") == expected
             ended.set()
-        assert all(one.result(WAIT) for one in asking)
+        assert sum(one.result(WAIT) for one in asking) >= 4
 
 
 def test_an_open_chatbot_on_another_machine_answers_from_a_publication_within_seconds(
@@ -290,10 +288,13 @@ def test_an_open_chatbot_on_another_machine_answers_from_a_publication_within_se
     ]  # fmt: skip
 
 
-def test_what_was_missed_while_the_server_was_away_is_opened_later(served: Served, chroma: ChromaProcess) -> None:
+def test_what_was_missed_while_the_server_was_away_is_opened_later(
+    served: Served, chroma: ChromaProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     served.publish(ANIMALS[0])
     reader = Reader(served.open(), lambda index: index.documents.counts().documents)
     served.publish(*ANIMALS)
+    monkeypatch.setattr("rag.index.chroma_server._READER", 0.0)
     chroma.kill()
     try:
         assert reader.newest() == 1

@@ -1,9 +1,11 @@
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +138,25 @@ def test_no_reader_changes_a_byte_be_it_killed_or_beside_an_update(folder: Path,
     assert [reader.wait() for reader in readers] == [-9, 0, -9]
     here.close()
     assert digests(folder) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [1, 60, 100, 130, 250])
+def test_settled_vectors_leave_nothing_in_the_log(tmp_path: Path, rows: int) -> None:
+    made = np.random.default_rng(0).normal(size=(rows + 2, 8)).astype(np.float32)
+    for first, last in ((0, rows), (rows, rows + 2)):
+        vectors = Vectors.edit(tmp_path)
+        for at in range(first, last, 60):
+            vectors.add(range(at, min(at + 60, last)), made[at : min(at + 60, last)])
+        vectors.remove([first])
+        vectors.settle()
+        vectors.close()
+        with closing(sqlite3.connect(tmp_path / "chroma.sqlite3")) as database:
+            left = "SELECT count(*) FROM embeddings_queue WHERE seq_id > (SELECT min(seq_id) FROM max_seq_id)"
+            assert database.execute(left).fetchall() == [(0,)]
+    vectors = Vectors.read(tmp_path)
+    assert len(vectors) == rows and vectors.nearest(made[rows + 1], 1)[0][0] == rows + 1
+    vectors.close()
 
 
 def test_what_is_not_settled_is_copied_whole(tmp_path: Path) -> None:
