@@ -51,8 +51,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
             gr.HTML(f"<p>{TITLE}</p>{button('theme', 'Light or dark', '◐')}", elem_id="brand", **_PLAIN)
             with gr.Tabs():
                 with gr.Tab("Conversations"):
-                    # It is no part of the list, which is drawn anew; the page's script hides items.
-                    gr.Textbox(
+                    find = gr.Textbox(
                         label="Search conversations", placeholder="Search conversations", show_label=False,
                         container=False, max_lines=1, elem_id="find",
                     )  # fmt: skip
@@ -91,6 +90,7 @@ def build_page(service: Service, store: Store, settings: ServerSettings, editor:
             ratings.complain, [identity, *complaint.boxes], [complaint.group, *complaint.boxes], **_QUIET
         )
         gr.on([complaint.leave.click, identity.change], closed, None, [complaint.group, *complaint.boxes], **_QUIET)
+        find.change(page.search, [find, identity], past, **_QUIET | {"trigger_mode": "always_last"})
         script.click(page.act, [identity], outputs, **_QUIET)
         if service.bot.reads_ahead:  # The page's script sends it while a question is typed.
             draft = _QUIET | {"trigger_mode": "always_last"}

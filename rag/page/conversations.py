@@ -7,14 +7,21 @@ from rag.page.markup import button, count, escape
 from rag.server.store import ConversationSummary
 
 _DAY = 86_400.0
+_NONE_YET = "None yet. They are kept here for you alone."
+_NONE = "No conversation has these words."
 
 
-def conversation_list(conversations: Iterable[ConversationSummary], current: str, user: str = "") -> str:
-    """The conversations, newest first, each with a menu; a `user` can sign out."""
+def conversation_list(
+    conversations: Iterable[ConversationSummary], current: str, user: str = "", words: str = ""
+) -> str:
+    """The conversations, newest first, each with a menu; a `user` can sign out.
+
+    They are those found by the `words`, if there are any.
+    """
     conversations = list(conversations)
     updated = next((one.updated for one in conversations if one.id == current), 0.0)
     items = "".join(_item(one, one.id == current) for one in conversations)
-    body = f"<ul>{items}</ul>" if items else '<p class="quiet">None yet. They are kept here for you alone.</p>'
+    body = f"<ul>{items}</ul>" if items else f'<p class="quiet">{_NONE if words.strip() else _NONE_YET}</p>'
     out = (
         f'<form method="post" action="logout"><button class="tool">Sign out</button> '
         f'<span class="quiet">Signed in as {escape(user)}.</span></form>'

@@ -52,6 +52,7 @@ class Page:
         self._answering = Answering(service, store)
         self.suggestions = Suggestions(service.bot)
         self._followed = Sessions[str]()
+        self._sought = Sessions[str]()
         self.kept = Kept(store, self._answering)
 
     def load(self, request: gr.Request) -> Iterator[Values]:
@@ -103,6 +104,11 @@ class Page:
         except RagError:  # It is told when the question is asked.
             return
         self._service.read_ahead(owner, draft, history_of(turns), documents)
+
+    def search(self, words: str, identity: str, request: gr.Request) -> str:
+        """The list of conversations that have these words."""
+        self._sought.put(request, (words or "")[: bounds.TITLE])
+        return self._listing(request, conversation_id(identity))
 
     def stop(self, identity: str, request: gr.Request) -> None:
         """End the answer that is under way in the conversation."""
@@ -183,7 +189,7 @@ class Page:
                 yield self._source(owner, conversation_id(identity), wanted)
             case "rename":
                 tried(self.kept.store.rename, owner, wanted.conversation, wanted.title)
-                yield _only(self._listing(owner, conversation_id(identity)), at=2)
+                yield _only(self._listing(request, conversation_id(identity)), at=2)
             case "remove":
                 yield from self._removed(owner, conversation_id(identity), wanted.conversation, request)
             case _:  # Gradio empties what an event that yields nothing would change.
@@ -195,7 +201,7 @@ class Page:
         if updated != wanted.updated or self._answering.under_way(owner, wanted.conversation):
             yield from self._open(wanted.conversation, request)
         else:
-            yield _only(self._listing(owner, wanted.conversation), at=2)
+            yield _only(self._listing(request, wanted.conversation), at=2)
 
     def _source(self, owner: str, identity: str, wanted: Click) -> Values:
         """The documents with the passages and citations of an earlier turn."""
@@ -251,15 +257,16 @@ class Page:
         return (
             chat,
             (source(shown, documents) if shown else opening(documents)) if pane else gr.skip(),
-            self._listing(page_owner(request), identity) if lists else gr.skip(),
+            self._listing(request, identity) if lists else gr.skip(),
             buttons if box is None else buttons | {"value": box},
             identity,
             gr.update(visible=bool(gone) and not busy, value=f"Undo: bring back {count(gone, 'answer')}"),
         )
 
-    def _listing(self, owner: str, identity: str) -> str:
+    def _listing(self, request: gr.Request, identity: str) -> str:
+        owner, words = page_owner(request), self._sought.get(request) or ""
         user = owner.removeprefix("user:") if owner.startswith("user:") and self._settings.users else ""
-        return conversation_list(self.kept.conversations(owner), identity, user)
+        return conversation_list(self.kept.found(owner, words), identity, user, words)
 
 
 def _only(value: object, at: int) -> Values:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -75,6 +75,16 @@ class Kept:
     def conversations(self, owner: str) -> list[ConversationSummary]:
         """Those of the owner, the newest first."""
         return read(lambda: self.store.conversations(owner), [])
+
+    def found(self, owner: str, words: str) -> list[ConversationSummary]:
+        """Those in whose name, questions or answers all of the words are."""
+        wanted = words.casefold().split()
+        return [one for one in self.conversations(owner) if not wanted or self._holds(owner, one, wanted)]
+
+    def _holds(self, owner: str, one: ConversationSummary, wanted: Sequence[str]) -> bool:
+        turns = self.turns(owner, one.id)
+        said = " ".join([one.title, *(f"{turn.question} {turn.text}" for turn in turns)]).casefold()
+        return all(word in said for word in wanted)
 
     def is_hindered(self, owner: str, identity: str) -> bool:
         """Whether an answer is under way there, which the page says."""

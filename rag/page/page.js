@@ -20,7 +20,6 @@
 
   // While a question is typed the model reads for it: when the typing pauses, and now and then at the end of a word.
   document.addEventListener("input", (event) => {
-    if (event.target.closest?.("#find")) find();
     if (!event.target.matches?.("#question textarea")) return;
     typing = true;
     keep();
@@ -75,12 +74,6 @@
       cancel.click();
       setTimeout(() => row.querySelector(".message-buttons button")?.focus());
     }
-  }
-
-  function find() {
-    const words = document.querySelector("#find :is(input, textarea)")?.value.toLowerCase() ?? "";
-    for (const item of document.querySelectorAll("#list li"))
-      item.hidden = !item.textContent.toLowerCase().includes(words);
   }
 
   // The cited words: marked, brought into view; on a phone in a sheet from below.
@@ -251,7 +244,6 @@
   function drawn() {
     name();
     if (byId("right")) narrower.observe(byId("right"));
-    find();
     address();
     document.querySelector(".edit-textarea:not([data-text])")?.focus();
     if (!typing) setTimeout(keep, PAUSE);

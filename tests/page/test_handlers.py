@@ -522,6 +522,18 @@ def test_a_conversation_is_renamed_by_its_owner(page: Page, store: Store) -> Non
     assert [one.title for one in store.conversations("ann")] == ["A <b> name"]
 
 
+def test_conversations_are_found_by_what_was_asked_and_said(page: Page) -> None:
+    first, second = asked(page, "one"), asked(page, "two")
+    asked(page, "three", second)
+    shown = page.search("Said THREE", first, by())
+    assert f"conversations/{second}.md" in shown and first not in shown.partition("<ul>")[2]
+    assert f"conversations/{first}.md" not in loaded(page, by(c=first))[LIST], "also when it is drawn anew"
+    assert "No conversation has these words." in page.search("four", first, by())
+    assert first in page.search(" ", second, by())
+    other = by("ben")
+    assert "None yet" in page.search("", "", other)
+
+
 def test_a_rating_is_kept_at_once_with_its_turn_changed_and_taken_back(
     page: Page, store: Store, told: list[str]
 ) -> None:
