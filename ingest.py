@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from rag.documents.loader import Loader
 from rag.errors import RagError, with_detail
 from rag.index.builder import BuildOptions, update
-from rag.index.cluster import LOCAL
 from rag.index.corpus import next_corpus
 from rag.index.health import check, list_lines, some, status_lines
 from rag.index.manifest import Corpus
+from rag.index.ray_workers import LOCAL
 from rag.index.shared import Remote
 from rag.index.snapshot import roll_back
 from rag.models.progress import terminal_progress

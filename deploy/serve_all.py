@@ -116,6 +116,9 @@ class Cluster:
     def start(self, paths: Sequence[str] = ()) -> None:
         """Start all, with an index of these documents, or of those of last time. Raises StartError."""
         self._make_database()
+        if (self.folder / "chroma" / "chroma.sqlite3").exists():
+            command = [sys.executable, "-m", "rag.index.leftovers", str(self.folder / "chroma")]
+            subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
         for name in ("PostgreSQL", "Chroma", "proxy", "model server"):
             if name in self.programs:
                 self.programs[name].start()

@@ -19,9 +19,9 @@ from rag.documents.text import quoted
 from rag.documents.worker import fields_of
 from rag.errors import DocumentError
 from rag.index.builder import BuildOptions
-from rag.index.cluster import connected, spread
 from rag.index.embedding import AheadEmbedder
 from rag.index.parsed import ParsedFiles, Row, file_key
+from rag.index.ray_workers import connected, spread
 from rag.index.vectors import Floats
 from rag.models.embedder import make_embedder
 from rag.settings import Settings

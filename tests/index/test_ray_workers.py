@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from rag.errors import SettingsError
-from rag.index.cluster import LOCAL, connected
+from rag.index.ray_workers import LOCAL, connected
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
