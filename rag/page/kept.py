@@ -107,8 +107,8 @@ class Kept:
 
     def to_bring_back(self, request: gr.Request, turns: Turns) -> int:
         """How many turns were taken away, and are not among the `turns` shown."""
-        before = self._before.get(request)
-        return len(set(before.turns) - set(turns)) if before else 0
+        before, shown = self._before.get(request), {(turn.question, turn.text) for turn in turns}
+        return sum((turn.question, turn.text) not in shown for turn in before.turns) if before else 0
 
     def bring_back(self, owner: str, request: gr.Request) -> str | None:
         """Undo the last retry, edit or deletion; gives its conversation, if there is one."""
