@@ -92,10 +92,12 @@ class PassageEditor(Passages):
 
     def pending(self, after: int, size: int) -> Iterator[list[Pending]]:
         """What is embedded for the vectors with a number above `after`, `size` at a time."""
+        # The vectors are chosen first: otherwise SQLite joins and sorts all that are left for each part.
         query = (
-            "SELECT vector_id, hash, title, titled, headings, passages.text "
-            "FROM embedded JOIN passages USING (vector_id) JOIN documents USING (doc_id) "
-            "WHERE vector_id > ? GROUP BY vector_id ORDER BY vector_id LIMIT ?"
+            "WITH next AS (SELECT vector_id, hash FROM embedded WHERE vector_id > ? ORDER BY vector_id LIMIT ?) "
+            "SELECT next.vector_id, hash, title, titled, headings, passages.text FROM next JOIN passages ON passage_id = "
+            "(SELECT min(passage_id) FROM passages WHERE vector_id = next.vector_id) JOIN documents USING (doc_id) "
+            "ORDER BY next.vector_id"
         )
         while rows := self.rows(query, [after, size]):
             yield [
