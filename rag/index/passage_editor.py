@@ -95,9 +95,9 @@ class PassageEditor(Passages):
         # The vectors are chosen first: otherwise SQLite joins and sorts all that are left for each part.
         query = (
             "WITH next AS (SELECT vector_id, hash FROM embedded WHERE vector_id > ? ORDER BY vector_id LIMIT ?) "
-            "SELECT next.vector_id, hash, title, titled, headings, passages.text FROM next JOIN passages ON passage_id = "
-            "(SELECT min(passage_id) FROM passages WHERE vector_id = next.vector_id) JOIN documents USING (doc_id) "
-            "ORDER BY next.vector_id"
+            "SELECT next.vector_id, hash, title, titled, headings, passages.text FROM next JOIN passages "
+            "ON passage_id = (SELECT min(passage_id) FROM passages WHERE vector_id = next.vector_id) "
+            "JOIN documents USING (doc_id) ORDER BY next.vector_id"
         )
         while rows := self.rows(query, [after, size]):
             yield [
