@@ -253,6 +253,20 @@ def test_pending_passages_come_in_batches_with_the_title_in_front(path: Path) ->
     assert passages.count_after(1) == 2
 
 
+def test_a_part_of_what_is_pending_costs_as_much_whatever_is_left(tmp_path: Path) -> None:
+    steps = []
+    for count in (100, 1600):
+        editor = PassageEditor.edit(tmp_path / str(count))
+        editor.add("many.jsonl", "d", loaded(*documents_of([f"Word{number}." for number in range(count)])))
+        counted: list[None] = []
+        editor.database.set_progress_handler(lambda counted=counted: counted.append(None), 10)  # type: ignore[misc]
+        assert len(next(editor.pending(0, 20))) == 20
+        steps.append(len(counted))
+        editor.database.set_progress_handler(None, 0)
+        editor.close()
+    assert steps[1] < 2 * steps[0]
+
+
 def test_the_deep_check_finds_passages_that_are_not_in_their_document(path: Path) -> None:
     assert list(Passages.read(path).problems()) == []
     passages = PassageEditor.edit(path)
