@@ -258,6 +258,7 @@ def test_a_part_of_what_is_pending_costs_as_much_whatever_is_left(tmp_path: Path
     for count in (100, 1600):
         editor = PassageEditor.edit(tmp_path / str(count))
         editor.add("many.jsonl", "d", loaded(*documents_of([f"Word{number}." for number in range(count)])))
+        editor.tidy()
         counted: list[None] = []
         editor.database.set_progress_handler(lambda counted=counted: counted.append(None), 10)  # type: ignore[misc]
         assert len(next(editor.pending(0, 20))) == 20
