@@ -134,11 +134,14 @@ class Cluster:
             program.wait()
 
     def ingest(self, *arguments: str) -> None:
-        """Run `ingest.py` with these arguments for all pages. Raises StartError if it fails."""
+        """Run `ingest.py` with these arguments for all pages. Raises StartError if there is no index then.
+
+        Documents that are skipped do not hinder the rest.
+        """
         command = [sys.executable, str(ROOT / "ingest.py"), *arguments]
         done = subprocess.run(command, env=os.environ | self.environment(), check=False)
-        if done.returncode:
-            raise StartError("The documents were not all indexed; the lines above tell why.")
+        if done.returncode and not (self.folder / "shared" / "CURRENT").exists():
+            raise StartError("The documents could not be indexed; the lines above tell why.")
 
     def watch(self) -> None:
         """Start again what ends, until this is ended itself."""

@@ -72,3 +72,12 @@ def test_the_settings_of_a_builder_are_those_of_the_pages(tmp_path: Path) -> Non
     page, builder = cluster.environment("page-1"), cluster.environment()
     assert {name for name in page if page[name] != builder[name]} == {"RAG_INDEX", "RAG_STORE"}
     assert names(" ".join(page)) <= set(ServerSettings.model_fields) and issubclass(ServerSettings, Settings)
+
+
+def test_a_document_that_is_skipped_does_not_hinder_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
+    with pytest.raises(StartError, match="could not be indexed"):
+        cluster.ingest("broken.pdf")
+    (tmp_path / "shared" / "CURRENT").write_text("some", encoding="utf-8")
+    cluster.ingest("broken.pdf")
