@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -119,6 +120,12 @@ class _Process:
         assert self._process.stdin and self._process.stdout
         self._requests, self._replies = self._process.stdin, self._process.stdout
         self._seconds = seconds
+        self._due: float | None = None
+        self._is_overdue = False
+        self._closed = threading.Event()
+        # One thread for all replies: one for each would take as long as a short text.
+        self._watch = threading.Thread(target=self._end_when_overdue, daemon=True)
+        self._watch.start()
 
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -128,22 +135,25 @@ class _Process:
             self._requests.write(request)
             self._requests.flush()
 
+    def _end_when_overdue(self) -> None:
+        """Look when a reply is due, until the process is closed."""
+        patience = self._seconds
+        while not self._closed.wait(patience):
+            due = self._due
+            patience = self._seconds if due is None else due - time.monotonic()
+            if patience <= 0:
+                self._is_overdue = True
+                self._process.kill()
+                return
+
     def reply(self) -> dict[str, Any]:
         """Raises _StoppedError when it is not there in time, or not whole."""
-        overdue = threading.Event()
-
-        def end() -> None:
-            overdue.set()
-            self._process.kill()
-
-        watch = threading.Timer(self._seconds, end)
-        watch.start()
+        self._due = time.monotonic() + self._seconds
         try:
             reply = self._replies.readline(_REPLY)
         finally:
-            watch.cancel()
-            watch.join()
-        if overdue.is_set():
+            self._due = None
+        if self._is_overdue:
             raise _StoppedError(f"took longer than {self._seconds:g} seconds to read; divide it or leave it out")
         if not reply.endswith(b"\n"):
             raise _StoppedError("made its reader crash, so it is damaged or needs too much memory; leave it out")
@@ -151,6 +161,8 @@ class _Process:
         return fields
 
     def close(self) -> None:
+        self._closed.set()
+        self._watch.join()
         self._process.kill()
         self._process.wait()
         for pipe in (self._requests, self._replies):

@@ -174,7 +174,7 @@ def _short(text: str, start: int, end: int) -> Iterator[_Sentence]:
     """The words of `text[start:end]` as one sentence, or as several, none larger than _LONGEST_SENTENCE."""
     first, last, words, pieces = start, start, 0, 0
     for word in _WORD.finditer(text, start, end):
-        own = sum(1 for _ in _PIECE.finditer(word[0]))
+        own = len(_PIECE.findall(word[0]))
         if words and max(words + 1, (pieces + own) / _PIECES) > _LONGEST_SENTENCE:
             yield Span(first, last), max(words, round(pieces / _PIECES))
             words, pieces = 0, 0

@@ -182,7 +182,7 @@ def test_the_process_is_replaced_after_many_parsed_files_but_not_after_plain_one
 def test_nothing_is_left_when_it_is_closed(odd: Sandbox, tmp_path: Path) -> None:
     before = threading.active_count()
     list(odd.read(request(tmp_path / "a.txt", "one")))
-    assert isinstance(process := odd._process, _Process) and threading.active_count() == before
+    assert isinstance(process := odd._process, _Process) and process.alive()
     odd.close()
     assert not process.alive() and threading.active_count() == before
 

@@ -30,26 +30,29 @@ WORDS = 110
 _TARGET = 0.9
 _FASTER = 1.8
 _NEAR = 0.99
+_COMPARED = 500
+"""Of the passages, so many are embedded by sentence-transformers, which takes longer."""
 
 
 def throughput(folder: Path, short: bool) -> Finding:
     """Embed passages by sentence-transformers in fp32, alone, and within an update, by turns; all is loaded and warm."""
-    count, times = (20, 1) if short else (1500, 3)
+    count, times = (20, 1) if short else (5000, 3)
     write(folder / "texts", count)
     _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
     with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES_FILE)) as passages:
         texts = [one.text for batch in passages.pending(0, 1000) for one in batch]
+    some = texts[:_COMPARED]
     embedder, plain = make_embedder(Settings(_env_file=None, embedder="")), _plain_embedder()
     cosines = (np.array(embedder.embed_documents(texts[:64])) * plain(texts[:64])).sum(axis=1)
     ratios, faster, alone, whole = [], [], [], []
     for number in range(times):
         began = time.perf_counter()
-        plain(texts)
-        faster.append(time.perf_counter() - began)
+        plain(some)
+        plainly = (time.perf_counter() - began) / len(some)
         began = time.perf_counter()
         embedder.embed_documents(texts)
         alone.append(time.perf_counter() - began)
-        faster[-1] /= alone[-1]
+        faster.append(plainly * len(texts) / alone[-1])
         began = time.perf_counter()
         _update(folder / f"index {number}", folder / "texts", embedder)
         whole.append(time.perf_counter() - began)
@@ -58,8 +61,8 @@ def throughput(folder: Path, short: bool) -> Finding:
     for reached, target in ((median(ratios), _TARGET), (median(faster), _FASTER)):
         wrong += [] if short or reached >= target else [f"{reached:.3f} is less than {target}"]
     return Finding(
-        f"{len(texts):,} passages of about {WORDS} words embedded by sentence-transformers in fp32, alone and in an "
-        f"update, {times} times by turns",
+        f"{len(texts):,} passages of about {WORDS} words embedded alone and in an update, {len(some)} of them by "
+        f"sentence-transformers in fp32, {times} times by turns",
         f"{median(faster):.2f} times as fast as sentence-transformers ({min(faster):.2f} to {max(faster):.2f}), cosine "
         f"{cosines.min():.4f} or more; alone {median(alone):.1f} s, in an update {median(whole):.1f} s: {median(ratios):.3f} of its throughput "
         f"({min(ratios):.3f} to {max(ratios):.3f})",
