@@ -34,6 +34,8 @@ FOLDER = "parsed"
 """In the index folder, while an update runs: what the workers have read."""
 _WINDOW = 500
 """Batches of texts that are handed to the cluster at once."""
+_TEXTS = 64
+"""Of a batch, so many go to a worker at once, so that none is left without work long before the others."""
 _PIECE = 1_000_000
 """Characters of documents that a worker hands over at once, about."""
 
@@ -105,7 +107,7 @@ class WorkersLoader(Loader):
 
 
 class WorkersEmbedder(AheadEmbedder):
-    """Has batches of texts embedded by the workers, each by one of them."""
+    """Has batches of texts embedded by the workers, piece by piece."""
 
     def __init__(self, load: Callable[[], Embeddings]) -> None:
         self._load = load
@@ -114,10 +116,11 @@ class WorkersEmbedder(AheadEmbedder):
         """The vectors of each batch, in order."""
         rest = iter(batches)
         while window := list(islice(rest, _WINDOW)):
-            rows = [{"texts": texts} for texts in window if texts]
+            rows = [{"texts": texts[at : at + _TEXTS]} for texts in window for at in range(0, len(texts), _TEXTS)]
             made = self._embedded(rows) if rows else iter(())
             for texts in window:
-                yield next(made) if texts else np.empty((0, 0), dtype=np.float32)
+                pieces = [next(made) for _ in range(0, len(texts), _TEXTS)]
+                yield np.concatenate(pieces) if pieces else np.empty((0, 0), dtype=np.float32)
             next(made, None)  # To its end, so that the workers are free.
 
     def _embedded(self, rows: Sequence[Mapping[str, list[str]]]) -> Iterator[Floats]:
@@ -170,7 +173,7 @@ class _Reader:
 
 
 class _Embedder:
-    """In a worker: embeds batches of texts."""
+    """In a worker: embeds pieces of batches."""
 
     def __init__(self, place: str, load: Callable[[], Embeddings]) -> None:
         os.chdir(place)

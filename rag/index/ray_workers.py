@@ -19,8 +19,9 @@ LOCAL = "local"
 """The address that stands for a cluster of this machine alone, which lasts as long as it is used."""
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_LOG_LEVEL": "ERROR", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Ray reports nothing to its makers, and leaves the terminal to the progress. It can be told only in this way."""
-_BLOCKS = 1000
-"""The most tasks that rows are divided into: each costs Ray some milliseconds."""
+_BLOCKS_EACH, _BLOCK_ROWS, _MOST_BLOCKS = 16, 8, 1000
+"""Rows are divided into so many tasks for each worker, or into more of so many rows, at most so many: a task costs Ray
+ten milliseconds, and few large ones would leave workers idle at the end."""
 _PATIENCE = 5
 """Seconds to wait for a cluster to answer."""
 _BLOCK_BYTES = 8_000_000
@@ -77,9 +78,9 @@ def spread(rows: Sequence[Mapping[str, object]], worker: type, *arguments: objec
     from ray.data import ActorPoolStrategy, from_items
     from ray.exceptions import RayError
 
-    blocks = min(len(rows), _BLOCKS)
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    size = max(1, min(blocks, int(resources.get("CPU", 1))))
+    size = max(1, min(len(rows), int(resources.get("CPU", 1))))
+    blocks = min(len(rows), max(_BLOCKS_EACH * size, len(rows) // _BLOCK_ROWS), _MOST_BLOCKS)
     made = from_items(list(rows), override_num_blocks=blocks).map_batches(
         worker,
         batch_size=None,

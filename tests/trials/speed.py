@@ -36,7 +36,7 @@ _COMPARED = 500
 
 def throughput(folder: Path, short: bool) -> Finding:
     """Embed passages by sentence-transformers in fp32, alone, and within an update, by turns; all is loaded and warm."""
-    count, times = (20, 1) if short else (5000, 3)
+    count, times = (20, 1) if short else (10_000, 3)
     write(folder / "texts", count)
     _update(folder / "counted", folder / "texts", HashEmbedder(), verify=lambda snapshot: [])
     with closing(PassageEditor.read(snapshots(folder / "counted")[0] / PASSAGES_FILE)) as passages:

@@ -145,7 +145,7 @@ def _drive(folder: Path, address: str) -> None:
 
 def two_workers(folder: Path, short: bool) -> Finding:
     """Ingest with one worker and with two, by turns, each with an embedder of one thread."""
-    count, times, sizes = (20, 1, (2,)) if short else (4000, 3, (1, 2))
+    count, times, sizes = (20, 1, (2,)) if short else (8000, 3, (1, 2))
     write(folder / "texts", count)
     load: Callable[[], Any] = HashEmbedder if short else partial(make_embedder, Settings(_env_file=None, embedder=""))
     seconds: dict[int, list[float]] = {1: [], 2: []}
