@@ -79,9 +79,19 @@ class Index:
         Of all documents, or of those with these ids. Of equal ones there is only one: a `preferred`
         one, or else the first.
         """
+        return self.passages_at(self.nearest(vector, k, doc_ids), doc_ids, preferred)
+
+    def nearest(self, vector: Sequence[float], k: int, doc_ids: Sequence[str] = ()) -> list[tuple[int, float]]:
+        """The numbers of the at most `k` nearest vectors, with their cosine."""
         with damage_reported(self.path.parent):
             among = self.documents.vectors_of(doc_ids) if doc_ids else None
-            near = self._vectors.nearest(vector, k, among)
+            return self._vectors.nearest(vector, k, among)
+
+    def passages_at(
+        self, near: Sequence[tuple[int, float]], doc_ids: Sequence[str] = (), preferred: Sequence[int] = ()
+    ) -> list[tuple[int, float]]:
+        """A passage for each of the vectors that `nearest` found."""
+        with damage_reported(self.path.parent):
             passage_of = self.documents.by_vectors([vector_id for vector_id, _ in near], doc_ids, preferred)
             return [(passage_of[vector_id], cosine) for vector_id, cosine in near]
 

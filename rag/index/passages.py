@@ -35,9 +35,9 @@ SELECT language FROM next WHERE language NOT NULL
 """Each language once, without looking at every document."""
 COMMON = 1000
 """A term in more passages than this is counted when the file is written; others are rare."""
-_MOST_MATCHES = 10_000
+_MOST_MATCHES = 5_000
 """In so many passages the terms of a question are looked up at most, the rarest first (docs/results.md)."""
-_CANDIDATES = 6
+_CANDIDATES = 8
 """How many times more passages are scored then than are wanted."""
 _K1, _B = 1.2, 0.75
 """BM25's parameters in SQLite."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -49,8 +50,7 @@ class HybridRetriever(BaseRetriever):
         words: list[dict[int, int]] = []
         fused: defaultdict[int, float] = defaultdict(float)
         for text in dict.fromkeys([question, *also]):
-            worded = self.index.by_words(text, pool, self.doc_ids)
-            near = dict(self.index.by_meaning(self.embedder.embed_query(text), pool, self.doc_ids, list(worded)))
+            near, worded = self._lists(text, pool)
             similarity = {i: max(similarity.get(i, -1.0), near.get(i, -1.0)) for i in similarity | near}
             for passage_id, score in fuse(near, worded).items():
                 fused[passage_id] += score * (VARIANT_WEIGHT if dense else 1.0)
@@ -61,6 +61,17 @@ class HybridRetriever(BaseRetriever):
             Hit(passage, fused[i], similarity.get(i), _best(dense, i), _best(words, i))
             for i, passage in zip(best, self.index.passages(best), strict=True)
         ]
+
+    def _lists(self, text: str, pool: int) -> tuple[dict[int, float], dict[int, float]]:
+        """The nearest passages with their cosine, and the best by words with their BM25."""
+        with ThreadPoolExecutor(1) as side:  # The other way round there is no gain: Chroma begins too late.
+            nearing = side.submit(self._nearest, text, pool)
+            worded = self.index.by_words(text, pool, self.doc_ids)
+            near = nearing.result()
+        return dict(self.index.passages_at(near, self.doc_ids, list(worded))), worded
+
+    def _nearest(self, text: str, pool: int) -> list[tuple[int, float]]:
+        return self.index.nearest(self.embedder.embed_query(text), pool, self.doc_ids)
 
     def _get_relevant_documents(
         self,
