@@ -64,7 +64,7 @@ class HybridRetriever(BaseRetriever):
 
     def _lists(self, text: str, pool: int) -> tuple[dict[int, float], dict[int, float]]:
         """The nearest passages with their cosine, and the best by words with their BM25."""
-        with ThreadPoolExecutor(1) as side:  # The other way round there is no gain: Chroma begins too late.
+        with ThreadPoolExecutor(1) as side:  # With the words in the thread there is little gain (docs/experiments.md).
             nearing = side.submit(self._nearest, text, pool)
             worded = self.index.by_words(text, pool, self.doc_ids)
             near = nearing.result()
